@@ -1,0 +1,42 @@
+"""The two dot products every network is made of, given to it from outside.
+
+A network that is asked to compute `x @ w` through a `DotGeneral` does not know whether the product
+is float32 or int8: that is the choice of whoever builds it. This module lies below networks and
+quantisation, which know nothing of each other.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from jax import Array, lax
+
+DimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
+
+
+class DotGeneral(Protocol):
+    """A function with the signature of `jax.lax.dot_general`."""
+
+    def __call__(
+        self,
+        lhs: Array,
+        rhs: Array,
+        dimension_numbers: DimensionNumbers,
+        precision: Any = None,
+        preferred_element_type: Any = None,
+    ) -> Array: ...
+
+
+class DotProducts(NamedTuple):
+    """How a network multiplies: one product for dense layers and one for convolutions.
+
+    `dense` is called with lhs [batch, inputs] and rhs [inputs, outputs]; `convolution` with
+    lhs [batch, height, width, patch] and rhs [patch, channels]. Both contract the last axis of lhs
+    with the first of rhs, so axis 0 of lhs is always the observation and the last axis of rhs the
+    output channel.
+    """
+
+    dense: DotGeneral
+    convolution: DotGeneral
+
+
+FLOAT32 = DotProducts(dense=lax.dot_general, convolution=lax.dot_general)
