@@ -1,0 +1,1 @@
+"""Train, prune and quantise reinforcement-learning policies, all seeds and levels at once."""

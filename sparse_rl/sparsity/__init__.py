@@ -1,0 +1,1 @@
+"""Pruning as orthogonal parts: schedule (when) x distribution (where) x score (which weight)."""
