@@ -1,0 +1,106 @@
+"""Estimates over seeds, with intervals: of one arm's return and of its distance from dense.
+
+The interquartile mean and its bootstrap interval follow Agarwal et al. 2021, "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice". One run has one task, so their stratified
+bootstrap (resampling seeds within each task) is the plain bootstrap over seeds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+FEWEST_SEEDS = 3
+"""With fewer seeds no interval is given: one or two values say nothing of their spread."""
+
+
+class Estimate(NamedTuple):
+    """A statistic with the ends of its 95 % interval (nan where there are too few seeds)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interquartile_mean(values: ArrayLike, axis: int = 0) -> np.ndarray:
+    """Mean of the middle half: the floor(n/4) smallest and largest values are left out.
+
+    For n not divisible by 4 whole values are cut, none is weighted: of 10 values the middle 6
+    count, of 5 the middle 3; of 3 or fewer none is cut, and it is the mean.
+    """
+    return np.asarray(stats.trim_mean(np.asarray(values, float), 0.25, axis=axis))
+
+
+def interquartile_mean_interval(
+    values: ArrayLike, axis: int = 0, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray]:
+    """95 % percentile bootstrap interval (low, high) of the interquartile mean over seeds.
+
+    The seeds are `axis`; other axes (say, steps) are treated at once, with the same resamples.
+    The random numbers are fixed. nan below three seeds. With three to five
+    seeds such an interval is known to be too narrow (it holds the truth in 80-90 % of cases).
+    """
+    array = np.moveaxis(np.asarray(values, float), axis, -1)
+    if array.shape[-1] < FEWEST_SEEDS:
+        nothing = np.full(array.shape[:-1], np.nan)
+        return nothing, nothing
+    result = stats.bootstrap(
+        (array,),
+        interquartile_mean,
+        axis=-1,
+        n_resamples=resamples,
+        batch=max(1, 4_000_000 // max(1, array.size)),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return np.asarray(result.confidence_interval.low), np.asarray(result.confidence_interval.high)
+
+
+def return_estimate(returns: Float[np.ndarray, " seeds"]) -> Estimate:
+    """Interquartile mean of the returns with its bootstrap interval; nan for no seeds."""
+    if len(returns) == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    low, high = interquartile_mean_interval(returns)
+    return Estimate(float(interquartile_mean(returns)), float(low), float(high))
+
+
+def paired_difference(
+    arm: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
+) -> Estimate:
+    """Mean over seeds of (arm - dense), each seed against itself, with Student's t interval.
+
+    The arms of a seed share their dense phase and their random numbers, so much of the variance
+    between seeds cancels. It is the mean and not the interquartile mean, which would leave
+    a seed that collapsed out of account; and Student's interval, because at 3 to 10 seeds
+    a percentile bootstrap of a mean is too narrow to base a claim of "no loss" on.
+    """
+    difference = np.asarray(arm, float) - np.asarray(dense, float)
+    if len(difference) == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    mean = float(difference.mean())
+    if len(difference) < FEWEST_SEEDS:
+        return Estimate(mean, np.nan, np.nan)
+    if np.ptp(difference) == 0:
+        return Estimate(mean, mean, mean)
+    interval = stats.ttest_1samp(difference, 0.0).confidence_interval(CONFIDENCE)
+    return Estimate(mean, float(interval.low), float(interval.high))
+
+
+def probability_of_improvement(
+    arm: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
+) -> float:
+    """P(arm > dense) + P(arm = dense)/2 for one seed of each, drawn independently.
+
+    Mann and Whitney's U over the number of pairs (Agarwal et al. 2021, section 4.3). It is 1/2
+    where the arms cannot be told apart; nan where one has no seeds.
+    """
+    if len(arm) == 0 or len(dense) == 0:
+        return float("nan")
+    return float(stats.mannwhitneyu(arm, dense).statistic / (len(arm) * len(dense)))

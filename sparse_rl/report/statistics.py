@@ -1,0 +1,189 @@
+"""The final table of a run: one row per arm, compared with the dense float32 arm over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sparse_rl.report.estimates import (
+    paired_difference,
+    probability_of_improvement,
+    return_estimate,
+)
+from sparse_rl.report.run_directory import ARM, arm_name, arms_of
+
+MARGIN_FRACTION = 0.05
+"""A loss below this fraction of what training gained over acting at random counts as no loss."""
+
+NOT_WORSE, WORSE, UNDECIDED, TOO_FEW_SEEDS = "not worse", "worse", "undecided", "few seeds"
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much lower a mean return may be and still count as no loss.
+
+    Attributes:
+        value: in units of return.
+        origin: where the number comes from, in words.
+    """
+
+    value: float
+    origin: str
+
+
+def final_returns(metrics: pd.DataFrame) -> dict[str, pd.Series]:
+    """Final evaluation of every arm: arm name -> return by seed, without failed members.
+
+    A member has failed if its metric `failed` is 1 or its final return is not a finite number.
+
+    Raises:
+        ValueError: the metrics have no final evaluation.
+    """
+    final = metrics[(metrics["phase"] == "final") & (metrics["metric"] == "return")]
+    if final.empty:
+        raise ValueError("metrics.csv: no 'return' in phase 'final': the run has not finished")
+    returns = {}
+    for sparsity, quantization in arms_of(metrics):
+        arm = _arm_rows(final, sparsity, quantization)
+        by_seed = arm.sort_values("step").groupby("seed")["value"].last()
+        healthy = ~by_seed.index.isin(_failed_seeds(metrics, sparsity, quantization))
+        returns[arm_name(sparsity, quantization)] = by_seed[healthy & np.isfinite(by_seed)]
+    return returns
+
+
+def random_return(metrics: pd.DataFrame) -> float | None:
+    """Mean return of acting at random, from the prefill's episodes; None where none are known."""
+    prefill = metrics[metrics["phase"] == "prefill"]
+    for metric in ("return", "train_return"):
+        values = prefill.loc[prefill["metric"] == metric, "value"]
+        values = values[np.isfinite(values)]
+        if len(values):
+            return float(values.mean())
+    return None
+
+
+def default_margin(metrics: pd.DataFrame) -> Margin:
+    """5 % of |dense - random|, the means of final return and of acting at random.
+
+    Without recorded random returns it is 5 % of |dense|.
+    """
+    dense = float(final_returns(metrics)["0"].mean())
+    random = random_return(metrics)
+    percent = f"{100 * MARGIN_FRACTION:g} %"
+    if random is None:
+        return Margin(
+            MARGIN_FRACTION * abs(dense),
+            f"{percent} of the dense return, as the run recorded no returns of acting at random",
+        )
+    return Margin(
+        MARGIN_FRACTION * abs(dense - random),
+        f"{percent} of the distance between the dense return and that of acting at random "
+        f"({random:,.4g})",
+    )
+
+
+def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
+    """One row per arm.
+
+    Columns:
+        arm, asked_sparsity, achieved_sparsity (mean over seeds), quantization;
+        seeds (that count), failed (that do not);
+        return_iqm, return_low, return_high: interquartile mean over seeds and its 95 % bootstrap
+            interval;
+        difference, difference_low, difference_high: mean over seeds of the paired difference from
+            the dense float32 arm, and its 95 % Student interval; pairs: over how many seeds;
+        probability_of_improvement: that a seed of the arm beats a seed of dense;
+        verdict: "not worse" if the interval of the difference lies above -margin, "worse" if it
+            lies below 0 and reaches below -margin, "undecided" otherwise, "few seeds" without
+            an interval, "" for dense itself;
+        nonzero: weights that survive (mean over seeds).
+    Numbers that the metrics do not have are nan.
+
+    Args:
+        margin: in units of return; None for `default_margin`.
+
+    Raises:
+        ValueError: no final evaluation, or none of the dense float32 arm.
+    """
+    returns = final_returns(metrics)
+    if "0" not in returns or returns["0"].empty:
+        raise ValueError(
+            "metrics.csv: no final return of the dense float32 arm (sparsity 0): nothing to compare"
+        )
+    dense = returns["0"]
+    allowed = default_margin(metrics).value if margin is None else margin
+    final = metrics[metrics["phase"] == "final"]
+    rows = []
+    for sparsity, quantization in arms_of(metrics):
+        name = arm_name(sparsity, quantization)
+        own, rows_of_arm = returns[name], _arm_rows(final, sparsity, quantization)
+        estimate = return_estimate(own.to_numpy(float))
+        pairs = own.index.intersection(dense.index)
+        row = {
+            "arm": name,
+            "asked_sparsity": sparsity,
+            "achieved_sparsity": _mean(rows_of_arm, "sparsity", own.index),
+            "quantization": quantization,
+            "seeds": len(own),
+            "failed": _seeds(metrics, sparsity, quantization) - len(own),
+            "return_iqm": estimate.value,
+            "return_low": estimate.low,
+            "return_high": estimate.high,
+        }
+        if name == "0":
+            row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
+            row |= {"pairs": 0, "probability_of_improvement": np.nan, "verdict": ""}
+        else:
+            difference = paired_difference(own[pairs].to_numpy(float), dense[pairs].to_numpy(float))
+            row |= {
+                "difference": difference.value,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "pairs": len(pairs),
+                "probability_of_improvement": probability_of_improvement(
+                    own.to_numpy(float), dense.to_numpy(float)
+                ),
+                "verdict": _verdict(difference.low, difference.high, allowed),
+            }
+        row["nonzero"] = _mean(rows_of_arm, "nonzero", own.index)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def highest_not_worse(table: pd.DataFrame, quantization: str) -> pd.Series | None:
+    """The row of the highest sparsity above 0 whose verdict is "not worse"; None where none is."""
+    rows = table[
+        (table["quantization"] == quantization)
+        & (table["asked_sparsity"] > 0)
+        & (table["verdict"] == NOT_WORSE)
+    ]
+    return None if rows.empty else rows.sort_values("asked_sparsity").iloc[-1]
+
+
+def _verdict(low: float, high: float, margin: float) -> str:
+    if not np.isfinite(low):
+        return TOO_FEW_SEEDS
+    if low > -margin or (low == 0 and margin == 0):
+        return NOT_WORSE
+    return WORSE if high < 0 else UNDECIDED
+
+
+def _arm_rows(metrics: pd.DataFrame, sparsity: float, quantization: str) -> pd.DataFrame:
+    return metrics[(metrics[ARM[0]] == sparsity) & (metrics[ARM[1]] == quantization)]
+
+
+def _failed_seeds(metrics: pd.DataFrame, sparsity: float, quantization: str) -> list[int]:
+    rows = _arm_rows(metrics, sparsity, quantization)
+    failed = rows[(rows["metric"] == "failed") & (rows["value"] == 1)]
+    return [int(seed) for seed in failed["seed"].unique()]
+
+
+def _seeds(metrics: pd.DataFrame, sparsity: float, quantization: str) -> int:
+    return int(_arm_rows(metrics, sparsity, quantization)["seed"].nunique())
+
+
+def _mean(rows: pd.DataFrame, metric: str, seeds: pd.Index) -> float:
+    values = rows.loc[(rows["metric"] == metric) & rows["seed"].isin(seeds), "value"]
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,127 @@
+"""The final table as Markdown, for the terminal, and as strings for the page."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+HEADINGS = {
+    "arm": "arm",
+    "achieved": "sparsity",
+    "weights": "weights",
+    "seeds": "seeds",
+    "return": "return (IQM)",
+    "return_interval": "95 %",
+    "difference": "minus dense",
+    "difference_interval": "95 %",
+    "probability": "P(better)",
+    "verdict": "verdict",
+}
+LEFT = ("arm", "verdict")
+WRAPPED = ("difference_interval", "verdict")
+
+
+def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of `statistics.final_table` as strings; a dash where there is no number.
+
+    Seeds read "8", or "7 of 8" where one has failed.
+    """
+    decimals = _decimals(table["return_iqm"].abs().max())
+    rows = []
+    for row in table.to_dict("records"):
+        started = f" of {row['seeds'] + row['failed']}" if row["failed"] else ""
+        rows.append(
+            {
+                "arm": row["arm"],
+                "achieved": _percent(row["achieved_sparsity"]),
+                "weights": _number(row["nonzero"], 0),
+                "seeds": f"{row['seeds']}{started}",
+                "return": _number(row["return_iqm"], decimals),
+                "return_interval": _interval(row["return_low"], row["return_high"], decimals),
+                "difference": _number(row["difference"], decimals, sign=True),
+                "difference_interval": _interval(
+                    row["difference_low"], row["difference_high"], decimals, sign=True
+                ),
+                "probability": _number(row["probability_of_improvement"], 2),
+                "verdict": row["verdict"] or "(dense)",
+            }
+        )
+    return rows
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """The final table in Markdown, columns padded so that it also reads as plain text."""
+    cells = [HEADINGS, *formatted(table)]
+    width = {key: max(len(row[key]) for row in cells) for key in HEADINGS}
+
+    def line(row: dict[str, str]) -> str:
+        padded = (
+            row[key].ljust(width[key]) if key in LEFT else row[key].rjust(width[key])
+            for key in HEADINGS
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|".join(
+        f":{'-' * (width[key] + 1)}" if key in LEFT else f"{'-' * (width[key] + 1)}:"
+        for key in HEADINGS
+    )
+    return "\n".join([line(HEADINGS), f"|{rule}|", *(line(row) for row in cells[1:])])
+
+
+def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
+    """The final table for a terminal of 80 columns or more."""
+    view = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    colour = {"not worse": "green", "worse": "red", "undecided": "yellow"}
+    shown = {
+        "arm": "arm",
+        "achieved": "sparsity",
+        "weights": "weights",
+        "seeds": "seeds",
+        "return": "return",
+        "difference": "- dense",
+        "difference_interval": "95 %",
+        "verdict": "verdict",
+    }
+    for key, heading in shown.items():
+        justify = "left" if key in LEFT else "right"
+        view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]
+    kinds = list(table["quantization"])
+    for index, row in enumerate(formatted(table)):
+        cells = [row[key] for key in shown]
+        cells[0] = f"[bold]{cells[0]}[/bold]"
+        style = colour.get(row["verdict"])
+        cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
+        view.add_row(*cells, end_section=kinds[index : index + 2] != 2 * [kinds[index]])
+    return view
+
+
+def _decimals(largest: float) -> int:
+    """Decimals that leave about four figures of the largest return."""
+    if not math.isfinite(largest) or largest == 0:
+        return 2
+    return max(0, min(4, 3 - math.floor(math.log10(largest))))
+
+
+def _number(value: float, decimals: int, sign: bool = False) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:{'+' if sign else ''},.{decimals}f}"
+
+
+def _interval(low: float, high: float, decimals: int, sign: bool = False) -> str:
+    if not math.isfinite(low):
+        return "-"
+    return f"{_number(low, decimals, sign)} .. {_number(high, decimals, sign)}"
+
+
+def _percent(sparsity: float) -> str:
+    return "-" if not math.isfinite(sparsity) else f"{100 * sparsity:.2f} %"

@@ -1,0 +1,123 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from sparse_rl.report.run_directory import read_metrics
+from sparse_rl.report.sentences import no_loss
+from sparse_rl.report.statistics import default_margin, final_table, random_return
+
+MakeRun = Callable[..., Path]
+
+
+def metrics_of(returns: dict[tuple[float, str], list[float]]) -> pd.DataFrame:
+    """Final returns by arm, seeds numbered from 0."""
+    return pd.DataFrame(
+        [
+            (100, "final", seed, sparsity, quantization, "return", value)
+            for (sparsity, quantization), values in returns.items()
+            for seed, value in enumerate(values)
+        ],
+        columns=["step", "phase", "seed", "sparsity", "quantization", "metric", "value"],
+    )
+
+
+DENSE = [100.0, 110.0, 90.0, 105.0]
+
+
+def test_table_against_the_csv_read_anew(make_run: MakeRun) -> None:
+    path = make_run()
+    row = final_table(read_metrics(path / "metrics.csv")).set_index("arm").loc["0.98-int8"]
+    raw = pd.read_csv(path / "metrics.csv")
+    raw = raw[(raw.phase == "final") & (raw.metric == "return")]
+    arm = raw[(raw.sparsity == 0.98) & (raw.quantization == "int8")].sort_values("seed").value
+    dense = raw[(raw.sparsity == 0) & (raw.quantization == "float32")].sort_values("seed").value
+    assert row.return_iqm == pytest.approx(np.sort(arm)[2:6].mean())
+    assert row.difference == pytest.approx(arm.mean() - dense.mean())
+    half_width = stats.sem(arm.to_numpy() - dense.to_numpy()) * stats.t(7).ppf(0.975)
+    assert row.difference_low == pytest.approx(row.difference - half_width)
+    assert (row.seeds, row.failed, row.pairs) == (8, 0, 8)
+    assert row.nonzero == 4992 - round(0.98 * 4992)
+    assert row.achieved_sparsity == pytest.approx(0.98, abs=1e-4)
+
+
+def test_failed_members_are_left_out_and_counted(make_run: MakeRun) -> None:
+    path = make_run(failed=((2, 0.9, "float32"), (5, 0.0, "float32")))
+    table = final_table(read_metrics(path / "metrics.csv")).set_index("arm")
+    assert (table.loc["0.9", "seeds"], table.loc["0.9", "failed"]) == (7, 1)
+    assert table.loc["0.9", "pairs"] == 6  # seed 5 has no dense partner
+    assert table.loc["0.5", "pairs"] == 7
+
+
+def test_a_return_that_is_no_number_is_a_failure() -> None:
+    table = final_table(metrics_of({(0, "float32"): DENSE, (0.5, "float32"): [1, 2, np.nan, 4]}))
+    assert table.set_index("arm").loc["0.5", "failed"] == 1
+
+
+def test_verdicts() -> None:
+    table = final_table(
+        metrics_of(
+            {
+                (0, "float32"): DENSE,
+                (0.5, "float32"): [value + 1 + seed for seed, value in enumerate(DENSE)],
+                (0.8, "float32"): [value - 30 - seed for seed, value in enumerate(DENSE)],
+                (0.9, "float32"): [60.0, 150.0, 90.0, 80.0],
+                (0.95, "float32"): [100.0, 110.0],
+            }
+        ),
+        margin=5.0,
+    )
+    assert list(table["verdict"]) == ["", "not worse", "worse", "undecided", "few seeds"]
+
+
+def test_a_collapsed_seed_is_not_trimmed_away() -> None:
+    dense = [100.0 + seed for seed in range(8)]
+    collapsed = [*dense[:7], 0.0]
+    table = final_table(metrics_of({(0, "float32"): dense, (0.9, "float32"): collapsed}), 5.0)
+    assert table.loc[1, "verdict"] == "undecided"
+
+
+def test_margin_is_measured_from_acting_at_random(make_run: MakeRun) -> None:
+    metrics = read_metrics(make_run() / "metrics.csv")
+    final = metrics[(metrics.phase == "final") & (metrics.metric == "return")]
+    dense = final[(final.sparsity == 0) & (final.quantization == "float32")].value.mean()
+    assert random_return(metrics) == 20.0
+    assert default_margin(metrics).value == pytest.approx(0.05 * (dense - 20))
+
+
+def test_margin_without_random_returns_says_so() -> None:
+    margin = default_margin(metrics_of({(0, "float32"): [-100.0, -100.0]}))
+    assert margin.value == pytest.approx(5)
+    assert "recorded no returns" in margin.origin
+
+
+@pytest.mark.parametrize("phase", ["prune", "finetune"])
+def test_unfinished_run_is_an_error_that_says_so(phase: str) -> None:
+    metrics = metrics_of({(0, "float32"): DENSE}).assign(phase=phase)
+    with pytest.raises(ValueError, match="has not finished"):
+        final_table(metrics)
+
+
+def test_no_dense_arm_is_an_error() -> None:
+    with pytest.raises(ValueError, match="dense float32"):
+        final_table(metrics_of({(0.5, "float32"): DENSE}))
+
+
+def test_sentence_names_the_highest_level_and_the_gaps_below_it() -> None:
+    good = [value + seed for seed, value in enumerate(DENSE)]
+    metrics = metrics_of(
+        {
+            (0, "float32"): DENSE,
+            (0.5, "float32"): [20.0, 190.0, 90.0, 90.0],
+            (0.9, "float32"): good,
+            (0.95, "float32"): [1.0, 2.0, 3.0, 2.0],
+            (0.9, "int8"): [1.0, 2.0, 3.0, 2.0],
+        }
+    )
+    pruned, quantized = no_loss(final_table(metrics, margin=5.0))
+    assert "up to 90 % sparsity (though it is not shown for 50 %)" in pruned
+    assert "+1.5 " in pruned and "4 seeds" in pruned
+    assert "every level tried is worse" in quantized
