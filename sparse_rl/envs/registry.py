@@ -1,0 +1,87 @@
+"""From a name to an environment: ``suite/id?option=value&option=value``."""
+
+import contextlib
+import difflib
+import importlib
+import io
+from functools import cache
+from types import ModuleType
+
+from sparse_rl.envs.options import Options
+from sparse_rl.envs.vector_env import VectorEnv
+
+# Suite -> its module. Imported when first asked for: most runs need one suite only, and some
+# suites need packages that are extras.
+_SUITES = {
+    "brax": "brax_suite",
+    "gymnax": "gymnax_suite",
+    "probe": "probes",
+    "synthetic": "probes",
+}
+
+
+@cache
+def make(name: str, evaluation: bool = False) -> VectorEnv:
+    """Builds the environment with the given name.
+
+    Args:
+        name: ``suite/id`` with options behind a question mark, such as
+            ``brax/hopper?backend=spring``.
+        evaluation: the variant for evaluating a policy. It differs from the training variant
+            only where training alters the task itself (Atari: lives and clipped rewards).
+
+    Returns:
+        A `VectorEnv`; the same one for the same arguments, so that jitted functions which close
+        over it are compiled once.
+
+    Raises:
+        ValueError: one line, if the suite, the id or an option is unknown, or if the suite needs
+            an extra that is not installed.
+    """
+    path, _, _ = name.partition("?")
+    suite, slash, identifier = path.partition("/")
+    if not slash or suite not in _SUITES:
+        raise ValueError(
+            f"environment {name!r}: {_suggest(path, _all_names())}; suites: {', '.join(_SUITES)}"
+        )
+    module = _module(suite, name)
+    known = _names(suite, module)
+    if path not in known:
+        raise ValueError(f"environment {name!r} is unknown: {_suggest(path, known)}")
+    env: VectorEnv = module.make(name, identifier, Options(name), evaluation)
+    return env
+
+
+def _module(suite: str, name: str) -> ModuleType:
+    try:
+        # MuJoCo's JAX physics, which brax imports, prints two lines about an optional backend.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return importlib.import_module(f"sparse_rl.envs.{_SUITES[suite]}")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"environment {name!r} needs the package {error.name!r}, which is not installed"
+        ) from error
+
+
+def _names(suite: str, module: ModuleType) -> list[str]:
+    return [f"{suite}/{identifier}" for identifier in module.names(suite)]
+
+
+def _all_names() -> list[str]:
+    found = []
+    for suite in _SUITES:
+        try:
+            found += _names(suite, _module(suite, suite))
+        except ValueError:
+            continue  # an extra that is not installed has no near matches to offer
+    return found
+
+
+def _suggest(path: str, known: list[str]) -> str:
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(path.lower(), lower, n=3, cutoff=0.5)
+    last = path.rpartition("/")[2].lower()
+    near += [name for name in lower if last and last in name and name not in near][:3]
+    if near:
+        return "did you mean " + ", ".join(lower[name] for name in near[:4]) + "?"
+    return "no name is near; known: " + ", ".join(known[:12]) + ("..." if len(known) > 12 else "")
