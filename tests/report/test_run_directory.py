@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,9 +65,8 @@ def test_malformed_files_give_one_line(
 ) -> None:
     path = make_run()
     spoil(path / file, old, new)
-    with pytest.raises(ValueError, match="(?s).*") as caught:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         read_run(path)
-    assert message in str(caught.value)
     assert str(path / file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
