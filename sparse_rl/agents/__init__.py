@@ -1,0 +1,1 @@
+"""Agents as pure functions: they know no environment, no population and no quantisation."""

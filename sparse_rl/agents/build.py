@@ -1,0 +1,49 @@
+"""From configuration and environment to an agent with its networks."""
+
+from __future__ import annotations
+
+import jax
+
+from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.dqn import DQN
+from sparse_rl.agents.sac import SAC
+from sparse_rl.config import Config, ConfigError, SACConfig
+from sparse_rl.dot_products import DotProducts
+from sparse_rl.envs import Continuous, Discrete, EnvSpec
+from sparse_rl.networks import MLP, Critic, GaussianActor, QNetwork, make_torso
+
+
+def seen_observation(spec: EnvSpec) -> jax.ShapeDtypeStruct:
+    """Shape and type of what a policy sees: one observation, or several frames on a last axis."""
+    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
+    return jax.ShapeDtypeStruct((*spec.observation_shape, *stack), spec.observation_dtype)
+
+
+def build(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:
+    """The configured agent; its policy multiplies with `dots`, its other networks in float32.
+
+    Raises `ConfigError` where agent and environment do not fit.
+    """
+    seen = seen_observation(spec)
+    torso = make_torso(config.network.torso, config.network.hidden, dots)
+    if isinstance(config.agent, SACConfig):
+        if not isinstance(spec.action, Continuous):
+            raise ConfigError(
+                f"agent.name: sac needs continuous actions and {spec.name} has discrete ones; "
+                f"allowed: dqn"
+            )
+        size = len(spec.action.low)
+        critic = Critic(MLP(config.network.hidden))
+        return SAC(config.agent, GaussianActor(torso, size, dots), critic, seen, size)
+    if not isinstance(spec.action, Discrete):
+        raise ConfigError(
+            f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
+            f"allowed: sac"
+        )
+    return DQN(
+        config=config.agent,
+        network=QNetwork(torso, spec.action.n, dots),
+        observation=seen,
+        actions=spec.action.n,
+        exploration_steps=round(config.agent.exploration_fraction * config.training.steps),
+    )

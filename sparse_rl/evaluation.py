@@ -1,0 +1,101 @@
+"""Returns of the deterministic policy: whole episodes, all members and episodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+
+from sparse_rl.agents.agent import Agent
+from sparse_rl.envs import VectorEnv
+from sparse_rl.population import AXIS, Members
+from sparse_rl.sparsity.masks import Params
+
+
+class Episodes(NamedTuple):
+    """Undiscounted return and length of every episode."""
+
+    returns: Float[Array, "members episodes"]
+    lengths: Int[Array, "members episodes"]
+
+
+class _Rollout(NamedTuple):
+    environment: PyTree
+    seen: Num[Array, "batch *observation"]
+    running: Bool[Array, " batch"]
+    returns: Float[Array, " batch"]
+    lengths: Int[Array, " batch"]
+
+
+def run_episodes(
+    act: Callable[[Params, Num[Array, "episodes *observation"]], Num[Array, "episodes *action"]],
+    environment: VectorEnv,
+    params: Params,
+    keys: Key[Array, " members"],
+    episodes: int,
+) -> Episodes:
+    """`episodes` episodes of every member, side by side, until the last one has ended.
+
+    An episode depends on its member's key and its own number only, so the same member meets the
+    same episodes alone and among eighty.
+    """
+    stack = environment.spec.frame_stack
+    members = keys.shape[0]
+
+    def see(old: Num[Array, "batch *seen"], new: Num[Array, "batch *frame"]) -> Num[Array, "batch *seen"]:
+        return new if stack == 1 else jnp.concatenate([old[..., 1:], new[..., None]], axis=-1)
+
+    def step(rollout: _Rollout) -> _Rollout:
+        seen = rollout.seen.reshape(members, episodes, *rollout.seen.shape[1:])
+        action = jax.vmap(act)(params, seen)
+        state, outcome = environment.step(
+            rollout.environment, action.reshape(members * episodes, *action.shape[2:])
+        )
+        return _Rollout(
+            environment=state,
+            seen=see(rollout.seen, outcome.observation),
+            running=rollout.running & ~(outcome.terminated | outcome.truncated),
+            returns=rollout.returns + jnp.where(rollout.running, outcome.reward, 0.0),
+            lengths=rollout.lengths + rollout.running,
+        )
+
+    episode_keys = jax.vmap(
+        lambda key: jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(episodes))
+    )(keys)
+    state, first = environment.reset(episode_keys.reshape(-1))
+    blank = first if stack == 1 else jnp.zeros((*first.shape, stack), first.dtype)
+    zeros = jnp.zeros(members * episodes)
+    start = _Rollout(state, see(blank, first), zeros == 0, zeros, zeros.astype(jnp.int32))
+    end = jax.lax.while_loop(lambda rollout: jnp.any(rollout.running), step, start)
+    shape = (members, episodes)
+    return Episodes(end.returns.reshape(shape), end.lengths.reshape(shape))
+
+
+def evaluator(
+    agent: Agent, environment: VectorEnv, mesh: Mesh, episodes: int
+) -> Callable[[Params, Key[Array, " members"], Int[Array, ""]], Episodes]:
+    """A compiled function of all members' parameters, keys and the clock.
+
+    The clock is folded into the keys: every evaluation meets new episodes, the same for all arms
+    of a seed.
+    """
+
+    def local(params: Params, keys: Key[Array, " members"], clock: Int[Array, ""]) -> Episodes:
+        now = jax.vmap(jax.random.fold_in, (0, None))(keys, clock)
+        return run_episodes(agent.act, environment, params, now, episodes)
+
+    return jax.jit(
+        jax.shard_map(
+            local, mesh=mesh, in_specs=(P(AXIS), P(AXIS), P()), out_specs=P(AXIS), check_vma=False
+        )
+    )
+
+
+def evaluation_inputs(members: Members) -> tuple[Params, Key[Array, " members"]]:
+    """What an evaluator needs of the members."""
+    return members.agent.policy.params, members.evaluation_key
