@@ -33,9 +33,11 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
     full_actions = minatar and options.choice("actions", "minimal", ("minimal", "full")) == "full"
     settings = {"use_minimal_action_set": False} if full_actions else {}
     environment, parameters = gymnax.make(identifier, **settings)
-    time_limit = options.positive("time_limit", int(parameters.max_steps_in_episode))
+    own_limit = parameters.max_steps_in_episode
+    time_limit = options.positive("time_limit", int(own_limit))
     options.finish()
-    parameters = parameters.replace(max_steps_in_episode=time_limit)
+    # The limit goes to gymnax too (some observations show the time left), in gymnax's own type.
+    parameters = parameters.replace(max_steps_in_episode=type(own_limit)(time_limit))
 
     space = environment.observation_space(parameters)
     categories = space.n if isinstance(space, spaces.Discrete) else None
