@@ -243,6 +243,11 @@ class Config:
                 f"replay.n_step: {replay.n_step}; allowed: less than replay.capacity and "
                 f"training.learning_starts"
             )
+        if 0.0 not in sparsity.levels:
+            raise ValueError(
+                f"sparsity.levels: {list(sparsity.levels)} lacks 0, the dense network that all "
+                f"others are compared with"
+            )
         for key, values in {
             "sparsity.levels": sparsity.levels,
             "quantization.modes": self.quantization.modes,

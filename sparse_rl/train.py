@@ -1,0 +1,22 @@
+"""python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population."""
+
+from sparse_rl import command_line
+from sparse_rl.config import Config
+from sparse_rl.devices import configure
+from sparse_rl.progress import for_console
+
+
+def main(config: Config) -> None:
+    """Runs the study that `config` describes, watched from the terminal."""
+    configure(config.devices)
+    from sparse_rl.training import train
+
+    progress = for_console()
+    try:
+        train(config, progress)
+    finally:
+        progress.stop()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
