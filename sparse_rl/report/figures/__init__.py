@@ -1,0 +1,1 @@
+"""One file for each figure: `TITLE`, `caption(findings)`, and `draw(findings)` (None: no data)."""

@@ -1,0 +1,188 @@
+"""How figures look, and how they become files: colours, lines, marks, PNG, SVG and inline SVG.
+
+Colours are those of Okabe and Ito (2008), told apart by colour-blind readers; every series also has
+its own mark and line style, so that it survives a grey print.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
+BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+CSS_NAMES = {
+    INK: "ink",
+    FAINT: "faint",
+    GRID: "grid",
+    SHADE: "shade",
+    PAPER: "paper",
+    BLUE: "blue",
+    VERMILLION: "vermillion",
+    GREEN: "green",
+}
+"""Colours that become CSS variables in inline SVG, so that a page can choose them anew for dark."""
+
+SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Inter", "Source Sans 3", "Liberation Sans", "Arial", "DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "xtick.major.width": 0.7,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 5.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "path",
+    "text.hinting": "none",
+}
+
+
+class Series(NamedTuple):
+    """How one kind of arm is drawn, everywhere."""
+
+    label: str
+    colour: str
+    line: Any
+    mark: str
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Level = TypeVar("Level", float, np.ndarray)
+
+SERIES = {
+    "float32": Series("pruned", BLUE, "-", "o"),
+    "int8w": Series("pruned + int8 weights", GREEN, (0, (5, 1.5)), "^"),
+    "int8": Series("pruned + int8", VERMILLION, (0, (6, 1.5, 1.2, 1.5)), "s"),
+}
+
+
+def drawn(draw: Callable[P, R]) -> Callable[P, R]:
+    """Let a drawing function see our settings, whatever the process has set."""
+
+    def with_settings(*arguments: P.args, **keywords: P.kwargs) -> R:
+        with matplotlib.rc_context(SETTINGS):
+            return draw(*arguments, **keywords)
+
+    with_settings.__doc__ = draw.__doc__
+    return with_settings
+
+
+def horizontal_grid(axes: Axes) -> None:
+    """Faint lines at the values, none at the categories."""
+    axes.grid(axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def steps_on(axes: Axes) -> None:
+    """Label the x axis in environment steps: 200k, 1M."""
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+
+
+def short_number(value: float) -> str:
+    """1500 -> 1.5k, 2000000 -> 2M."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:.4g}{name}"
+    return f"{value:.4g}"
+
+
+def sparsity_ticks(axes: Axes, levels: Iterable[float]) -> None:
+    """A log axis of compression factors 1/(1 - s), labelled with sparsity and factor."""
+    chosen = sorted(set(levels))
+    axes.set_xscale("log")
+    axes.set_xticks([factor(level) for level in chosen])
+    axes.set_xticklabels([f"{100 * level:g} %\n{factor(level):.3g}{TIMES}" for level in chosen])
+    axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    axes.set_xlabel("sparsity asked for, and the compression of the weights it means")
+
+
+def factor(sparsity: Level) -> Level:
+    """Weights per surviving weight, 1/(1 - s): where a sparsity lies on the x axis."""
+    return 1 / (1 - sparsity)
+
+
+def figure_bytes(figure: Figure, kind: str, name: str, background: str = PAPER) -> bytes:
+    """A figure as "png" (200 dots per inch) or "svg"; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    metadata = {"Date": None, "Title": name} if kind == "svg" else {"Title": name}
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure.savefig(
+            buffer,
+            format=kind,
+            dpi=200,
+            metadata=metadata,
+            bbox_inches="tight",
+            facecolor=background,
+        )
+    return buffer.getvalue()
+
+
+def write_figure(figure: Figure, directory: Path, name: str) -> None:
+    """Write <name>.png and <name>.svg, each under a temporary name first."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for kind in ("png", "svg"):
+        unfinished = directory / f"{name}.{kind}.unfinished"
+        unfinished.write_bytes(figure_bytes(figure, kind, name))
+        os.replace(unfinished, directory / f"{name}.{kind}")
+
+
+def inline_svg(figure: Figure, name: str, description: str) -> str:
+    """A figure as an <svg> element for a page: no background, our colours as CSS variables.
+
+    Identifiers begin with `name`, so that many figures can share a page.
+    """
+    text = figure_bytes(figure, "svg", name, background="none").decode()
+    element = text[text.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    for colour, variable in CSS_NAMES.items():
+        element = re.sub(colour, f"var(--{variable})", element, flags=re.IGNORECASE)
+    element = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', element)
+    element = re.sub(r'(href="#|url\(#)', rf"\1{name}-", element)
+    label = html.escape(description, quote=True)
+    element = element.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    size = re.search(r'<svg[^>]*? width="([\d.]+)pt"', element)
+    width = f' style="--natural-width:{float(size[1]):.0f}pt"' if size else ""
+    element = re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", element, count=1)
+    return re.sub(r'(<svg[^>]*?) width="[\d.]+pt"', rf"\1{width}", element, count=1)

@@ -1,0 +1,96 @@
+"""The paired difference from dense, with its interval, against the margin of "no loss"."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sparse_rl.report.figures.appearance import (
+    FAINT,
+    INK,
+    PAPER,
+    SERIES,
+    SHADE,
+    drawn,
+    factor,
+    horizontal_grid,
+    sparsity_ticks,
+)
+from sparse_rl.report.findings import Findings
+
+TITLE = "Difference from dense, seed by seed"
+ASIDE = 0.055
+"""How far the kinds of arm stand apart at one level, on the log axis."""
+
+
+def caption(findings: Findings) -> str:
+    """What to see."""
+    return (
+        "Bars that stay above the dashed line (the margin) show an arm that is not worse than "
+        "dense: mean over seeds of (arm - dense of the same seed), 95 % interval; hollow marks "
+        "are not shown to be."
+    )
+
+
+@drawn
+def draw(findings: Findings) -> Figure | None:
+    """One mark and bar for each arm; None before the run is finished, or without intervals."""
+    table, margin = findings.table, findings.margin
+    if table is None or margin is None or table["difference_low"].notna().sum() == 0:
+        return None
+    figure = Figure(figsize=(7.4, 3.5))
+    axes = figure.add_subplot()
+    compared = table[np.isfinite(table["difference_low"])]
+    levels = list(table["asked_sparsity"].unique())
+    present = [kind for kind in SERIES if (compared["quantization"] == kind).any()]
+    axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.axhline(-margin.value, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    for position, quantization in enumerate(present):
+        series = SERIES[quantization]
+        rows = compared[compared["quantization"] == quantization]
+        aside = (position - (len(present) - 1) / 2) * ASIDE
+        place = factor(rows["asked_sparsity"].to_numpy(float)) * 10**aside
+        value = rows["difference"].to_numpy(float)
+        bars = np.abs(rows[["difference_low", "difference_high"]].to_numpy(float).T - value)
+        axes.errorbar(
+            place, value, yerr=bars, fmt="none", ecolor=series.colour, elinewidth=1.6, zorder=2
+        )
+        axes.plot([], [], series.mark, color=series.colour, label=series.label)
+        for where, height, verdict in zip(place, value, rows["verdict"], strict=True):
+            face = series.colour if verdict == "not worse" else PAPER
+            axes.plot(
+                where,
+                height,
+                series.mark,
+                markerfacecolor=face,
+                markeredgecolor=series.colour,
+                markeredgewidth=1.3,
+                zorder=3,
+            )
+    sparsity_ticks(axes, levels)
+    axes.set_xlim(0.8, factor(max(levels)) * 1.25)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, 0.12 * (high - low)))
+    axes.set_ylabel("return minus dense")
+    horizontal_grid(axes)
+    axes.annotate(
+        f"margin, -{margin.value:,.4g}",
+        (1, -margin.value),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        color=FAINT,
+        fontsize=8.5,
+    )
+    axes.annotate(
+        "dense",
+        (1, 0),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+    )
+    axes.legend(loc="lower left", handlelength=1.2, facecolor=SHADE)
+    return figure

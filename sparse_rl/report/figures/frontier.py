@@ -1,0 +1,84 @@
+"""The frontier: return against what an exported actor costs, in bytes, time and energy."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from sparse_rl.report.costs import COSTS, arm_costs
+from sparse_rl.report.figures.appearance import (
+    INK,
+    PAPER,
+    SERIES,
+    drawn,
+    horizontal_grid,
+    short_number,
+)
+from sparse_rl.report.findings import Findings
+
+TITLE = "What it costs to act"
+
+
+def caption(findings: Findings) -> str:
+    """What to see."""
+    return (
+        "The best actors are at the top left: as much return as dense (dashed) at a fraction of "
+        "its bytes, time or energy, all measured on the exported file."
+    )
+
+
+@drawn
+def draw(findings: Findings) -> Figure | None:
+    """Return against each measured cost; None before actors are exported."""
+    if findings.table is None:
+        return None
+    costs = arm_costs(findings.run, list(findings.table["arm"]))
+    measured = [cost for cost in COSTS if cost.name in costs and costs[cost.name].notna().any()]
+    if not measured:
+        return None
+    figure = Figure(figsize=(0.6 + 2.7 * len(measured), 3.4), layout="constrained")
+    grid = figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
+    table = findings.table.merge(costs, on="arm")
+    dense = float(table.loc[table["arm"] == "0", "return_iqm"].iloc[0])
+    for axes, cost in zip(grid, measured, strict=True):
+        axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
+        for quantization, series in SERIES.items():
+            rows = table[(table["quantization"] == quantization) & table[cost.name].notna()]
+            rows = rows.sort_values("asked_sparsity")
+            if rows.empty:
+                continue
+            value = rows["return_iqm"].to_numpy(float)
+            axes.plot(
+                rows[cost.name],
+                value,
+                color=series.colour,
+                linestyle=series.line,
+                linewidth=1.2,
+                marker=series.mark,
+                markeredgecolor=PAPER,
+                markeredgewidth=0.8,
+                label=series.label,
+            )
+            if quantization == "float32":
+                for _, row in rows.iterrows():
+                    axes.annotate(
+                        f"{100 * row['asked_sparsity']:g} %",
+                        (row[cost.name], row["return_iqm"]),
+                        xytext=(0, 7),
+                        textcoords="offset points",
+                        ha="center",
+                        fontsize=7.5,
+                        zorder=6,
+                        path_effects=[withStroke(linewidth=2.2, foreground=PAPER)],
+                    )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(cost.axis)
+        horizontal_grid(axes)
+    grid[0].set_ylabel("return, interquartile mean")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=3.4)
+    return figure

@@ -1,0 +1,128 @@
+"""Return over training, one small plot for each sparsity level, phases shaded."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sparse_rl.report.estimates import interquartile_mean, interquartile_mean_interval
+from sparse_rl.report.figures.appearance import (
+    INK,
+    SERIES,
+    drawn,
+    horizontal_grid,
+    steps_on,
+)
+from sparse_rl.report.figures.phase_shading import shade
+from sparse_rl.report.findings import Findings
+from sparse_rl.report.phases import phases
+from sparse_rl.report.run_directory import ARM
+
+TITLE = "Learning curves"
+RESAMPLES = 1_000
+COLUMNS = 4
+
+
+def caption(findings: Findings) -> str:
+    """What to see."""
+    return (
+        "Whether a level loses return while it is pruned (shaded), and whether fine-tuning and "
+        "int8 training bring it back: interquartile mean over seeds, 95 % band; dense is dashed."
+    )
+
+
+@drawn
+def draw(findings: Findings) -> Figure | None:
+    """Small multiples of all levels above 0 (of dense alone where there is no other)."""
+    curves = evaluation_curves(findings.run.metrics)
+    if not curves:
+        return None
+    spans = phases(findings.run.config)
+    levels = sorted({level for level, _ in curves})
+    shown = [level for level in levels if level > 0] or levels
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(2.35 * columns + 0.6, 2.15 * rows + 0.5), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)  # type: ignore[union-attr, call-arg]
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(shown):
+            axes.set_visible(False)
+            continue
+        shade(axes, spans, names=index == 0)
+        _level(axes, _joined(curves, spans[0].end), shown[index])
+        axes.set_title(f"{100 * shown[index]:g} %", pad=14 if index < columns else 5)
+        steps_on(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        horizontal_grid(axes)
+        axes.tick_params(labelbottom=index + columns >= len(shown))
+    figure.supxlabel("environment steps", fontsize=9.5)
+    figure.supylabel("return", fontsize=9.5)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=3)
+    return figure
+
+
+def evaluation_curves(metrics: pd.DataFrame) -> dict[tuple[float, str], pd.DataFrame]:
+    """Return by step (rows) and seed (columns) of every arm; arm (0, float32) has the dense phase.
+
+    The final evaluation, which has other episodes, is no part of a curve.
+    """
+    rows = metrics[(metrics["metric"] == "return") & ~metrics["phase"].isin(["final", "prefill"])]
+    curves = {}
+    for (sparsity, quantization), arm in rows.groupby(ARM):
+        table = arm.pivot_table(index="step", columns="seed", values="value", aggfunc="last")
+        curves[float(str(sparsity)), str(quantization)] = table.dropna()
+    return {arm: table for arm, table in curves.items() if len(table)}
+
+
+def _joined(
+    curves: dict[tuple[float, str], pd.DataFrame], fork: int
+) -> dict[tuple[float, str], pd.DataFrame]:
+    """The curves of pruned arms, begun with the last evaluation of the dense phase they share."""
+    dense = curves.get((0.0, "float32"))
+    if dense is None or not (dense.index <= fork).any():
+        return curves
+    shared = dense[dense.index <= fork].iloc[-1:]
+    return {
+        arm: pd.concat([shared, curve]).dropna(axis="columns")
+        if arm[1] == "float32" and arm[0] > 0
+        else curve
+        for arm, curve in curves.items()
+    }
+
+
+def _level(axes: Axes, curves: dict[tuple[float, str], pd.DataFrame], level: float) -> None:
+    dense = curves.get((0.0, "float32"))
+    if dense is not None:
+        _curve(axes, dense, INK, (0, (4, 2)), "dense", band=level == 0, width=1.0)
+    for quantization, series in SERIES.items():
+        curve = curves.get((level, quantization))
+        if curve is None or (level, quantization) == (0.0, "float32"):
+            continue
+        _curve(axes, curve, series.colour, "-", series.label, band=True, width=1.6)
+
+
+def _curve(
+    axes: Axes, curve: pd.DataFrame, colour: str, line: object, label: str, band: bool, width: float
+) -> None:
+    steps, values = curve.index.to_numpy(), curve.to_numpy(float)
+    axes.plot(
+        steps,
+        interquartile_mean(values, axis=1),
+        color=colour,
+        linestyle=line,  # type: ignore[arg-type]
+        linewidth=width,
+        label=label,
+    )
+    if band:
+        low, high = interquartile_mean_interval(values, axis=1, resamples=RESAMPLES)
+        if np.isfinite(low).all():
+            axes.fill_between(steps, low, high, color=colour, alpha=0.18, lw=0)
+        else:
+            axes.plot(steps, values, color=colour, linewidth=0.5, alpha=0.5)

@@ -1,0 +1,125 @@
+"""The panel: return against sparsity for pruned, pruned + int8, int8 alone and dense."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_rl.report.figures.appearance import (
+    FAINT,
+    INK,
+    PAPER,
+    SERIES,
+    Series,
+    drawn,
+    factor,
+    horizontal_grid,
+    sparsity_ticks,
+)
+from sparse_rl.report.findings import Findings
+from sparse_rl.report.phases import setting
+from sparse_rl.report.published import published_returns
+from sparse_rl.report.statistics import final_returns
+
+TITLE = "Return against sparsity"
+
+
+def caption(findings: Findings) -> str:
+    """What to see."""
+    environment = str(setting(findings.run.config, "environment"))
+    marks = (
+        " Grey crosses and pluses are the means that Ivanov et al. (2024) published for this task, "
+        "before and after int8."
+        if published_returns(environment)
+        else ""
+    )
+    return (
+        "As long as a line stays within the grey band of the dense network, compression costs "
+        "nothing: interquartile means over seeds with 95 % bootstrap intervals." + marks
+    )
+
+
+@drawn
+def draw(findings: Findings) -> Figure | None:
+    """The panel of a finished run; None before."""
+    if findings.table is None:
+        return None
+    figure = Figure(figsize=(7.4, 4.3))
+    axes = figure.add_subplot()
+    table = findings.table
+    levels = list(table["asked_sparsity"].unique())
+    returns = final_returns(findings.run.metrics)
+    ends = (0.93, factor(max(levels)) * 1.08)
+    dense = table[table["arm"] == "0"].iloc[0]
+    _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
+    for quantization, series in SERIES.items():
+        kind = table[table["quantization"] == quantization]
+        if quantization != "float32":
+            for _, alone in kind[kind["asked_sparsity"] == 0].iterrows():
+                label = series.label.replace("pruned + ", "") + " only"
+                _level_line(axes, ends, alone, Series(label, series.colour, (0, (1, 2)), ""))
+        _line(axes, kind, series, returns)
+    _published(axes, str(setting(findings.run.config, "environment")), levels)
+    sparsity_ticks(axes, levels)
+    axes.set_xlim(*ends)
+    axes.set_ylabel("return, interquartile mean")
+    horizontal_grid(axes)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.4, labelspacing=0.7)
+    return figure
+
+
+def _line(axes: Axes, rows: pd.DataFrame, series: Series, returns: dict[str, pd.Series]) -> None:
+    rows = rows[rows["seeds"] > 0].sort_values("asked_sparsity")
+    if rows.empty:
+        return
+    place = factor(rows["asked_sparsity"].to_numpy(float))
+    axes.fill_between(
+        place, rows["return_low"], rows["return_high"], color=series.colour, alpha=0.13, lw=0
+    )
+    if rows["return_low"].isna().any():
+        for where, arm in zip(place, rows["arm"], strict=True):
+            seeds = returns[arm].to_numpy(float)
+            axes.plot(np.full(len(seeds), where), seeds, ".", color=series.colour, alpha=0.5, ms=4)
+    axes.plot(
+        place,
+        rows["return_iqm"],
+        color=series.colour,
+        linestyle=series.line,
+        marker=series.mark,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.8,
+        label=series.label,
+        zorder=4,
+    )
+
+
+def _level_line(
+    axes: Axes, ends: tuple[float, float], row: pd.Series, series: Series, band: bool = False
+) -> None:
+    axes.plot(
+        ends,
+        [row["return_iqm"]] * 2,
+        color=series.colour,
+        linestyle=series.line,
+        linewidth=1.4,
+        label=series.label,
+        zorder=3,
+    )
+    if band and np.isfinite(row["return_low"]):
+        axes.fill_between(
+            ends, row["return_low"], row["return_high"], color=INK, alpha=0.08, lw=0, zorder=1
+        )
+
+
+def _published(axes: Axes, environment: str, levels: list[float]) -> None:
+    shown = [row for row in published_returns(environment) if row.sparsity <= max(levels)]
+    if not shown:
+        return
+    place = [factor(row.sparsity) for row in shown]
+    for values, mark, label in (
+        ([row.float32 for row in shown], "x", "published, pruned"),
+        ([row.int8 for row in shown], "+", "published, pruned + int8"),
+    ):
+        axes.plot(place, values, mark, color=FAINT, ms=6, mew=1.3, label=label, zorder=2)

@@ -1,0 +1,33 @@
+"""Everything about one run that figures and page share: its metrics, final table and margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparse_rl.report.run_directory import Run
+from sparse_rl.report.statistics import Margin, default_margin, final_table
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A run with its statistics.
+
+    Attributes:
+        run: the run directory as read.
+        table: `statistics.final_table`; None while the run has no final evaluation.
+        margin: what counts as no loss; None without a table.
+    """
+
+    run: Run
+    table: pd.DataFrame | None
+    margin: Margin | None
+
+
+def analyse(run: Run, margin: float | None = None) -> Findings:
+    """The findings of a run; `margin` (units of return) replaces the default one."""
+    if not (run.metrics["phase"] == "final").any():
+        return Findings(run, None, None)
+    chosen = default_margin(run.metrics) if margin is None else Margin(margin, "as asked for")
+    return Findings(run, final_table(run.metrics, chosen.value), chosen)
