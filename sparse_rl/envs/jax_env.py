@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
-from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
+from sparse_rl.envs import episodes
+from sparse_rl.envs.episodes import EpisodeState
+from sparse_rl.envs.vector_env import EnvSpec, Outcome
 
 
 class Transition(NamedTuple):
@@ -18,22 +20,6 @@ class Transition(NamedTuple):
     observation: Num[Array, "*observation"]
     reward: Float[Array, ""]
     terminated: Bool[Array, ""]
-
-
-class JaxEnvState(NamedTuple):
-    """State of a batch of environments.
-
-    Attributes:
-        key: the random key of each environment.
-        elapsed: steps of the current episode so far.
-        ended: the episode is over: the next step resets.
-        inner: the states of the environments themselves.
-    """
-
-    key: Key[Array, " batch"]
-    elapsed: Int[Array, " batch"]
-    ended: Bool[Array, " batch"]
-    inner: PyTree
 
 
 @dataclass(frozen=True)
@@ -51,19 +37,18 @@ class JaxEnv:
     reset_one: Callable[[Any], tuple[PyTree, Num[Array, "*observation"]]]
     step_one: Callable[[Any, PyTree, Num[Array, "*action"]], Transition]
 
-    def reset(self, keys: Key[Array, " batch"]) -> tuple[JaxEnvState, Num[Array, "batch *obs"]]:
+    def reset(self, keys: Key[Array, " batch"]) -> tuple[EpisodeState, Num[Array, "batch *obs"]]:
         """Starts one episode per key."""
-        keys, now = _split(keys)
+        keys, now = episodes.split(keys)
         inner, observation = self._reset_all(now)
-        elapsed = jnp.zeros(keys.shape[0], jnp.int32)
-        return JaxEnvState(keys, elapsed, elapsed.astype(bool), inner), observation
+        return episodes.begin(keys, inner), observation
 
     def step(
-        self, state: JaxEnvState, action: Num[Array, "batch *action"]
-    ) -> tuple[JaxEnvState, Outcome]:
+        self, state: EpisodeState, action: Num[Array, "batch *action"]
+    ) -> tuple[EpisodeState, Outcome]:
         """Advances every environment by one step, or resets it where its episode had ended."""
-        keys, now = _split(state.key)
-        moved = jax.vmap(self.step_one)(now, state.inner, self._own_units(action))
+        keys, now = episodes.split(state.key)
+        moved = jax.vmap(self.step_one)(now, state.inner, episodes.own_units(self.spec, action))
         inner = jax.tree.map(lambda new, old: _as_type(new, old.dtype), moved.state, state.inner)
         observation = moved.observation.astype(self.spec.observation_dtype)
 
@@ -78,32 +63,14 @@ class JaxEnv:
             ),
             lambda: (inner, observation),
         )
-        valid = ~state.ended
-        elapsed = jnp.where(valid, state.elapsed + 1, 0)
-        terminated = moved.terminated.astype(bool) & valid
-        truncated = elapsed >= self.spec.time_limit
-        reward = jnp.where(valid, moved.reward.astype(jnp.float32), 0.0)
-        outcome = Outcome(observation, reward, terminated, truncated, valid)
-        return JaxEnvState(keys, elapsed, terminated | truncated, inner), outcome
+        return episodes.conclude(
+            self.spec, state, keys, inner, observation, moved.reward, moved.terminated
+        )
 
     def _reset_all(self, keys: Key[Array, " batch"]) -> tuple[PyTree, Num[Array, "batch *obs"]]:
         inner, observation = jax.vmap(self.reset_one)(keys)
         inner = jax.tree.map(lambda leaf: _as_type(leaf, leaf.dtype), inner)
         return inner, observation.astype(self.spec.observation_dtype)
-
-    def _own_units(self, action: Num[Array, "batch *action"]) -> Num[Array, "batch *action"]:
-        space = self.spec.action
-        if isinstance(space, Continuous):
-            low, high = jnp.asarray(space.low), jnp.asarray(space.high)
-            # Centre and half width, because this form is exact for the common bounds [-1, 1].
-            scaled = (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1.0, 1.0)
-            return jnp.clip(scaled, low, high)
-        return action.astype(jnp.int32)
-
-
-def _split(keys: Key[Array, " batch"]) -> tuple[Key[Array, " batch"], Key[Array, " batch"]]:
-    pairs = jax.vmap(jax.random.split)(keys)
-    return pairs[:, 0], pairs[:, 1]
 
 
 def _as_type(leaf: Array, dtype: Any) -> Array:

@@ -15,6 +15,7 @@ from sparse_rl.envs.vector_env import VectorEnv
 _SUITES = {
     "brax": "brax_suite",
     "gymnax": "gymnax_suite",
+    "mujoco": "mujoco_suite",
     "probe": "probes",
     "synthetic": "probes",
 }

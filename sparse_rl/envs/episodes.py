@@ -1,0 +1,82 @@
+"""The bookkeeping of episodes that all suites share: keys, clocks and ends."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+
+from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
+
+
+class EpisodeState(NamedTuple):
+    """State of a batch of environments.
+
+    Attributes:
+        key: the random key of each environment.
+        elapsed: steps of the current episode so far.
+        ended: the episode is over: the next step resets.
+        inner: the states of the environments themselves.
+    """
+
+    key: Key[Array, " batch"]
+    elapsed: Int[Array, " batch"]
+    ended: Bool[Array, " batch"]
+    inner: PyTree
+
+
+def begin(keys: Key[Array, " batch"], inner: PyTree) -> EpisodeState:
+    """The state at the start of the first episodes."""
+    elapsed = jnp.zeros(keys.shape[0], jnp.int32)
+    return EpisodeState(keys, elapsed, elapsed.astype(bool), inner)
+
+
+def conclude(
+    spec: EnvSpec,
+    before: EpisodeState,
+    keys: Key[Array, " batch"],
+    inner: PyTree,
+    observation: Num[Array, "batch *observation"],
+    reward: Float[Array, " batch"],
+    terminated: Bool[Array, " batch"],
+    truncated: Bool[Array, " batch"] | None = None,
+) -> tuple[EpisodeState, Outcome]:
+    """Ends a step: moves the clocks and says which rows count.
+
+    Args:
+        spec: gives the time limit.
+        before: the state before the step. Where its episode had ended, `inner` and `observation`
+            are those of a fresh episode, and the other results mean nothing.
+        keys: the keys for the next step.
+        inner: the environments' states after the step.
+        observation: what is observed after the step.
+        reward: the reward of the step.
+        terminated: the episode ended for good.
+        truncated: the environment itself cut the episode, beside our time limit.
+    """
+    valid = ~before.ended
+    elapsed = jnp.where(valid, before.elapsed + 1, 0)
+    terminated = terminated.astype(bool) & valid
+    cut = elapsed >= spec.time_limit
+    if truncated is not None:
+        cut |= truncated.astype(bool) & valid
+    reward = jnp.where(valid, reward.astype(jnp.float32), 0.0)
+    outcome = Outcome(observation, reward, terminated, cut, valid)
+    return EpisodeState(keys, elapsed, terminated | cut, inner), outcome
+
+
+def split(keys: Key[Array, " batch"]) -> tuple[Key[Array, " batch"], Key[Array, " batch"]]:
+    """From each key one for later and one for now."""
+    pairs = jax.vmap(jax.random.split)(keys)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def own_units(spec: EnvSpec, action: Num[Array, "batch *action"]) -> Num[Array, "batch *action"]:
+    """Clips an agent's action to [-1, 1] and rescales it to the environment's bounds."""
+    space = spec.action
+    if isinstance(space, Continuous):
+        low, high = jnp.asarray(space.low), jnp.asarray(space.high)
+        # Centre and half width, because this form is exact for the common bounds [-1, 1].
+        scaled = (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1.0, 1.0)
+        return jnp.clip(scaled, low, high)
+    return action.astype(jnp.int32)

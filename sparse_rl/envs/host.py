@@ -1,0 +1,167 @@
+"""Environments that run in Python or C on the host, inside jitted JAX programs.
+
+The whole batch goes through ONE callback. What makes this safe is that the callback is a *pure*
+function: everything that a simulator's future depends on travels in and out as arrays. So it may
+stand in `jit`, `lax.scan` and `shard_map` (each device calls with its own shard) without tokens
+or ordering; a fork is indexing; and a checkpoint of the state is a checkpoint of the world.
+
+A suite supplies one function on NumPy arrays, `advance`. It may keep simulators between calls as
+a cache, but its results must depend on its arguments alone.
+
+The callback runs on a thread of the JAX runtime: it must not call JAX, which can deadlock.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key, Num, UInt32
+
+from sparse_rl.envs import episodes
+from sparse_rl.envs.episodes import EpisodeState
+from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
+
+Inner = dict[str, np.ndarray]
+"""A simulator's complete state: named arrays; with a leading batch axis when batched."""
+
+
+class HostStep(NamedTuple):
+    """What one call of `advance` returns, for the whole batch."""
+
+    inner: Inner
+    observation: Num[np.ndarray, "batch *observation"]
+    reward: Float[np.ndarray, " batch"]
+    terminated: Bool[np.ndarray, " batch"]
+    truncated: Bool[np.ndarray, " batch"]
+
+
+class Advance(Protocol):
+    """Steps or restarts every environment of a batch; a pure function of its arguments."""
+
+    def __call__(
+        self,
+        inner: Inner,
+        seed: UInt32[np.ndarray, " batch"],
+        restart: Bool[np.ndarray, " batch"],
+        action: Num[np.ndarray, "batch *action"],
+    ) -> HostStep:
+        """Where `restart` is True, starts an episode from `seed`, and ignores state and action.
+
+        The arrays are read-only. Actions come in the environment's own units.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class HostEnv:
+    """A `VectorEnv` whose physics run on the host.
+
+    Attributes:
+        spec: the environment's shapes and limits; the time limit is enforced here.
+        inner: shape and type of each array of one environment's state.
+        advance: the suite's function on NumPy arrays.
+    """
+
+    spec: EnvSpec
+    inner: dict[str, jax.ShapeDtypeStruct]
+    advance: Advance
+
+    def reset(self, keys: Key[Array, " batch"]) -> tuple[EpisodeState, Num[Array, "batch *obs"]]:
+        """Starts one episode per key."""
+        batch = keys.shape[0]
+        keys, now = episodes.split(keys)
+        nothing = {k: jnp.zeros((batch, *x.shape), x.dtype) for k, x in self.inner.items()}
+        space = self.spec.action
+        action = (
+            jnp.zeros((batch, len(space.low)))
+            if isinstance(space, Continuous)
+            else jnp.zeros(batch, jnp.int32)
+        )
+        fresh = self._call(now, nothing, jnp.ones(batch, bool), action)
+        return episodes.begin(keys, fresh.inner), fresh.observation
+
+    def step(
+        self, state: EpisodeState, action: Num[Array, "batch *action"]
+    ) -> tuple[EpisodeState, Outcome]:
+        """Advances every environment by one step, or resets it where its episode had ended."""
+        keys, now = episodes.split(state.key)
+        moved = self._call(now, state.inner, state.ended, episodes.own_units(self.spec, action))
+        return episodes.conclude(
+            self.spec,
+            state,
+            keys,
+            moved.inner,
+            moved.observation,
+            moved.reward,
+            moved.terminated,
+            moved.truncated,
+        )
+
+    def _call(self, now: Array, inner: Any, restart: Array, action: Array) -> HostStep:
+        batch = restart.shape[0]
+
+        def result(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((batch, *shape), dtype)
+
+        results = HostStep(
+            {k: result(x.shape, x.dtype) for k, x in self.inner.items()},
+            result(self.spec.observation_shape, self.spec.observation_dtype),  # type: ignore[arg-type]
+            result((), np.float32),  # type: ignore[arg-type]
+            result((), bool),  # type: ignore[arg-type]
+            result((), bool),  # type: ignore[arg-type]
+        )
+        seed = jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now)
+        step: HostStep = jax.pure_callback(self._on_host, results, inner, seed, restart, action)
+        return step
+
+    def _on_host(self, inner: Any, seed: Array, restart: Array, action: Array) -> HostStep:
+        arrays = {k: np.asarray(x) for k, x in inner.items()}
+        step = self.advance(arrays, np.asarray(seed), np.asarray(restart), np.asarray(action))
+        return HostStep(
+            step.inner,
+            step.observation.astype(self.spec.observation_dtype, copy=False),
+            step.reward.astype(np.float32, copy=False),
+            step.terminated.astype(bool, copy=False),
+            step.truncated.astype(bool, copy=False),
+        )
+
+
+def in_threads(work: Callable[[range], None], batch: int) -> None:
+    """Calls `work` on slices that cover range(batch), on all cores.
+
+    Worth it where the work releases the interpreter's lock, as MuJoCo and ALE do in their steps.
+    """
+    workers = min(_cores(), batch)
+    if workers == 1:
+        work(range(batch))
+        return
+    bounds = [batch * i // workers for i in range(workers + 1)]
+    slices = [range(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    futures = [_threads().submit(work, part) for part in slices[1:]]
+    work(slices[0])
+    for future in futures:
+        future.result()
+
+
+def as_words(values: Float[np.ndarray, "batch n"]) -> UInt32[np.ndarray, "batch words"]:
+    """Doubles as pairs of 32-bit words, bit by bit: JAX has no doubles by default."""
+    return np.ascontiguousarray(values, np.float64).view(np.uint32)
+
+
+def as_doubles(words: UInt32[np.ndarray, "batch words"]) -> Float[np.ndarray, "batch n"]:
+    """The inverse of `as_words`; the result can be written to."""
+    return np.array(words).view(np.float64)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="environment")
