@@ -11,8 +11,8 @@ from sparse_rl.networks.torsos import TORSOS, make_torso
 
 __all__ = [
     "FLOAT32",
-    "TORSOS",
     "MLP",
+    "TORSOS",
     "Convolution",
     "Critic",
     "Dense",

@@ -32,9 +32,9 @@ from aqt.jax.v2 import aqt_dot_general, aqt_quantizer, calibration
 from jax import Array
 from jaxtyping import Float, Int8
 
+from sparse_rl.config import Quantization
 from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts
 
-Quantization = Literal["float32", "int8w", "int8"]
 Layer = Literal["dense", "convolution"]
 
 BITS = 8
@@ -43,20 +43,20 @@ _RECIPROCAL = np.float32(1.0 / LARGEST)
 
 
 def dot_products(quantization: Quantization) -> DotProducts:
-    """The dot products of an arm: float32, int8 weights ("int8w"), weights and activations ("int8").
+    """The dot products of an arm: float32, int8 weights (int8w), or int8 weights and activations.
 
     Raises:
         ValueError: for any other name.
     """
     if quantization == "float32":
         return FLOAT32
-    if quantization not in ("int8w", "int8"):
-        raise ValueError(f"quantization: found {quantization!r}, allowed are float32, int8w, int8")
-    quantized = quantization == "int8"
-    return DotProducts(
-        dense=_straight_through("dense", (1,) if quantized else None),
-        convolution=_straight_through("convolution", (1, 2, 3) if quantized else None),
-    )
+    if quantization == "int8w":
+        return DotProducts(_straight_through("dense", None), _straight_through("convolution", None))
+    if quantization == "int8":
+        return DotProducts(
+            _straight_through("dense", (1,)), _straight_through("convolution", (1, 2, 3))
+        )
+    raise ValueError(f"quantization: found {quantization!r}, allowed are float32, int8w, int8")
 
 
 def quantize_weights(
@@ -126,6 +126,8 @@ def _straight_through(layer: Layer, activation_axes: Sequence[int] | None) -> Do
         precision: Any = None,
         preferred_element_type: Any = None,
     ) -> Array:
-        return config(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+        return config(
+            jnp.asarray(lhs), jnp.asarray(rhs), dimension_numbers, precision, preferred_element_type
+        )
 
     return dot_general

@@ -1,0 +1,81 @@
+"""Heads against their formulas in NumPy, and the names their parameters have."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict
+
+from sparse_rl.networks import MLP, Critic, GaussianActor, QNetwork, make_torso
+
+
+def relu_layers(params, x, *names):
+    for name in names:
+        x = np.maximum(x @ np.asarray(params[name]["kernel"]) + np.asarray(params[name]["bias"]), 0)
+    return x
+
+
+def linear(params, x, name):
+    return x @ np.asarray(params[name]["kernel"]) + np.asarray(params[name]["bias"])
+
+
+def test_gaussian_actor():
+    actor = GaussianActor(MLP((8, 9)), 3)
+    observation = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    params = actor.init(jax.random.key(0), observation)["params"]
+    assert set(flatten_dict(params, sep="/")) == {
+        f"{layer}/{leaf}"
+        for layer in ("hidden_0", "hidden_1", "mean", "log_std")
+        for leaf in ("kernel", "bias")
+    }
+    mean, log_std = actor.apply({"params": params}, observation)
+    features = relu_layers(params, observation, "hidden_0", "hidden_1")
+    np.testing.assert_allclose(mean, linear(params, features, "mean"), atol=1e-6)
+    np.testing.assert_allclose(log_std, linear(params, features, "log_std"), atol=1e-6)
+
+
+@pytest.mark.parametrize(("raw", "expected"), [(-50.0, -20.0), (-3.0, -3.0), (7.0, 2.0)])
+def test_log_standard_deviation_is_clamped(raw, expected):
+    actor = GaussianActor(MLP((8,)), 2)
+    observation = jnp.ones((1, 4))
+    params = actor.init(jax.random.key(0), observation)["params"]
+    params["log_std"] = {"kernel": jnp.zeros((8, 2)), "bias": jnp.full((2,), raw)}
+    _, log_std = actor.apply({"params": params}, observation)
+    np.testing.assert_array_equal(log_std, jnp.full((1, 2), expected))
+
+
+def test_critic_reads_observation_then_action():
+    critic = Critic(MLP((8,)))
+    random = np.random.default_rng(0)
+    observation = random.normal(size=(5, 4)).astype(np.float32)
+    action = random.normal(size=(5, 3)).astype(np.float32)
+    params = critic.init(jax.random.key(0), observation, action)["params"]
+    features = relu_layers(params, np.concatenate([observation, action], 1), "hidden_0")
+    value = critic.apply({"params": params}, observation, action)
+    assert value.shape == (5,)
+    np.testing.assert_allclose(value, linear(params, features, "head")[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "hidden"),
+    [
+        ("mlp", (4,), jnp.float32, (8, 8)),
+        ("minatar", (10, 10, 6), jnp.bool_, (16,)),
+        ("impala", (40, 40, 4), jnp.uint8, (16,)),
+    ],
+)
+def test_q_network_is_a_linear_head_on_its_torso_in_one_scope(name, shape, dtype, hidden):
+    torso = make_torso(name, hidden)
+    network = QNetwork(torso, 5)
+    values = np.random.default_rng(0).integers(0, 2, (3, *shape))
+    observation = jnp.asarray(values, dtype)
+    params = jax.jit(network.init)(jax.random.key(0), observation)["params"]
+    assert set(params) == {
+        "head",
+        *jax.eval_shape(torso.init, jax.random.key(0), observation)["params"],
+    }
+    without_head = {layer: leaves for layer, leaves in params.items() if layer != "head"}
+    features = jax.jit(torso.apply)({"params": without_head}, observation)
+    expected = linear(params, np.asarray(features), "head")
+    found = jax.jit(network.apply)({"params": params}, observation)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
