@@ -1,0 +1,123 @@
+"""C text for number conversion: reading observations, quantising inputs, finishing sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparse_rl.artifact.c_source.constants import array, real
+from sparse_rl.artifact.fixed_point import STREAM_LIMIT, LayerArithmetic
+from sparse_rl.artifact.graph import DynamicScale, Layer
+
+DYNAMIC_FUNCTIONS = """\
+/* The largest magnitude of n floats; magnitudes of floats order like their bits. */
+static float largest_magnitude(const float *x, int n)
+{
+    uint32_t largest = 0, bits;
+    float result;
+    int i;
+    for (i = 0; i < n; i++) {
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffffu;
+        largest = bits > largest ? bits : largest;
+    }
+    memcpy(&result, &largest, sizeof result);
+    return result;
+}
+
+/* round_half_even(clip(x, -127, 127)): adding 1.5 * 2^23 leaves the rounded integer in the low bits. */
+static int32_t quantised(float x)
+{
+    uint32_t bits;
+    x = x > 127.0f ? 127.0f : x;
+    x = x < -127.0f ? -127.0f : x;
+    x += 12582912.0f;
+    memcpy(&bits, &x, sizeof bits);
+    return (int32_t)(bits - 0x4b400000u);
+}
+
+/* One over a scale, or one where that is not finite. */
+static float inverse_of(float scale)
+{
+    const float inverse = 1.0f / scale;
+    return inverse > FLT_MAX ? 1.0f : inverse;
+}
+
+"""
+
+FIXED_FUNCTIONS = f"""\
+/* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
+typedef char srl_needs_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
+
+static int32_t limited(int64_t x)
+{{
+    x = x > {STREAM_LIMIT} ? {STREAM_LIMIT} : x;
+    return (int32_t)(x < -{STREAM_LIMIT} ? -{STREAM_LIMIT} : x);
+}}
+
+static int32_t scaled(int32_t x, int32_t multiplier, int shift)
+{{
+    return limited(((int64_t)x * multiplier + ((int64_t)1 << (shift - 1))) >> shift);
+}}
+
+static int32_t quantised(int32_t x, int32_t multiplier, int shift)
+{{
+    x = scaled(x, multiplier, shift);
+    x = x > 127 ? 127 : x;
+    return x < -127 ? -127 : x;
+}}
+
+"""
+
+
+@dataclass(frozen=True)
+class LayerText:
+    """How one layer converts: C for one input *element*, for a finished sum, and what they need."""
+
+    constants: str
+    prologue: str
+    input_value: str
+    output_value: str
+
+
+def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
+    """Float sums, or int8 ones with a dynamic scale. In the texts `{x}` is the input element, `{s}` the
+    sum and `{o}` the output's index; `largest` is C for max|input|."""
+    constants = array(f"{name}_bias", "float", layer.bias)
+    scale = layer.weights.scale
+    finish = "{s}"
+    prologue, value = "", "{x}"
+    if isinstance(layer.input_scale, DynamicScale):
+        floor = layer.input_scale.floor
+        prologue = f"    float largest = {largest};\n"
+        if floor > 0:
+            prologue += f"    largest = largest > {real(floor)} ? largest : {real(floor)};\n"
+        third = real(np.float32(1.0 / 127))
+        prologue += (
+            f"    const float scale = (largest > 0.0f ? largest : 1.0f) * {third};\n"
+            "    const float inverse = inverse_of(scale);\n"
+        )
+        value = "quantised({x} * inverse)"
+        finish = "(float){s} * scale"
+    if scale is not None:
+        if len(scale) == 1:
+            finish += f" * {real(scale[0])}"
+        else:
+            constants += array(f"{name}_scale", "float", scale)
+            finish += f" * {name}_scale[{{o}}]"
+    return LayerText(constants, prologue, value, f"{finish} + {name}_bias[{{o}}]")
+
+
+def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:
+    constants = array(f"{name}_bias", "int32_t", numbers.bias)
+    multiplier = str(int(numbers.multiplier[0]))
+    if len(np.unique(numbers.multiplier)) > 1:
+        constants += array(f"{name}_multiplier", "int32_t", numbers.multiplier)
+        multiplier = f"{name}_multiplier[{{o}}]"
+    return LayerText(
+        constants,
+        "",
+        f"quantised({{x}}, {numbers.input_multiplier}, {numbers.input_shift})",
+        f"limited((int64_t)scaled({{s}}, {multiplier}, {numbers.shift}) + {name}_bias[{{o}}])",
+    )

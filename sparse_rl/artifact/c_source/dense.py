@@ -1,0 +1,206 @@
+"""C for the product of a dense layer: sum[o] = sum over i of q[i] * weight[o, i].
+
+Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs that are
+not zero are visited; inputs with equally many weights share a loop of constant length. `rows`: the smallest
+code and data, 8-bit indices or gaps. `full`: all weights, in the order that compilers vectorise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_rl.artifact.c_source.constants import array, real, smallest_unsigned
+from sparse_rl.artifact.c_source.target import Target
+
+
+
+@dataclass(frozen=True)
+class Product:
+    """C text that fills `sum` from `q`: constant arrays, declarations and statements.
+
+    The function around it declares `int i, k`.
+    """
+
+    constants: str
+    declarations: str
+    statements: str
+
+
+Kernel = Literal["unrolled", "columns", "rows", "full"]
+_COLUMN_STEP = 4
+_SHORT_ROW = 64
+
+
+def choose(values: NDArray, integer: bool, target: Target) -> Kernel:
+    """The kernel for a weight matrix [inputs, outputs] by its density."""
+    terms = int(np.count_nonzero(values))
+    density = terms / max(1, values.size)
+    unrolled = target.unrolled_density_integer if integer else target.unrolled_density_float
+    sparse = target.sparse_density_integer if integer else target.sparse_density_float
+    small = values.size <= 512 and density < 0.5 and target.unrolled_terms > 0
+    if (density <= unrolled or small) and terms <= target.unrolled_terms:
+        return "unrolled"
+    if density <= sparse:
+        return "rows" if target.rows else "columns"
+    return "full"
+
+
+def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
+    """The C type in which the kernel reads its inputs."""
+    if not integer:
+        return "float"
+    if kernel == "full":
+        return "uint8_t" if nonnegative else "int8_t"
+    return "int8_t" if kernel == "rows" else "int32_t"
+
+
+def product(name: str, values: NDArray, kernel: Kernel, integer: bool, source: str) -> Product:
+    """The product with a weight matrix [inputs, outputs]; `source` is the C type of q's elements."""
+    element = "int32_t" if integer else "float"
+    weight = "float" if values.dtype == np.float32 else "int8_t"
+    match kernel:
+        case "unrolled":
+            return Product("", "", _unrolled(values, integer))
+        case "columns":
+            return _columns(name, values, element, weight)
+        case "rows":
+            return _rows(name, values, element, weight, source)
+        case "full":
+            return _full(name, values, element, weight, integer)
+
+
+def _literal(value: float, integer: bool) -> str:
+    return str(int(value)) if integer else real(float(value))
+
+
+def _unrolled(values: NDArray, integer: bool) -> str:
+    zero = _literal(0, integer)
+    lines = []
+    for output in range(values.shape[1]):
+        column = values[:, output]
+        terms = [f"q[{i}] * {_literal(column[i], integer)}" for i in np.flatnonzero(column)]
+        lines.append(f"    sum[{output}] = " + ("\n        + ".join(_joined(terms)) or zero) + ";")
+    return "\n".join(lines)
+
+
+def _joined(terms: list[str]) -> list[str]:
+    """Terms with four to a line."""
+    return [" + ".join(terms[k : k + 4]) for k in range(0, len(terms), 4)]
+
+
+def _columns(name: str, values: NDArray, element: str, weight: str) -> Product:
+    inputs, outputs = values.shape
+    counts = np.count_nonzero(values, axis=1)
+    padded = -(-counts // _COLUMN_STEP) * _COLUMN_STEP
+    order = np.argsort(padded, kind="stable")
+    targets: list[int] = []
+    weights: list[float] = []
+    groups: list[tuple[int, int, int]] = []  # length, first position in order, number of inputs
+    for position, i in enumerate(order):
+        length = int(padded[i])
+        if length == 0:
+            continue
+        if not groups or groups[-1][0] != length:
+            groups.append((length, position, 0))
+        groups[-1] = (length, groups[-1][1], groups[-1][2] + 1)
+        found = np.flatnonzero(values[i])
+        missing = length - len(found)
+        targets.extend([*found, *([found[-1]] * missing)])
+        weights.extend([*values[i, found], *([0] * missing)])
+    index = smallest_unsigned(outputs - 1)
+    constants = array(f"{name}_target", index, targets) + array(f"{name}_weight", weight, weights)
+    constants += array(f"{name}_input", smallest_unsigned(inputs - 1), order)
+    lines = [f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;"]
+    start = 0
+    for length, position, number in groups:
+        lines.append(
+            f"    /* {number} inputs with {length} weights each */\n"
+            f"    for (n = 0, k = 0; k < {number}; k++) {{\n"
+            f"        active[n] = (uint16_t)k;\n"
+            f"        n += q[{name}_input[{position} + k]] != 0;\n"
+            "    }\n"
+            "    for (k = 0; k < n; k++) {\n"
+            f"        const {element} x = q[{name}_input[{position} + active[k]]];\n"
+            f"        const {index} *t = {name}_target + {start} + {length} * active[k];\n"
+            f"        const {weight} *w = {name}_weight + {start} + {length} * active[k];\n"
+            f"        for (i = 0; i < {length}; i++) sum[t[i]] += x * ({element})w[i];\n"
+            "    }"
+        )
+        start += length * number
+    largest = max((number for _, _, number in groups), default=1)
+    if not groups:
+        return Product("", "", lines[0])
+    declarations = f"    uint16_t active[{largest}];\n    int n;\n"
+    return Product(constants, declarations, "\n".join(lines))
+
+
+def _rows(name: str, values: NDArray, element: str, weight: str, source: str) -> Product:
+    """Each row's indices as they are where they fit into 8 bits, as 8-bit gaps where they do not."""
+    inputs, outputs = values.shape
+    gaps = inputs > 256
+    counts: list[int] = []
+    indices: list[int] = []
+    weights: list[float] = []
+    for output in range(outputs):
+        found = np.flatnonzero(values[:, output])
+        before, previous = len(indices), 0
+        for i in found:
+            while gaps and i - previous > 255:
+                indices.append(255)
+                weights.append(0)
+                previous += 255
+            indices.append(int(i - previous) if gaps else int(i))
+            weights.append(values[i, output])
+            previous = int(i)
+        counts.append(len(indices) - before)
+    constants = array(f"{name}_count", smallest_unsigned(max(counts, default=0)), counts)
+    constants += array(f"{name}_index", "uint8_t", indices)
+    constants += array(f"{name}_weight", weight, weights)
+    if gaps:
+        start = f"        const {source} *x = q;\n"
+        step = f"            x += *t++;\n            total += *x * ({element})*w++;\n"
+    else:
+        start = ""
+        step = f"            total += q[*t++] * ({element})*w++;\n"
+    return Product(
+        constants,
+        f"    const uint8_t *t = {name}_index;\n    const {weight} *w = {name}_weight;\n",
+        f"    for (i = 0; i < {outputs}; i++) {{\n"
+        + start
+        + f"        {element} total = 0;\n"
+        f"        for (k = 0; k < {name}_count[i]; k++) {{\n{step}        }}\n"
+        "        sum[i] = total;\n"
+        "    }",
+    )
+
+
+def _full(name: str, values: NDArray, element: str, weight: str, integer: bool) -> Product:
+    inputs, outputs = values.shape
+    if integer and inputs >= _SHORT_ROW:
+        constants = array(f"{name}_weight", weight, values.T.ravel())
+        return Product(
+            constants,
+            "",
+            f"    for (i = 0; i < {outputs}; i++) {{\n"
+            f"        const {weight} *w = {name}_weight + {inputs} * i;\n"
+            "        int32_t total = 0;\n"
+            f"        for (k = 0; k < {inputs}; k++) total += (int32_t)q[k] * (int32_t)w[k];\n"
+            "        sum[i] = total;\n"
+            "    }",
+        )
+    # Sums of floats may not be reordered, so the inner loop runs over independent outputs.
+    constants = array(f"{name}_weight", weight, values.ravel())
+    return Product(
+        constants,
+        "",
+        f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;\n"
+        f"    for (k = 0; k < {inputs}; k++) {{\n"
+        f"        const {weight} *w = {name}_weight + {outputs} * k;\n"
+        f"        const {element} x = q[k];\n"
+        f"        for (i = 0; i < {outputs}; i++) sum[i] += x * ({element})w[i];\n"
+        "    }",
+    )

@@ -1,0 +1,267 @@
+"""The files of a C artifact: srl_actor.h, srl_actor.c, main.c and Makefile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sparse_rl.artifact.c_source.arithmetic import DYNAMIC_FUNCTIONS, FIXED_FUNCTIONS
+from sparse_rl.artifact.c_source.constants import array, real
+from sparse_rl.artifact.c_source.program import Program, compile_graph
+from sparse_rl.artifact.c_source.target import HOST, Target
+from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint
+from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, Squash, is_static, layers
+
+FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
+
+
+@dataclass(frozen=True)
+class Source:
+    """File contents by name, and what was decided on the way."""
+
+    files: dict[str, str]
+    kernels: tuple[str, ...]
+    """The kernel of every layer."""
+    buffer_bytes: int
+    """Bytes of the buffers between layers, on the stack of `srl_act`."""
+
+    def write(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in self.files.items():
+            temporary = directory / (name + ".tmp")
+            temporary.write_text(text, encoding="ascii")
+            temporary.replace(directory / name)
+
+
+def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") -> Source:
+    """C99 for a graph with float or dynamic inputs, or for a FixedPoint (the integer path).
+
+    Raises ValueError for a static graph that was not turned into a FixedPoint.
+    """
+    fixed = graph if isinstance(graph, FixedPoint) else None
+    plain = graph.graph if isinstance(graph, FixedPoint) else graph
+    if fixed is None and any(
+        layer.input_scale is not None and not isinstance(layer.input_scale, DynamicScale)
+        for layer in layers(plain.operations)
+    ):
+        raise ValueError("static input scales: turn the graph into a FixedPoint first")
+    program = compile_graph(plain, fixed, target)
+    files = {
+        "srl_actor.h": _header(plain, title),
+        "srl_actor.c": _body(plain, fixed, program),
+        "main.c": _main(plain),
+        "Makefile": _MAKEFILE,
+    }
+    return Source(files, tuple(program.kernels), 4 * sum(program.buffer_sizes))
+
+
+def observation_type(graph: Graph) -> str:
+    return "float" if graph.observation.dtype == "float32" else "unsigned char"
+
+
+def _header(graph: Graph, title: str) -> str:
+    discrete = isinstance(graph.output, ArgMax)
+    shape = " x ".join(map(str, graph.observation.shape))
+    action = "int *action" if discrete else "float *action"
+    safe = "".join(ch for ch in title if ch.isascii() and ch.isprintable()).replace("*/", "")
+    meaning = (
+        "action[0] is the index of the largest output"
+        if discrete
+        else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
+    )
+    return f"""\
+/* A compressed actor{": " + safe if safe else ""}. Generated; depends on the C library alone. */
+#ifndef SRL_ACTOR_H
+#define SRL_ACTOR_H
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define SRL_OBSERVATION_SIZE {int(np.prod(graph.observation.shape))} /* {shape}, last axis fastest */
+#define SRL_OUTPUT_SIZE {graph.output_shape[0]}
+#define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
+#define SRL_DISCRETE {int(discrete)}
+
+typedef {observation_type(graph)} srl_observation;
+typedef {"int" if discrete else "float"} srl_action;
+
+/* {meaning}.
+   Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite. */
+int srl_act(const {observation_type(graph)} *observation, {action});
+
+/* The last layer's outputs, before tanh or the choice of the largest; returns as srl_act does. */
+int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
+    dynamic = any(
+        isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations)
+    )
+    includes = ["float.h", "stdint.h", "string.h"]
+    if isinstance(graph.output, Squash):
+        includes.append("math.h")
+    functions = "".join(program.functions)
+    text = '#include "srl_actor.h"\n\n'
+    text += "".join(f"#include <{name}>\n" for name in sorted(includes))
+    text += """
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+"""
+    if fixed:
+        text += FIXED_FUNCTIONS
+    elif dynamic:
+        text += DYNAMIC_FUNCTIONS
+    return text + functions + _outputs(graph, fixed, program) + _act(graph)
+
+
+def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
+    size = int(np.prod(graph.observation.shape))
+    declared = "".join(
+        f"    {program.stream} buffer_{k}[{elements}];\n"
+        for k, elements in enumerate(program.buffer_sizes)
+    )
+    calls = "\n".join(program.calls)
+    planes = len(graph.observation.shape) == 3
+    check = ""
+    if graph.observation.dtype == "float32":
+        check = (
+            f"    for (i = 0; i < {size}; i++)\n"
+            "        finite &= observation[i] >= -FLT_MAX && observation[i] <= FLT_MAX;\n"
+            "    if (!finite) return -1;\n"
+        )
+    if planes:
+        height, width, channels = graph.observation.shape
+        source = f"observation[(i % {height * width}) * {channels} + i / {height * width}]"
+    else:
+        source = "observation[i]"
+    value = _observation_value(graph, fixed, source)
+    back = "result[i]" if not fixed else f"(float)result[i] * {real(fixed.unit)}"
+    read = f"        buffer_0[i] = {value};\n"
+    scaled = ""
+    if fixed and graph.observation.dtype == "float32":
+        factor = real(np.float32(1.0 / (graph.observation.divisor * fixed.unit)))
+        limit = real(float(STREAM_LIMIT))
+        scaled = "    float scaled;\n"
+        read = (
+            f"        scaled = {source} * {factor};\n"
+            f"        scaled = scaled > {limit} ? {limit} : scaled < -{limit} ? -{limit} : scaled;\n"
+            "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
+        )
+    return (
+        "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
+        + declared
+        + f"    const {program.stream} *result;\n"
+        + scaled
+        + ("    int finite = 1;\n" if check else "")
+        + "    int i;\n"
+        + check
+        + f"    for (i = 0; i < {size}; i++) {{\n{read}    }}\n"
+        + calls
+        + f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};\n    return 0;\n}}\n\n"
+    )
+
+
+def _observation_value(graph: Graph, fixed: FixedPoint | None, source: str) -> str:
+    if fixed:
+        return f"{source} * {fixed.pixel_multiplier}"
+    number = source if graph.observation.dtype == "float32" else f"(float){source}"
+    divisor = graph.observation.divisor
+    return number if divisor == 1 else f"{number} / {real(divisor)}"
+
+
+def _act(graph: Graph) -> str:
+    if isinstance(graph.output, ArgMax):
+        return """\
+int srl_act(const srl_observation *observation, int *action)
+{
+    float outputs[SRL_OUTPUT_SIZE];
+    int i, best = 0;
+    if (srl_outputs(observation, outputs)) return -1;
+    for (i = 1; i < SRL_OUTPUT_SIZE; i++) {
+        if (outputs[i] > outputs[best]) best = i;
+    }
+    *action = best;
+    return 0;
+}
+"""
+    low = np.asarray(graph.output.low, np.float32)
+    high = np.asarray(graph.output.high, np.float32)
+    return (
+        array("action_low", "float", low)
+        + array("action_range", "float", high - low)
+        + """
+int srl_act(const srl_observation *observation, float *action)
+{
+    float outputs[SRL_OUTPUT_SIZE];
+    int i;
+    if (srl_outputs(observation, outputs)) return -1;
+    for (i = 0; i < SRL_ACTION_SIZE; i++) {
+        action[i] = action_low[i] + (tanhf(outputs[i]) + 1.0f) * 0.5f * action_range[i];
+    }
+    return 0;
+}
+"""
+    )
+
+
+def _main(graph: Graph) -> str:
+    discrete = isinstance(graph.output, ArgMax)
+    reading = "float" if graph.observation.dtype == "float32" else "int"
+    scan = "%f" if reading == "float" else "%d"
+    return f"""\
+/* Reads observations as text, SRL_OBSERVATION_SIZE numbers each, and prints one action per line. */
+#include <stdio.h>
+
+#include "srl_actor.h"
+
+int main(void)
+{{
+    static srl_observation observation[SRL_OBSERVATION_SIZE];
+    srl_action action[SRL_ACTION_SIZE];
+    {reading} number;
+    int i, n = 0;
+    while (scanf("{scan}", &number) == 1) {{
+        observation[n++] = (srl_observation)number;
+        if (n < SRL_OBSERVATION_SIZE) continue;
+        n = 0;
+        if (srl_act(observation, action)) {{
+            fprintf(stderr, "observation: a number is not finite\\n");
+            return 1;
+        }}
+        for (i = 0; i < SRL_ACTION_SIZE; i++) {{
+            printf("{"%d" if discrete else "%.9g"}%s", action[i], i + 1 < SRL_ACTION_SIZE ? " " : "\\n");
+        }}
+    }}
+    if (n) fprintf(stderr, "the last observation is incomplete: %d numbers\\n", n);
+    return n != 0;
+}}
+"""
+
+
+_MAKEFILE = """\
+CC = cc
+CFLAGS = -std=c99 -O3 -march=native -ffp-contract=off -Wall -Wextra -pedantic
+
+example: main.c srl_actor.c srl_actor.h
+\t$(CC) $(CFLAGS) -o $@ main.c srl_actor.c -lm
+
+libsrl_actor.so: srl_actor.c srl_actor.h
+\t$(CC) $(CFLAGS) -shared -fPIC -o $@ srl_actor.c -lm
+
+clean:
+\trm -f example libsrl_actor.so
+
+.PHONY: clean
+"""

@@ -1,0 +1,31 @@
+"""Which machine the C is generated for, and what the kernels cost there.
+
+The costs are relative to one multiply-accumulate of the densest kernel and were measured with
+`benchmarks/inference.py --kernels`; they decide between kernels, nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """Kernel choice by density.
+
+    Below `unrolled_density` (and `unrolled_terms` weights) a layer becomes straight-line code, below
+    `sparse_density` an indexed sparse kernel, and above that all its weights are stored.
+    """
+
+    name: str
+    unrolled_density_float: float
+    unrolled_density_integer: float
+    unrolled_terms: int
+    sparse_density_float: float
+    sparse_density_integer: float
+    rows: bool
+    """Store sparse layers by rows (small) instead of by columns (fast: zero inputs are skipped)."""
+
+
+HOST = Target("host", 0.05, 0.04, 3500, 0.2, 0.04, rows=False)
+MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)
