@@ -27,7 +27,7 @@ class EpisodeState(NamedTuple):
 
 def begin(keys: Key[Array, " batch"], inner: PyTree) -> EpisodeState:
     """The state at the start of the first episodes."""
-    elapsed = jnp.zeros(keys.shape[0], jnp.int32)
+    elapsed = on_every_device(jnp.zeros(keys.shape[0], jnp.int32), keys)
     return EpisodeState(keys, elapsed, elapsed.astype(bool), inner)
 
 
@@ -80,3 +80,14 @@ def own_units(spec: EnvSpec, action: Num[Array, "batch *action"]) -> Num[Array, 
         scaled = (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1.0, 1.0)
         return jnp.clip(scaled, low, high)
     return action.astype(jnp.int32)
+
+
+def on_every_device(tree: PyTree, keys: Key[Array, " batch"]) -> PyTree:
+    """The same arrays, declared to differ from device to device as the keys do.
+
+    Inside `shard_map`, JAX takes constants, and what a callback returns, to be the same on every
+    device; in the carry of a loop they would change their type at the first step. A choice
+    between an array and itself declares it in public terms, and the compiler removes it.
+    """
+    either = jax.random.key_data(keys).ravel()[0] == 0
+    return jax.tree.map(lambda leaf: jnp.where(either, leaf, leaf), tree)

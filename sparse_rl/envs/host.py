@@ -11,6 +11,7 @@ a cache, but its results must depend on its arguments alone.
 The callback runs on a thread of the JAX runtime: it must not call JAX, which can deadlock.
 """
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,18 +28,18 @@ from sparse_rl.envs import episodes
 from sparse_rl.envs.episodes import EpisodeState
 from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
 
-Inner = dict[str, np.ndarray]
-"""A simulator's complete state: named arrays; with a leading batch axis when batched."""
+Inner = dict[str, Any]
+"""The complete states of a batch of simulators: named arrays, NumPy's or JAX's."""
 
 
 class HostStep(NamedTuple):
-    """What one call of `advance` returns, for the whole batch."""
+    """What one call of `advance` returns, for the whole batch; seen from JAX, JAX arrays."""
 
     inner: Inner
-    observation: Num[np.ndarray, "batch *observation"]
-    reward: Float[np.ndarray, " batch"]
-    terminated: Bool[np.ndarray, " batch"]
-    truncated: Bool[np.ndarray, " batch"]
+    observation: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
 
 
 class Advance(Protocol):
@@ -110,14 +111,15 @@ class HostEnv:
 
         results = HostStep(
             {k: result(x.shape, x.dtype) for k, x in self.inner.items()},
-            result(self.spec.observation_shape, self.spec.observation_dtype),  # type: ignore[arg-type]
-            result((), np.float32),  # type: ignore[arg-type]
-            result((), bool),  # type: ignore[arg-type]
-            result((), bool),  # type: ignore[arg-type]
+            result(self.spec.observation_shape, self.spec.observation_dtype),
+            result((), np.float32),
+            result((), bool),
+            result((), bool),
         )
         seed = jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now)
-        step: HostStep = jax.pure_callback(self._on_host, results, inner, seed, restart, action)
-        return step
+        step = jax.pure_callback(self._on_host, results, inner, seed, restart, action)
+        checked: HostStep = episodes.on_every_device(step, now)
+        return checked
 
     def _on_host(self, inner: Any, seed: Array, restart: Array, action: Array) -> HostStep:
         arrays = {k: np.asarray(x) for k, x in inner.items()}
@@ -141,7 +143,7 @@ def in_threads(work: Callable[[range], None], batch: int) -> None:
         work(range(batch))
         return
     bounds = [batch * i // workers for i in range(workers + 1)]
-    slices = [range(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    slices = [range(a, b) for a, b in itertools.pairwise(bounds)]
     futures = [_threads().submit(work, part) for part in slices[1:]]
     work(slices[0])
     for future in futures:

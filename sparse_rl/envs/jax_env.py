@@ -50,6 +50,7 @@ class JaxEnv:
         keys, now = episodes.split(state.key)
         moved = jax.vmap(self.step_one)(now, state.inner, episodes.own_units(self.spec, action))
         inner = jax.tree.map(lambda new, old: _as_type(new, old.dtype), moved.state, state.inner)
+        inner = episodes.on_every_device(inner, now)
         observation = moved.observation.astype(self.spec.observation_dtype)
 
         # The predicate is one scalar for the whole batch: `cond` stays a branch, and a step at
@@ -70,7 +71,8 @@ class JaxEnv:
     def _reset_all(self, keys: Key[Array, " batch"]) -> tuple[PyTree, Num[Array, "batch *obs"]]:
         inner, observation = jax.vmap(self.reset_one)(keys)
         inner = jax.tree.map(lambda leaf: _as_type(leaf, leaf.dtype), inner)
-        return inner, observation.astype(self.spec.observation_dtype)
+        observation = observation.astype(self.spec.observation_dtype)
+        return episodes.on_every_device((inner, observation), keys)
 
 
 def _as_type(leaf: Array, dtype: Any) -> Array:
