@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from sparse_rl.report.statistics import (
@@ -28,7 +30,17 @@ def criterion(margin: Margin) -> str:
     )
 
 
-def no_loss(table: pd.DataFrame) -> list[str]:
+class Sentence(NamedTuple):
+    """A claim, and the numbers or exceptions that belong to it."""
+
+    claim: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.claim}; {self.detail}."
+
+
+def no_loss(table: pd.DataFrame) -> list[Sentence]:
     """How far each kind of compression in the table goes without loss: one sentence each."""
     sentences = []
     for quantization, kind in KINDS.items():
@@ -37,19 +49,33 @@ def no_loss(table: pd.DataFrame) -> list[str]:
             continue
         best = highest_not_worse(table, quantization)
         if best is None:
-            sentences.append(f"{kind}: {_nothing_shown(rows)}")
+            sentences.append(_nothing_shown(kind, rows))
             continue
         below = rows[
             (rows["asked_sparsity"] < best["asked_sparsity"]) & (rows["verdict"] != NOT_WORSE)
         ]
         exceptions = "" if below.empty else f" (though it is not shown for {_levels(below)})"
         sentences.append(
-            f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
-            f"{exceptions}; there the mean return differs by {best['difference']:+,.4g} "
-            f"(95 % interval {best['difference_low']:+,.4g} to {best['difference_high']:+,.4g}, "
-            f"{best['pairs']} seeds)."
+            Sentence(
+                f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
+                f"{exceptions}",
+                f"there the mean return differs by {best['difference']:+,.4g} (95 % interval "
+                f"{best['difference_low']:+,.4g} to {best['difference_high']:+,.4g}, "
+                f"{best['pairs']} seeds)",
+            )
         )
     return sentences
+
+
+def without_loss(table: pd.DataFrame) -> str:
+    """The same in a few words: "95 %, 90 % (int8)"; "-" where nothing is shown."""
+    parts = []
+    for quantization in KINDS:
+        best = highest_not_worse(table, quantization)
+        if best is not None:
+            kind = "" if quantization == "float32" else f" ({quantization})"
+            parts.append(level(best["asked_sparsity"]) + kind)
+    return ", ".join(parts) or "-"
 
 
 def level(sparsity: float) -> str:
@@ -57,14 +83,17 @@ def level(sparsity: float) -> str:
     return f"{100 * sparsity:g} %"
 
 
-def _nothing_shown(rows: pd.DataFrame) -> str:
+def _nothing_shown(kind: str, rows: pd.DataFrame) -> Sentence:
     verdicts = set(rows["verdict"])
     if verdicts == {TOO_FEW_SEEDS}:
-        return "too few seeds to say whether anything is lost; an interval takes three."
+        return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     if verdicts == {WORSE}:
-        return "every level tried is worse than dense."
+        return Sentence(f"{kind}: worse than dense", f"at every level tried ({_levels(rows)})")
     undecided = _levels(rows[rows["verdict"] == UNDECIDED])
-    return f"no level is shown to be not worse than dense; undecided: {undecided or 'none'}."
+    return Sentence(
+        f"{kind}: no level is shown to be not worse than dense",
+        f"undecided: {undecided or 'none'}",
+    )
 
 
 def _levels(rows: pd.DataFrame) -> str:

@@ -151,6 +151,12 @@ def _write_costs(directory: Path, arms: list[tuple[str, float]]) -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run directory for all tests that only read it."""
+    return write_run(tmp_path_factory.mktemp("runs") / "hopper")
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """`make_run(name, **settings)` writes a run directory below the test's own folder."""

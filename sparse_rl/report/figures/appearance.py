@@ -114,6 +114,17 @@ def horizontal_grid(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
+def legend_below(axes: Axes, columns: int = 3) -> None:
+    """The legend under the axis label, where it takes no width."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        ncols=columns,
+        handlelength=3.2,
+        columnspacing=1.6,
+    )
+
+
 def steps_on(axes: Axes) -> None:
     """Label the x axis in environment steps: 200k, 1M."""
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))

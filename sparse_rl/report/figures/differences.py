@@ -10,10 +10,10 @@ from sparse_rl.report.figures.appearance import (
     INK,
     PAPER,
     SERIES,
-    SHADE,
     drawn,
     factor,
     horizontal_grid,
+    legend_below,
     sparsity_ticks,
 )
 from sparse_rl.report.findings import Findings
@@ -38,13 +38,20 @@ def draw(findings: Findings) -> Figure | None:
     table, margin = findings.table, findings.margin
     if table is None or margin is None or table["difference_low"].notna().sum() == 0:
         return None
-    figure = Figure(figsize=(7.4, 3.5))
+    figure = Figure(figsize=(5.9, 3.4))
     axes = figure.add_subplot()
     compared = table[np.isfinite(table["difference_low"])]
     levels = list(table["asked_sparsity"].unique())
     present = [kind for kind in SERIES if (compared["quantization"] == kind).any()]
-    axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
-    axes.axhline(-margin.value, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(0, color=INK, linewidth=0.9, zorder=1, label="dense")
+    axes.axhline(
+        -margin.value,
+        color=FAINT,
+        linewidth=1.2,
+        linestyle=(0, (4, 3)),
+        zorder=1,
+        label=f"margin, -{margin.value:,.4g}",
+    )
     for position, quantization in enumerate(present):
         series = SERIES[quantization]
         rows = compared[compared["quantization"] == quantization]
@@ -73,24 +80,5 @@ def draw(findings: Findings) -> Figure | None:
     axes.set_ylim(low, max(high, 0.12 * (high - low)))
     axes.set_ylabel("return minus dense")
     horizontal_grid(axes)
-    axes.annotate(
-        f"margin, -{margin.value:,.4g}",
-        (1, -margin.value),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        color=FAINT,
-        fontsize=8.5,
-    )
-    axes.annotate(
-        "dense",
-        (1, 0),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8.5,
-    )
-    axes.legend(loc="lower left", handlelength=1.2, facecolor=SHADE)
+    legend_below(axes, columns=4 if len(present) < 3 else 3)
     return figure

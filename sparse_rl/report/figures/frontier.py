@@ -37,7 +37,7 @@ def draw(findings: Findings) -> Figure | None:
     measured = [cost for cost in COSTS if cost.name in costs and costs[cost.name].notna().any()]
     if not measured:
         return None
-    figure = Figure(figsize=(0.6 + 2.7 * len(measured), 3.4), layout="constrained")
+    figure = Figure(figsize=(0.6 + 2.35 * len(measured), 3.4), layout="constrained")
     grid = figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
     table = findings.table.merge(costs, on="arm")
     dense = float(table.loc[table["arm"] == "0", "return_iqm"].iloc[0])

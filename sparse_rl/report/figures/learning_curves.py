@@ -25,7 +25,7 @@ from sparse_rl.report.run_directory import ARM
 
 TITLE = "Learning curves"
 RESAMPLES = 1_000
-COLUMNS = 4
+COLUMNS = 3
 
 
 def caption(findings: Findings) -> str:
@@ -47,7 +47,7 @@ def draw(findings: Findings) -> Figure | None:
     shown = [level for level in levels if level > 0] or levels
     columns = min(COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(2.35 * columns + 0.6, 2.15 * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(2.25 * columns + 0.6, 2.1 * rows + 0.5), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for index, axes in enumerate(grid.flat):

@@ -16,6 +16,7 @@ from sparse_rl.report.figures.appearance import (
     drawn,
     factor,
     horizontal_grid,
+    legend_below,
     sparsity_ticks,
 )
 from sparse_rl.report.findings import Findings
@@ -36,8 +37,8 @@ def caption(findings: Findings) -> str:
         else ""
     )
     return (
-        "As long as a line stays within the grey band of the dense network, compression costs "
-        "nothing: interquartile means over seeds with 95 % bootstrap intervals." + marks
+        "Compression costs return where a line falls below the dashed one (dense, with its grey "
+        "band): interquartile means over seeds with 95 % bootstrap intervals." + marks
     )
 
 
@@ -46,7 +47,7 @@ def draw(findings: Findings) -> Figure | None:
     """The panel of a finished run; None before."""
     if findings.table is None:
         return None
-    figure = Figure(figsize=(7.4, 4.3))
+    figure = Figure(figsize=(5.9, 4.3))
     axes = figure.add_subplot()
     table = findings.table
     levels = list(table["asked_sparsity"].unique())
@@ -66,7 +67,7 @@ def draw(findings: Findings) -> Figure | None:
     axes.set_xlim(*ends)
     axes.set_ylabel("return, interquartile mean")
     horizontal_grid(axes)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.4, labelspacing=0.7)
+    legend_below(axes)
     return figure
 
 

@@ -23,6 +23,6 @@ def shade(axes: Axes, phases: list[Phase], names: bool) -> None:
                 ha="center",
                 va="bottom",
                 color=FAINT,
-                fontsize=7.5,
+                fontsize=7,
             )
     axes.set_xlim(phases[0].begin, phases[-1].end)

@@ -40,7 +40,7 @@ def draw(findings: Findings) -> Figure | None:
     if rows.empty:
         return None
     spans = [phase for phase in phases(config) if phase.name != "int8"]
-    figure = Figure(figsize=(7.4, 3.4))
+    figure = Figure(figsize=(5.9, 3.2))
     axes = figure.add_subplot()
     shade(axes, spans, names=True)
     steps = np.linspace(0, float(setting(config, "training.steps")), 601)

@@ -1,0 +1,57 @@
+"""python -m sparse_rl.report RUN [RUN ...] [--out DIRECTORY] [--margin RETURN]: table and page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from sparse_rl.report.findings import analyse
+from sparse_rl.report.page import write_report
+from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.sentences import criterion, no_loss
+from sparse_rl.report.table import terminal_table
+
+
+def main(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path | None = None,
+    margin: float | None = None,
+) -> None:
+    """Print the final table of each run and write the page and its figures.
+
+    Args:
+        runs: run directories (with config.yaml and metrics.csv).
+        out: where index.html and figures/ go; by default RUN/report for one run, else report.
+        margin: a loss of return smaller than this counts as none; by default 5 % of the distance
+            between the dense return and that of acting at random.
+    """
+    if not runs:
+        raise ValueError("RUN: none given; needed is at least one run directory")
+    if margin is not None and not margin >= 0:
+        raise ValueError(f"--margin: found {margin:g}; allowed: a number, 0 or more")
+    findings = [analyse(read_run(path), margin) for path in runs]
+    console = Console()
+    for one in findings:
+        if one.table is None or one.margin is None:
+            console.print(f"{one.run.path}: not finished, no final table yet\n")
+            continue
+        console.print(
+            terminal_table(one.table, f"{one.run.config.get('environment', one.run.name)}")
+        )
+        for sentence in [*no_loss(one.table), criterion(one.margin)]:
+            console.print(str(sentence), highlight=False)
+        console.print()
+    directory = out or (runs[0] / "report" if len(runs) == 1 else Path("report"))
+    console.print(f"{write_report(findings, directory)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main, prog="python -m sparse_rl.report")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,190 @@
+"""The page: everything about one or several runs in one HTML file without outside references."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jinja2
+import yaml
+
+from sparse_rl.report.figures import (
+    density,
+    differences,
+    fan_out,
+    frontier,
+    learning_curves,
+    panel,
+    schedule,
+)
+from sparse_rl.report.figures.appearance import inline_svg, write_figure
+from sparse_rl.report.findings import Findings
+from sparse_rl.report.phases import setting
+from sparse_rl.report.provenance import provenance
+from sparse_rl.report.run_directory import Run
+from sparse_rl.report.sentences import Sentence, criterion, level, no_loss, without_loss
+from sparse_rl.report.statistics import highest_not_worse
+from sparse_rl.report.table import HEADINGS, LEFT, formatted
+
+LEADING: tuple[ModuleType, ...] = (panel, differences)
+FOLLOWING: tuple[ModuleType, ...] = (learning_curves, frontier, schedule, density, fan_out)
+TABLE_CAPTION = (
+    "Return: interquartile mean over seeds with its 95 % bootstrap interval. Minus dense: mean "
+    "over seeds of the difference between the arm and dense of the same seed, with its 95 % "
+    "Student interval. P(better): that a seed of the arm beats a seed of dense. Weights: those "
+    "that survive."
+)
+
+
+def write_report(findings: Sequence[Findings], directory: str | Path, title: str = "") -> Path:
+    """Write index.html and figures/<run>/<figure>.png|svg; returns the page's path.
+
+    Every file is written under a temporary name first and then renamed; the page comes last.
+    """
+    folder = Path(directory)
+    names = _distinct_names([one.run for one in findings])
+    runs = [
+        _run_view(one, name, folder / "figures" / name)
+        for one, name in zip(findings, names, strict=True)
+    ]
+    heading = title or (
+        f"Compression study: {names[0]}" if len(runs) == 1 else "Compression studies"
+    )
+    text = render(runs, heading)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    unfinished = folder / "index.html.unfinished"
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, page)
+    return page
+
+
+def render(runs: Sequence[dict[str, Any]], title: str) -> str:
+    """The page's HTML from the runs' views."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    template = environment.get_template("page.html.j2")
+    return template.render(
+        title=title,
+        runs=runs,
+        headings=HEADINGS,
+        left=LEFT,
+    )
+
+
+def _run_view(findings: Findings, name: str, figures: Path) -> dict[str, Any]:
+    run, table, margin = findings.run, findings.table, findings.margin
+    config = run.config
+    identifier = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "run"
+    view: dict[str, Any] = {
+        "name": name,
+        "anchor": identifier,
+        "environment": setting(config, "environment"),
+        "seeds": setting(config, "seeds"),
+        "description": _description(run),
+        "dense": "-",
+        "without_loss": "unfinished",
+        "sentences": [Sentence("The run is not finished", "nothing can be said about loss yet")],
+        "criterion": "",
+        "rows": [],
+        "films": [],
+        "table_caption": TABLE_CAPTION,
+        "leading_figures": _figures(LEADING, findings, identifier, figures),
+        "figures": _figures(FOLLOWING, findings, identifier, figures),
+        "provenance": provenance(run),
+        "configuration": yaml.safe_dump(dict(config), sort_keys=False),
+    }
+    if table is None or margin is None:
+        return view
+    cells = formatted(table)
+    kinds = list(table["quantization"])
+    first = [index > 0 and kinds[index] != kinds[index - 1] for index in range(len(kinds))]
+    view["rows"] = [{"cells": row, "first": new} for row, new in zip(cells, first, strict=True)]
+    view["dense"] = cells[list(table["arm"]).index("0")]["return"]
+    view["without_loss"] = without_loss(table)
+    view["sentences"] = no_loss(table)
+    view["criterion"] = criterion(margin)
+    view["films"] = _films(findings)
+    return view
+
+
+def _figures(
+    kinds: Sequence[ModuleType], findings: Findings, identifier: str, directory: Path
+) -> list[dict[str, str]]:
+    views = []
+    for kind in kinds:
+        figure = kind.draw(findings)
+        if figure is None:
+            continue
+        name = kind.__name__.rpartition(".")[2]
+        caption = kind.caption(findings)
+        write_figure(figure, directory, name)
+        views.append(
+            {
+                "identifier": f"{identifier}-{name}",
+                "title": kind.TITLE,
+                "caption": caption,
+                "svg": inline_svg(figure, f"{identifier}-{name}", f"{kind.TITLE}. {caption}"),
+            }
+        )
+    return views
+
+
+def _films(findings: Findings) -> list[dict[str, str]]:
+    """Dense and the sparsest arm without loss, side by side, where both have render/<arm>.gif."""
+    assert findings.table is not None
+    best = [
+        row
+        for quantization in ("int8", "int8w", "float32")
+        if (row := highest_not_worse(findings.table, quantization)) is not None
+    ]
+    if not best:
+        return []
+    sparsest = max(best, key=lambda row: row["asked_sparsity"])
+    films = []
+    for arm, caption in (
+        ("0", "dense"),
+        (str(sparsest["arm"]), f"{sparsest['arm']}: {level(sparsest['asked_sparsity'])} sparse"),
+    ):
+        file = findings.run.path / "render" / f"{arm}.gif"
+        if not file.is_file():
+            return []
+        data = base64.b64encode(file.read_bytes()).decode()
+        films.append({"source": f"data:image/gif;base64,{data}", "caption": caption})
+    return films
+
+
+def _description(run: Run) -> str:
+    config = run.config
+    agent = str(config.get("agent", {}).get("name", "")).upper()
+    network = config.get("network", {})
+    hidden = "-".join(str(size) for size in network.get("hidden", ()))
+    distribution = config.get("sparsity", {}).get("distribution", "")
+    parts = [
+        agent,
+        " ".join(part for part in (str(network.get("torso", "")), hidden) if part),
+        f"{setting(config, 'seeds')} seeds",
+        f"{int(setting(config, 'training.steps')):,} steps",
+        f"{distribution} distribution" if distribution else "",
+    ]
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+
+def _distinct_names(runs: Sequence[Run]) -> list[str]:
+    """The directories' own names; numbered where two are the same."""
+    counts, seen = Counter(run.name for run in runs), Counter[str]()
+    names = []
+    for run in runs:
+        seen[run.name] += 1
+        names.append(run.name if counts[run.name] == 1 else f"{run.name}-{seen[run.name]}")
+    return names

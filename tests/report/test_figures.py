@@ -1,0 +1,150 @@
+"""What the figures draw, read back from their artists; how they look is checked in a browser."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_rl.report.figures import (
+    density,
+    differences,
+    fan_out,
+    frontier,
+    learning_curves,
+    panel,
+    schedule,
+)
+from sparse_rl.report.figures.appearance import figure_bytes, inline_svg
+from sparse_rl.report.findings import Findings, analyse
+from sparse_rl.report.published import published_returns
+from sparse_rl.report.run_directory import read_run
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def findings(finished_run: Path) -> Findings:
+    return analyse(read_run(finished_run))
+
+
+def axes_of(figure: Figure | None) -> Axes:
+    assert figure is not None
+    return figure.axes[0]
+
+
+def line(axes: Axes, label: str) -> np.ndarray:
+    found = [one for one in axes.lines if one.get_label() == label]
+    assert len(found) == 1, label
+    return np.asarray(found[0].get_xydata())
+
+
+def test_panel_draws_the_table_at_compression_factors(findings: Findings) -> None:
+    assert findings.table is not None
+    axes = axes_of(panel.draw(findings))
+    points = line(axes, "pruned + int8")
+    np.testing.assert_allclose(points[:, 0], [1, 2, 5, 10, 20, 50, 100])
+    rows = findings.table[findings.table["quantization"] == "int8"]
+    np.testing.assert_allclose(points[:, 1], rows["return_iqm"])
+    dense = findings.table.set_index("arm").loc["0", "return_iqm"]
+    np.testing.assert_allclose(line(axes, "dense")[:, 1], dense)
+
+
+def test_panel_marks_the_published_numbers_of_this_task_alone(
+    findings: Findings, make_run: MakeRun
+) -> None:
+    points = line(axes_of(panel.draw(findings)), "published, pruned")
+    np.testing.assert_allclose(points[:, 1], [2646, 2913, 2526, 2834, 2965, 3017, 2985])
+    other = analyse(read_run(make_run(environment="brax/hopper?backend=spring")))
+    labels = {str(one.get_label()) for one in axes_of(panel.draw(other)).lines}
+    assert not any("published" in label for label in labels)
+    assert "published" not in panel.caption(other)
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [("mujoco/HalfCheetah-v4", 9718), ("mujoco/Swimmer-v4", 47), ("mujoco/Hopper-v5", None)],
+)
+def test_published_numbers(environment: str, first: float | None) -> None:
+    rows = published_returns(environment)
+    assert (rows[0].float32 if rows else None) == first
+
+
+def test_differences_fill_the_marks_of_arms_that_are_not_worse(findings: Findings) -> None:
+    axes = axes_of(differences.draw(findings))
+    marks = [one for one in axes.lines if len(one.get_xdata()) == 1]
+    hollow = [one for one in marks if one.get_markerfacecolor() != one.get_markeredgecolor()]
+    assert findings.table is not None
+    verdicts = findings.table["verdict"]
+    assert len(marks) == (verdicts != "").sum()
+    assert len(hollow) == (verdicts == "worse").sum() + (verdicts == "undecided").sum() > 0
+
+
+def test_differences_need_intervals(make_run: MakeRun) -> None:
+    assert differences.draw(analyse(read_run(make_run(seeds=2)))) is None
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_panel_shows_the_seeds_themselves_where_they_are_too_few(
+    make_run: MakeRun, seeds: int
+) -> None:
+    axes = axes_of(panel.draw(analyse(read_run(make_run(seeds=seeds, levels=(0.0, 0.9))))))
+    clouds = [one for one in axes.lines if one.get_marker() == "."]
+    assert [len(one.get_xdata()) for one in clouds] == 4 * [seeds]
+
+
+def test_learning_curves_have_a_plot_for_each_pruned_level(findings: Findings) -> None:
+    figure = learning_curves.draw(findings)
+    assert figure is not None
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert titles == ["50 %", "80 %", "90 %", "95 %", "98 %", "99 %"]
+    pruned = line(figure.axes[0], "pruned")
+    assert pruned[0, 0] == 20_000, "begins where the arms fork"
+    assert line(figure.axes[0], "pruned + int8")[-1, 0] == 120_000
+
+
+def test_schedule_draws_what_was_asked_and_achieved(findings: Findings) -> None:
+    axes = axes_of(schedule.draw(findings))
+    achieved = [one for one in axes.lines if one.get_marker() == "o" and len(one.get_xdata())]
+    steps, values = np.asarray(achieved[-1].get_xydata()).T
+    done = np.clip((steps - 20_000) / 60_000, 0, 1)
+    np.testing.assert_allclose(values, 99 * (1 - (1 - done) ** 3), atol=0.02)
+
+
+def test_density_is_in_per_cent_of_each_layer(findings: Findings) -> None:
+    axes = axes_of(density.draw(findings))
+    assert [one.get_text() for one in axes.get_yticklabels()] == ["hidden_0", "hidden_1", "mean"]
+    values = np.asarray(axes.collections[0].get_array())
+    np.testing.assert_allclose(values[0], [100, 50, 20, 10, 5, 2, 1])
+
+
+def test_fan_out_has_a_row_for_each_pruned_level(findings: Findings) -> None:
+    values = np.asarray(axes_of(fan_out.draw(findings)).collections[0].get_array())
+    assert values.shape == (6, 11)
+    # The made-up weights grow with the input's index, and so does what survives of them.
+    assert (np.diff(values[0]) > -5).all() and values[0, -1] > 3 * values[0, 0]
+
+
+def test_frontier_needs_costs(findings: Findings, make_run: MakeRun) -> None:
+    figure = frontier.draw(findings)
+    assert figure is not None and len(figure.axes) == 3
+    assert line(figure.axes[0], "pruned")[0, 0] == 300 + 5 * 4992
+    assert frontier.draw(analyse(read_run(make_run(with_costs=False)))) is None
+
+
+def test_the_same_figure_gives_the_same_bytes(findings: Findings) -> None:
+    first, second = (figure_bytes(density.draw(findings), "svg", "x") for _ in range(2))  # type: ignore[arg-type]
+    assert first == second
+
+
+def test_inline_figures_take_their_colours_from_the_page(findings: Findings) -> None:
+    figure = panel.draw(findings)
+    assert figure is not None
+    element = inline_svg(figure, "run-panel", 'say "what" to see')
+    assert element.startswith('<svg role="img" aria-label="say &quot;what&quot; to see"')
+    assert "var(--ink)" in element and "var(--blue)" in element
+    # Whatever is left of fixed colours would be illegible on one of the backgrounds.
+    assert set(re.findall(r"#[0-9a-f]{6}\b", element)) == set()

@@ -1,0 +1,210 @@
+"""The page's numbers against ones computed here from metrics.csv, and its look in a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import stats
+
+from sparse_rl.report.findings import analyse
+from sparse_rl.report.page import write_report
+from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.sentences import no_loss
+
+MakeRun = Callable[..., Path]
+FIGURES = {
+    *("panel", "differences", "learning_curves", "frontier", "schedule", "density", "fan_out")
+}
+
+
+@pytest.fixture(scope="module")
+def page_file(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report([analyse(read_run(finished_run))], tmp_path_factory.mktemp("report"))
+
+
+def final_returns(run: Path, sparsity: float, quantization: str) -> np.ndarray:
+    rows = pd.read_csv(run / "metrics.csv")
+    rows = rows[(rows.phase == "final") & (rows.metric == "return")]
+    rows = rows[(rows.sparsity == sparsity) & (rows.quantization == quantization)]
+    return rows.sort_values("seed").value.to_numpy()
+
+
+def cell(page: str, arm: str, column: str) -> str:
+    row = re.search(rf'<tr[^>]*data-arm="{re.escape(arm)}">(.*?)</tr>', page, re.DOTALL)
+    assert row, f"no row for arm {arm}"
+    found = re.search(rf'data-column="{column}"[^>]*>([^<]*)<', row[1])
+    assert found, f"no column {column}"
+    return unescape(found[1])
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def test_numbers_of_the_table(finished_run: Path, page_file: Path) -> None:
+    run, page = finished_run, page_file.read_text()
+    dense = final_returns(run, 0, "float32")
+    for sparsity, quantization, arm in (
+        (0.5, "float32", "0.5"),
+        (0.98, "float32", "0.98"),
+        (0.95, "int8", "0.95-int8"),
+    ):
+        returns = final_returns(run, sparsity, quantization)
+        differences = returns - dense
+        half_width = stats.t(7).ppf(0.975) * differences.std(ddof=1) / np.sqrt(8)
+        assert number(cell(page, arm, "return")) == pytest.approx(
+            np.sort(returns)[2:6].mean(), abs=0.5
+        )
+        assert number(cell(page, arm, "difference")) == pytest.approx(differences.mean(), abs=0.5)
+        low, high = map(number, cell(page, arm, "difference_interval").split(" .. "))
+        assert low == pytest.approx(differences.mean() - half_width, abs=0.5)
+        assert high == pytest.approx(differences.mean() + half_width, abs=0.5)
+        wins = (returns[:, None] > dense[None, :]).mean()
+        assert number(cell(page, arm, "probability")) == pytest.approx(wins, abs=0.005)
+        assert number(cell(page, arm, "weights")) == 4992 - round(sparsity * 4992)
+
+
+def test_the_claim_at_the_top_is_the_one_the_numbers_allow(
+    finished_run: Path, page_file: Path
+) -> None:
+    run, page = finished_run, page_file.read_text()
+    dense = final_returns(run, 0, "float32")
+    margin = 0.05 * (dense.mean() - 20.0)
+    without_loss = []
+    for level in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99):
+        differences = final_returns(run, level, "float32") - dense
+        half_width = stats.t(7).ppf(0.975) * differences.std(ddof=1) / np.sqrt(8)
+        if differences.mean() - half_width > -margin:
+            without_loss.append(level)
+    claim = f"Pruned: not worse than dense up to {100 * max(without_loss):g} % sparsity"
+    assert claim in page
+    assert page.index(claim) < page.index("<svg")
+    assert f"wholly above -{margin:,.4g}" in page
+
+
+def test_a_margin_that_is_asked_for_changes_the_claim(finished_run: Path) -> None:
+    findings = analyse(read_run(finished_run), margin=2000.0)
+    assert findings.table is not None
+    claims = [sentence.claim for sentence in no_loss(findings.table)]
+    assert claims[0] == "Pruned: not worse than dense up to 99 % sparsity"
+
+
+def test_page_is_self_contained_and_figures_are_written_as_files(
+    page_file: Path,
+) -> None:
+    page = page_file
+    text = page.read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']+""", text)
+    assert "@import" not in text and "<script" not in text
+    for name in FIGURES:
+        assert f'id="hopper-{name}"' in text
+        with Image.open(page.parent / "figures" / "hopper" / f"{name}.png") as image:
+            assert min(image.size) > 300
+        svg = (page.parent / "figures" / "hopper" / f"{name}.svg").read_text()
+        assert svg.rstrip().endswith("</svg>")
+    assert not list(page.parent.rglob("*.unfinished"))
+
+
+def test_references_within_the_page_are_unique_and_resolve(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    runs = [analyse(read_run(make_run(name))) for name in ("a/run", "b/run")]
+    text = write_report(runs, tmp_path / "report").read_text()
+    identifiers = re.findall(r'\bid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+    referred = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    assert referred <= set(identifiers)
+    assert {"run-1", "run-2"} <= referred
+
+
+def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    rows = pd.read_csv(run / "metrics.csv")
+    rows[(rows.phase != "final") & (rows.step <= 40_000)].to_csv(run / "metrics.csv", index=False)
+    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    assert "The run is not finished" in text
+    assert "not worse than dense" not in text
+    assert 'id="hopper-learning_curves"' in text and 'id="hopper-panel"' not in text
+
+
+def test_films_of_dense_and_the_sparsest_lossless_arm_are_shown(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run()
+    (run / "render").mkdir()
+    for arm in ("0", "0.95-int8"):
+        Image.new("RGB", (40, 30)).save(run / "render" / f"{arm}.gif")
+    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    assert text.count("data:image/gif;base64,") == 2
+    assert "0.95-int8: 95 % sparse" in text
+
+
+# In a browser.
+
+MEASURE = """<script>
+const boxes = [...document.querySelectorAll("figure.plot")].map(figure => {
+  const box = figure.querySelector("svg").getBoundingClientRect();
+  return {name: figure.id, left: box.left, top: box.top, width: box.width, height: box.height};
+});
+const page = {width: document.documentElement.scrollWidth,
+              height: document.documentElement.scrollHeight};
+document.body.insertAdjacentHTML(
+  "beforeend", `<pre id="measured">${JSON.stringify({boxes, page})}</pre>`);
+</script></body>"""
+
+
+def chromium(*arguments: str, profile: Path) -> str:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("chromium is not installed")
+    quiet = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+        *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
+    )
+    command = [program, *quiet, f"--user-data-dir={profile}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(1200, False), (1200, True), (500, False)], ids=["wide", "dark", "narrow"]
+)
+def test_every_figure_is_visible_in_a_browser(
+    page_file: Path, tmp_path: Path, width: int, dark: bool
+) -> None:
+    page = page_file
+    measuring = tmp_path / "measuring.html"
+    measuring.write_text(page.read_text().replace("</body>", MEASURE))
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    window = f"--window-size={width},900"
+    dom = chromium(window, scheme, "--dump-dom", f"file://{measuring}", profile=tmp_path / "p1")
+    found = re.search(r'<pre id="measured">(\{"boxes.*?)</pre>', dom)
+    assert found
+    measured = json.loads(unescape(found[1]))
+    assert {box["name"] for box in measured["boxes"]} == {f"hopper-{name}" for name in FIGURES}
+    assert measured["page"]["width"] <= width, "the page must not scroll sideways"
+    height = measured["page"]["height"]
+    picture = tmp_path / "page.png"
+    chromium(
+        f"--window-size={width},{height}",
+        scheme,
+        f"--screenshot={picture}",
+        f"file://{page}",
+        profile=tmp_path / "p2",
+    )
+    pixels = np.asarray(Image.open(picture).convert("L"), dtype=float)
+    assert (pixels[5, 5] < 60) == dark
+    for box in measured["boxes"]:
+        left, top = int(box["left"]), int(box["top"])
+        assert box["width"] > 250 and box["height"] > 100, box
+        assert left >= 0 and left + box["width"] <= max(width, 1200), box
+        part = pixels[top : top + int(box["height"]), left : left + int(box["width"])]
+        # Text and lines: a blank or single-coloured figure has no spread, whatever its colour.
+        assert part.size > 20_000 and part.std() > 8, box
