@@ -6,16 +6,14 @@ returns of different backends are not comparable, nor are they with Gymnasium's 
 """
 
 import warnings
-from types import ModuleType
-from typing import Any
 
 import brax.fluid
 import jax
-import jax.numpy as jnp
 import numpy as np
 from brax import envs
 from jaxtyping import Array, Float, Key, PyTree
 
+from sparse_rl.envs import old_clip
 from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.envs.options import Options
 from sparse_rl.envs.vector_env import Continuous, EnvSpec
@@ -26,26 +24,7 @@ _BACKENDS_OF = {"swimmer": ("generalized",)}
 _NOT_A_TASK = {"fast"}
 
 
-class _NumpyWithOldClip:
-    """jax.numpy, with the keywords of `clip` that brax's fluid still uses.
-
-    jax renamed ``clip(a_min=, a_max=)`` to ``clip(min=, max=)``; brax.fluid was not changed, so
-    that every task in a fluid (the swimmer) fails. We give that one module a namespace in which
-    the old keywords work; nothing else sees it.
-    """
-
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-    @staticmethod
-    def clip(array: Array, a_min: float | None = None, a_max: float | None = None) -> Array:
-        return jnp.clip(array, a_min, a_max)
-
-
-brax.fluid.jp = _NumpyWithOldClip(jnp)  # type: ignore[assignment]
+old_clip.serve(brax.fluid)  # for the swimmer
 
 
 def names(suite: str) -> list[str]:

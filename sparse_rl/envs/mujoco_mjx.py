@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import mujoco
 from jaxtyping import Array, Float, Key
 from mujoco import mjx
+from mujoco.mjx._src import passive
 
-from sparse_rl.envs import mujoco_model
+from sparse_rl.envs import mujoco_model, old_clip
 from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.envs.mujoco_tasks import Physics, Task
+
+old_clip.serve(passive)  # for the swimmer
 
 Inner = dict[str, Array]
 """qpos, qvel, the solver's warm start, and the position on which the next velocity depends."""

@@ -14,6 +14,7 @@ from sparse_rl.envs.vector_env import VectorEnv
 # suites need packages that are extras.
 _SUITES = {
     "brax": "brax_suite",
+    "gymnasium": "gymnasium_suite",
     "gymnax": "gymnax_suite",
     "mujoco": "mujoco_suite",
     "probe": "probes",
@@ -47,7 +48,8 @@ def make(name: str, evaluation: bool = False) -> VectorEnv:
         )
     module = _module(suite, name)
     known = _names(suite, module)
-    if path not in known:
+    # "package:id" names an environment that its package has yet to register.
+    if path not in known and ":" not in identifier:
         raise ValueError(f"environment {name!r} is unknown: {_suggest(path, known)}")
     env: VectorEnv = module.make(name, identifier, Options(name), evaluation)
     return env

@@ -1,0 +1,198 @@
+"""Any environment that is registered with Gymnasium: ``gymnasium/LunarLander-v3``.
+
+For environments of a package that must be imported first: ``gymnasium/package:Id-v0``. The option
+``time_limit=N`` is needed for environments that have no limit of their own.
+
+Gymnasium has no way to save an arbitrary environment. But an environment that keeps Gymnasium's
+contract is determined by the seed of its last reset and the actions since. So these are the
+state: the seed, a log of the episode's actions, and a fingerprint of both. The simulator that is
+already there is found by its fingerprint and steps on; where there is none, as after a fork or
+in a resumed run, another one replays the log.
+"""
+
+import hashlib
+import importlib
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium import spaces
+
+from sparse_rl.envs.host import HostEnv, HostStep, Inner
+from sparse_rl.envs.options import Options
+from sparse_rl.envs.vector_env import Continuous, Discrete, EnvSpec
+
+
+def names(suite: str) -> list[str]:
+    """All environments of this suite."""
+    return list(gymnasium.registry)
+
+
+def make(full_name: str, identifier: str, options: Options, evaluation: bool) -> HostEnv:
+    """Builds one environment; it is the same for training and for evaluation."""
+    package, _, identifier = identifier.rpartition(":")
+    try:
+        if package:
+            importlib.import_module(package)
+        own_limit = gymnasium.spec(identifier).max_episode_steps
+        first = _make(identifier)
+    except (gymnasium.error.Error, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"environment {full_name!r} cannot be made: {reason}") from error
+    time_limit = options.positive("time_limit", own_limit or 0)
+    options.finish()
+    action = _action(full_name, first.action_space)
+    spec = EnvSpec(
+        name=full_name,
+        observation_shape=_observation_shape(full_name, first.observation_space),
+        observation_dtype=_observation_dtype(first.observation_space),
+        action=action,
+        time_limit=time_limit,
+    )
+    if isinstance(action, Discrete):
+        log = jax.ShapeDtypeStruct((time_limit,), np.int32)
+    else:
+        log = jax.ShapeDtypeStruct((time_limit, len(action.low)), np.float32)
+    inner = {
+        "seed": jax.ShapeDtypeStruct((), np.uint32),
+        "count": jax.ShapeDtypeStruct((), np.int32),
+        "actions": log,
+        "fingerprint": jax.ShapeDtypeStruct((2,), np.uint32),
+    }
+    return HostEnv(spec, inner, _Simulators(identifier, first).advance)
+
+
+class _Simulators:
+    """Gymnasium environments for any number of callers, found by what happened in them."""
+
+    def __init__(self, identifier: str, first: gymnasium.Env) -> None:
+        self._identifier = identifier
+        self._lock = threading.Lock()
+        # Fingerprint -> the simulators in that state; several, where one was forked. The one that
+        # was put away longest ago comes first.
+        self._idle: OrderedDict[bytes, list[gymnasium.Env]] = OrderedDict()
+        self._idle[b""] = [first]
+        self._made = 1
+        self._most = 0
+
+    def advance(
+        self, inner: Inner, seed: np.ndarray, restart: np.ndarray, action: np.ndarray
+    ) -> HostStep:
+        """Steps or restarts every environment; see `host.Advance`."""
+        after = {name: np.array(values) for name, values in inner.items()}
+        batch = len(restart)
+        with self._lock:  # room for training and evaluation at once
+            self._most = max(self._most, 2 * batch)
+        observations: list[Any] = []
+        reward = np.zeros(batch, np.float32)
+        terminated, truncated = np.zeros(batch, bool), np.zeros(batch, bool)
+        for i in range(batch):
+            if restart[i]:
+                simulator = self._take(after["fingerprint"][i].tobytes()) or self._spare()
+                observation, _ = simulator.reset(seed=int(seed[i]))
+                after["seed"][i], after["count"][i] = seed[i], 0
+                mark = _fingerprint(b"", seed[i])
+            else:
+                count = int(after["count"][i])
+                mark = after["fingerprint"][i].tobytes()
+                simulator = self._take(mark) or self._replay(
+                    int(after["seed"][i]), after["actions"][i, :count]
+                )
+                observation, reward[i], terminated[i], truncated[i], _ = simulator.step(
+                    _given(action[i], simulator.action_space)
+                )
+                after["actions"][i, count] = action[i]
+                after["count"][i] = count + 1
+                mark = _fingerprint(mark, action[i])
+            after["fingerprint"][i] = np.frombuffer(mark, np.uint32)
+            observations.append(_observed(observation, simulator.observation_space))
+            self._put(mark, simulator)
+        return HostStep(after, np.stack(observations), reward, terminated, truncated)
+
+    def _take(self, mark: bytes) -> gymnasium.Env | None:
+        """The simulator in exactly this state, if there is one."""
+        with self._lock:
+            found = self._idle.get(mark)
+            if not found:
+                return None
+            simulator = found.pop()
+            if not found:
+                del self._idle[mark]
+            return simulator
+
+    def _put(self, mark: bytes, simulator: gymnasium.Env) -> None:
+        with self._lock:
+            self._idle.setdefault(mark, []).append(simulator)
+            self._idle.move_to_end(mark)
+
+    def _spare(self) -> gymnasium.Env:
+        """A simulator in any state: a new one, or the one that waited longest."""
+        with self._lock:
+            oldest = next(iter(self._idle), None)
+            make_one = self._made < self._most or oldest is None
+            self._made += make_one
+        simulator = None if make_one or oldest is None else self._take(oldest)
+        return simulator or _make(self._identifier)
+
+    def _replay(self, seed: int, actions: np.ndarray) -> gymnasium.Env:
+        simulator = self._spare()
+        simulator.reset(seed=seed)
+        for action in actions:
+            simulator.step(_given(action, simulator.action_space))
+        return simulator
+
+
+def _make(identifier: str) -> gymnasium.Env:
+    # Our own time limit takes the place of Gymnasium's; the checker only slows the steps down.
+    return gymnasium.make(identifier, max_episode_steps=-1, disable_env_checker=True)
+
+
+def _fingerprint(before: bytes, news: np.ndarray) -> bytes:
+    return hashlib.blake2b(before + news.tobytes(), digest_size=8).digest()
+
+
+def _given(action: np.ndarray, space: spaces.Space) -> Any:
+    """Our action as Gymnasium wants it."""
+    if isinstance(space, spaces.Discrete):
+        return int(space.start) + int(action)
+    return action.astype(space.dtype).reshape(space.shape)
+
+
+def _observed(observation: Any, space: spaces.Space) -> np.ndarray:
+    """Gymnasium's observation as ours: categories become one-hot vectors."""
+    if isinstance(space, spaces.Discrete):
+        return np.eye(int(space.n), dtype=np.float32)[int(observation) - int(space.start)]
+    return np.asarray(observation)
+
+
+def _observation_shape(name: str, space: spaces.Space) -> tuple[int, ...]:
+    if isinstance(space, spaces.Discrete):
+        return (int(space.n),)
+    if isinstance(space, spaces.Box | spaces.MultiBinary):
+        return tuple(int(n) for n in space.shape)
+    raise ValueError(f"environment {name!r}: observations are {space}; only Box, Discrete and "
+                     "MultiBinary can be used")  # fmt: skip
+
+
+def _observation_dtype(space: spaces.Space) -> np.dtype:
+    if isinstance(space, spaces.MultiBinary):
+        return np.dtype(bool)
+    return np.dtype(np.uint8 if space.dtype == np.uint8 else np.float32)
+
+
+def _action(name: str, space: spaces.Space) -> Continuous | Discrete:
+    if isinstance(space, spaces.Discrete):
+        return Discrete(int(space.n))
+    if (
+        isinstance(space, spaces.Box)
+        and np.isfinite(space.low).all() & np.isfinite(space.high).all()
+    ):
+        low, high = space.low.ravel(), space.high.ravel()
+        return Continuous(tuple(float(x) for x in low), tuple(float(x) for x in high))
+    raise ValueError(
+        f"environment {name!r}: actions are {space}; only Discrete and a Box with finite bounds "
+        "can be used"
+    )

@@ -1,0 +1,135 @@
+"""Registered Gymnasium environments through the adapter: same numbers, exact forks."""
+
+import importlib.util
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+gymnasium = pytest.importorskip("gymnasium")
+
+from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
+
+needs_box2d = pytest.mark.skipif(
+    importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
+)
+NAMES = [
+    "CartPole-v1",
+    "Pendulum-v1",
+    pytest.param("LunarLander-v3", marks=needs_box2d),
+    pytest.param("LunarLanderContinuous-v3", marks=needs_box2d),
+]
+
+
+def actions_for(env, steps: int, batch: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    if isinstance(env.spec.action, Discrete):
+        return generator.integers(env.spec.action.n, size=(steps, batch)).astype(np.int32)
+    size = (steps, batch, len(env.spec.action.low))
+    return generator.uniform(-1, 1, size).astype(np.float32)
+
+
+def seeds(keys: jax.Array) -> np.ndarray:
+    """The seeds from which the environments with these keys would restart now."""
+    now = episodes.split(keys)[1]
+    return np.asarray(jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now))
+
+
+@pytest.mark.parametrize("identifier", NAMES)
+def test_same_numbers_as_gymnasium(identifier: str) -> None:
+    env = make(f"gymnasium/{identifier}?time_limit=90")
+    own = gymnasium.make(identifier, max_episode_steps=90)
+    actions = actions_for(env, 200, 2)
+    keys = jax.random.split(jax.random.key(1), 2)
+    state, first = jax.jit(env.reset)(keys)
+    expected, _ = own.reset(seed=int(seeds(keys)[0]))
+    np.testing.assert_array_equal(first[0], np.float32(expected))
+    step, ends = jax.jit(env.step), 0
+    for action in actions:
+        before = state
+        state, out = step(state, action)
+        if before.ended[0]:
+            expected, _ = own.reset(seed=int(seeds(before.key)[0]))
+            reward, terminated, truncated = 0.0, False, False
+        else:
+            given = action[0]
+            if isinstance(env.spec.action, Continuous):
+                given = np.clip(given * own.action_space.high, -2, 2)
+            expected, reward, terminated, truncated, _ = own.step(given)
+        np.testing.assert_array_equal(out.observation[0], np.float32(expected))
+        assert float(out.reward[0]) == pytest.approx(float(np.float32(reward)), abs=0)
+        assert (bool(out.terminated[0]), bool(out.truncated[0])) == (terminated, truncated)
+        assert bool(out.valid[0]) != bool(before.ended[0])
+        ends += terminated or truncated
+    assert ends >= 1
+
+
+@pytest.mark.parametrize("identifier", NAMES)
+def test_forks_and_a_resumed_process_continue_exactly(identifier: str) -> None:
+    name = f"gymnasium/{identifier}?time_limit=70"
+    env = make(name)
+    actions = actions_for(env, 120, 3)
+    run = jax.jit(lambda e, s, a: jax.lax.scan(e.step, s, a), static_argnums=0)
+    state, _ = env.reset(jax.random.split(jax.random.key(2), 3))
+    state, _ = run(env, state, actions[:50])
+    saved = jax.tree.map(lambda x: x, state)
+    state, expected = run(env, state, actions[50:])
+
+    # The simulators have moved on, so each of these is found by its fingerprint or replayed.
+    parents = jnp.array([1, 1, 0, 2])
+    forked = jax.tree.map(lambda x: x[parents], saved)
+    _, copies = run(env, forked, actions[50:, parents])
+    wanted = jax.tree.map(lambda x: x[:, parents], expected)
+    jax.tree.map(np.testing.assert_array_equal, copies, wanted)
+
+    # In another process there are no simulators at all; nothing but the state can help.
+    make.cache_clear()
+    again = make(name)
+    assert again is not env
+    _, resumed = run(again, saved, actions[50:])
+    jax.tree.map(np.testing.assert_array_equal, resumed, expected)
+
+
+def test_the_number_of_simulators_stays_bounded() -> None:
+    env = make("gymnasium/MountainCar-v0")
+    simulators = env.advance.__self__  # type: ignore[union-attr]
+    for seed in range(6):
+        state, _ = env.reset(jax.random.split(jax.random.key(seed), 3))
+        env.step(state, jnp.zeros(3, int))
+    assert simulators._made <= 6
+    assert sum(map(len, simulators._idle.values())) == simulators._made
+
+
+def test_categories_become_one_hot() -> None:
+    env = make("gymnasium/FrozenLake-v1")
+    assert (env.spec.observation_shape, env.spec.action) == ((16,), Discrete(4))
+    _, observation = env.reset(jax.random.split(jax.random.key(0), 2))
+    np.testing.assert_array_equal(observation, np.eye(16)[[0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gymnasium/CartPole-v7", ["CartPole-v1"]),
+        ("gymnasium/Blackjack-v1", ["time_limit", "at least 1"]),
+        ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box"]),
+        ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
+    ],
+)
+def test_refusals(name: str, words: list[str]) -> None:
+    with pytest.raises(ValueError) as caught:
+        make(name)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_package_may_register_its_own(tmp_path, monkeypatch) -> None:
+    (tmp_path / "my_worlds.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('Mine-v0', 'gymnasium.envs.classic_control:CartPoleEnv',"
+        " max_episode_steps=5)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert make("gymnasium/my_worlds:Mine-v0").spec.time_limit == 5
