@@ -10,6 +10,50 @@ from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, LayerArithmetic
 from sparse_rl.artifact.graph import DynamicScale, Layer
 
+DOT_TYPES = """\
+/* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
+#ifdef __clang__
+typedef int16_t dot_unsigned;
+typedef int16_t dot_signed;
+#else
+typedef uint8_t dot_unsigned;
+typedef int8_t dot_signed;
+#endif
+
+"""
+
+SEPARATE = """\
+/* Inlined into straight-line code, this would keep its results in vector registers and take them
+   apart one by one. */
+#ifdef __GNUC__
+__attribute__((noinline))
+#endif
+"""
+
+DYNAMIC_QUANTISE = (
+    SEPARATE
+    + """\
+static void quantise(const float *x, int n, float inverse, float *q)
+{
+    int i;
+    for (i = 0; i < n; i++) q[i] = (float)quantised(x[i] * inverse);
+}
+
+"""
+)
+
+FIXED_QUANTISE = (
+    SEPARATE
+    + """\
+static void quantise(const int32_t *x, int n, int32_t multiplier, int shift, int32_t *q)
+{
+    int i;
+    for (i = 0; i < n; i++) q[i] = quantised(x[i], multiplier, shift);
+}
+
+"""
+)
+
 DYNAMIC_FUNCTIONS = """\
 /* The largest magnitude of n floats; magnitudes of floats order like their bits. */
 static float largest_magnitude(const float *x, int n)
@@ -26,15 +70,17 @@ static float largest_magnitude(const float *x, int n)
     return result;
 }
 
-/* round_half_even(clip(x, -127, 127)): adding 1.5 * 2^23 leaves the rounded integer in the low bits. */
+/* round_half_even(x) for |x| < 2^22, clipped to [-127, 127]: adding 1.5 * 2^23 leaves the rounded
+   integer in the low bits. Clipping integers, not floats, lets compilers vectorise this. */
 static int32_t quantised(float x)
 {
     uint32_t bits;
-    x = x > 127.0f ? 127.0f : x;
-    x = x < -127.0f ? -127.0f : x;
+    int32_t rounded;
     x += 12582912.0f;
     memcpy(&bits, &x, sizeof bits);
-    return (int32_t)(bits - 0x4b400000u);
+    rounded = (int32_t)(bits - 0x4b400000u);
+    rounded = rounded > 127 ? 127 : rounded;
+    return rounded < -127 ? -127 : rounded;
 }
 
 /* One over a scale, or one where that is not finite. */
@@ -73,21 +119,24 @@ static int32_t quantised(int32_t x, int32_t multiplier, int shift)
 
 @dataclass(frozen=True)
 class LayerText:
-    """How one layer converts: C for one input *element*, for a finished sum, and what they need."""
+    """How one layer converts its inputs and finishes its sums, as C."""
 
     constants: str
     prologue: str
     input_value: str
+    """One quantised input; `{x}` stands for the element."""
+    quantise: str
+    """A call that quantises `{n}` inputs into q; empty where inputs stay as they are."""
     output_value: str
+    """One finished output; `{s}` stands for the sum, `{o}` for the output's index."""
 
 
 def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
-    """Float sums, or int8 ones with a dynamic scale. In the texts `{x}` is the input element, `{s}` the
-    sum and `{o}` the output's index; `largest` is C for max|input|."""
+    """Float sums, or int8 ones with a dynamic scale; `largest` is C for max|input|."""
     constants = array(f"{name}_bias", "float", layer.bias)
     scale = layer.weights.scale
     finish = "{s}"
-    prologue, value = "", "{x}"
+    prologue, value, call = "", "{x}", ""
     if isinstance(layer.input_scale, DynamicScale):
         floor = layer.input_scale.floor
         prologue = f"    float largest = {largest};\n"
@@ -99,6 +148,7 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
             "    const float inverse = inverse_of(scale);\n"
         )
         value = "quantised({x} * inverse)"
+        call = "quantise(x, {n}, inverse, q);"
         finish = "(float){s} * scale"
     if scale is not None:
         if len(scale) == 1:
@@ -106,7 +156,7 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         else:
             constants += array(f"{name}_scale", "float", scale)
             finish += f" * {name}_scale[{{o}}]"
-    return LayerText(constants, prologue, value, f"{finish} + {name}_bias[{{o}}]")
+    return LayerText(constants, prologue, value, call, f"{finish} + {name}_bias[{{o}}]")
 
 
 def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:
@@ -119,5 +169,6 @@ def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:
         constants,
         "",
         f"quantised({{x}}, {numbers.input_multiplier}, {numbers.input_shift})",
+        f"quantise(x, {{n}}, {numbers.input_multiplier}, {numbers.input_shift}, q);",
         f"limited((int64_t)scaled({{s}}, {multiplier}, {numbers.shift}) + {name}_bias[{{o}}])",
     )

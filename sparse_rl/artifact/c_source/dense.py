@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact.c_source.constants import array, real, smallest_unsigned
 from sparse_rl.artifact.c_source.target import Target
+from sparse_rl.artifact.graph import LARGEST_INTEGER
 
 
 
@@ -41,12 +42,18 @@ def choose(values: NDArray, integer: bool, target: Target) -> Kernel:
     density = terms / max(1, values.size)
     unrolled = target.unrolled_density_integer if integer else target.unrolled_density_float
     sparse = target.sparse_density_integer if integer else target.sparse_density_float
-    small = values.size <= 512 and density < 0.5 and target.unrolled_terms > 0
-    if (density <= unrolled or small) and terms <= target.unrolled_terms:
+    few = terms <= target.unrolled_terms // 4 and density <= target.sparse_density_float
+    if few or (density <= unrolled and terms <= target.unrolled_terms):
         return "unrolled"
     if density <= sparse:
         return "rows" if target.rows else "columns"
     return "full"
+
+
+def exact_in_float(values: NDArray) -> bool:
+    """Whether sums of int8 products stay below 2^24 for every output, so that float32 holds them."""
+    most = int(np.count_nonzero(values, axis=0).max(initial=0))
+    return most * LARGEST_INTEGER**2 < 1 << 24
 
 
 def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
@@ -54,7 +61,7 @@ def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
     if not integer:
         return "float"
     if kernel == "full":
-        return "uint8_t" if nonnegative else "int8_t"
+        return "dot_unsigned" if nonnegative else "dot_signed"
     return "int8_t" if kernel == "rows" else "int32_t"
 
 
@@ -66,7 +73,7 @@ def product(name: str, values: NDArray, kernel: Kernel, integer: bool, source: s
         case "unrolled":
             return Product("", "", _unrolled(values, integer))
         case "columns":
-            return _columns(name, values, element, weight)
+            return _columns(name, values, element)
         case "rows":
             return _rows(name, values, element, weight, source)
         case "full":
@@ -92,7 +99,8 @@ def _joined(terms: list[str]) -> list[str]:
     return [" + ".join(terms[k : k + 4]) for k in range(0, len(terms), 4)]
 
 
-def _columns(name: str, values: NDArray, element: str, weight: str) -> Product:
+def _columns(name: str, values: NDArray, element: str) -> Product:
+    """Weights are kept in the type of the sum: no conversion in the inner loop."""
     inputs, outputs = values.shape
     counts = np.count_nonzero(values, axis=1)
     padded = -(-counts // _COLUMN_STEP) * _COLUMN_STEP
@@ -112,7 +120,7 @@ def _columns(name: str, values: NDArray, element: str, weight: str) -> Product:
         targets.extend([*found, *([found[-1]] * missing)])
         weights.extend([*values[i, found], *([0] * missing)])
     index = smallest_unsigned(outputs - 1)
-    constants = array(f"{name}_target", index, targets) + array(f"{name}_weight", weight, weights)
+    constants = array(f"{name}_target", index, targets) + array(f"{name}_weight", element, weights)
     constants += array(f"{name}_input", smallest_unsigned(inputs - 1), order)
     lines = [f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;"]
     start = 0
@@ -126,8 +134,8 @@ def _columns(name: str, values: NDArray, element: str, weight: str) -> Product:
             "    for (k = 0; k < n; k++) {\n"
             f"        const {element} x = q[{name}_input[{position} + active[k]]];\n"
             f"        const {index} *t = {name}_target + {start} + {length} * active[k];\n"
-            f"        const {weight} *w = {name}_weight + {start} + {length} * active[k];\n"
-            f"        for (i = 0; i < {length}; i++) sum[t[i]] += x * ({element})w[i];\n"
+            f"        const {element} *w = {name}_weight + {start} + {length} * active[k];\n"
+            f"        for (i = 0; i < {length}; i++) sum[t[i]] += x * w[i];\n"
             "    }"
         )
         start += length * number

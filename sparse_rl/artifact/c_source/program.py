@@ -162,15 +162,18 @@ def _dense(
     values = _in_plane_order(layer.weights.values, planes_shape)
     inputs, outputs = values.shape
     kernel = dense.choose(values, integer, target)
+    if kernel == "unrolled" and stream == "float" and dense.exact_in_float(values):
+        # Whole numbers below 2^24: the same sums, and compilers schedule float literals better.
+        integer = False
     source = dense.source_element(kernel, integer, nonnegative)
     product = dense.product(name, values, kernel, integer, source)
     element = "int32_t" if integer else "float"
-    if integer:
+    if layer.input_scale is not None:
         declared = f"    {source} q[{inputs}];\n"
-        filled = (
-            f"    for (i = 0; i < {inputs}; i++) "
-            f"q[i] = ({source}){text.input_value.format(x='x[i]')};\n"
-        )
+        value = f"({source}){text.input_value.format(x='x[i]')}"
+        filled = f"    for (i = 0; i < {inputs}; i++) q[i] = {value};\n"
+        if kernel == "unrolled" and source == stream:
+            filled = f"    {text.quantise.format(n=inputs)}\n"
     else:
         declared, filled = f"    const {source} *q = x;\n", ""
     loop_k = "k" if "k" in _loop_variables(product) else ""

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_rl.artifact.c_source.arithmetic import DYNAMIC_FUNCTIONS, FIXED_FUNCTIONS
+from sparse_rl.artifact.c_source.arithmetic import (
+    DOT_TYPES,
+    DYNAMIC_FUNCTIONS,
+    DYNAMIC_QUANTISE,
+    FIXED_FUNCTIONS,
+    FIXED_QUANTISE,
+)
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.target import HOST, Target
@@ -123,6 +129,10 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         text += FIXED_FUNCTIONS
     elif dynamic:
         text += DYNAMIC_FUNCTIONS
+    if "dot_unsigned" in functions or "dot_signed" in functions:
+        text += DOT_TYPES
+    if "quantise(x" in functions:
+        text += FIXED_QUANTISE if fixed else DYNAMIC_QUANTISE
     return text + functions + _outputs(graph, fixed, program) + _act(graph)
 
 

@@ -27,5 +27,5 @@ class Target:
     """Store sparse layers by rows (small) instead of by columns (fast: zero inputs are skipped)."""
 
 
-HOST = Target("host", 0.05, 0.04, 3500, 0.2, 0.04, rows=False)
+HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False)
 MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)

@@ -1,0 +1,44 @@
+"""Compiling a generated C artifact for this machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from sparse_rl.artifact.c_source import FLAGS
+
+_COMPILERS = ("cc", "gcc", "clang")
+
+
+class CompilationError(ValueError):
+    """The C compiler refused a generated artifact."""
+
+
+def find_compiler() -> str | None:
+    """The first C compiler on the path, or None."""
+    return next((path for name in _COMPILERS if (path := shutil.which(name))), None)
+
+
+def compile_c(
+    output: Path, sources: list[Path], *options: str, compiler: str | None = None
+) -> Path:
+    """`sources` compiled for this processor into `output`; raises CompilationError."""
+    compiler = compiler or find_compiler()
+    if compiler is None:
+        raise CompilationError("no C compiler found: install cc, gcc or clang")
+    command = [compiler, *FLAGS, "-march=native", *options, "-o", str(output)]
+    result = subprocess.run(
+        [*command, *map(str, sources), "-lm"], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        first = next((x for x in result.stderr.splitlines() if "error" in x), result.stderr[:200])
+        raise CompilationError(f"{compiler} failed: {first}")
+    return output
+
+
+def compile_shared(directory: Path, output: Path, compiler: str | None = None) -> Path:
+    """A shared library of the artifact in `directory`."""
+    return compile_c(
+        output, [directory / "srl_actor.c"], "-shared", "-fPIC", compiler=compiler
+    )
