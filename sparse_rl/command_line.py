@@ -8,87 +8,101 @@ File and options are merged before they are checked, so both give the same one-l
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
-import tyro
-
 from sparse_rl import config as configuration
+from sparse_rl import config_text, options
 from sparse_rl.config import Config, ConfigError
+from sparse_rl.config_error import show
+from sparse_rl.help_screen import help_screen
 
 DEFAULT = "sac_pendulum"
-USAGE = "python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]"
+
+Given = tuple[str, list[str]]
+"""An option's dotted name and the words that follow it."""
 
 
 def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
     words = list(arguments)
-    name = words.pop(0) if words and not words[0].startswith("--") else DEFAULT
-    path = configuration.find(name)
-    try:
-        values = configuration.read_mapping(path.read_text(), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    name = DEFAULT if not words or _is_option(words[0]) else words.pop(0)
+    values = config_text.read_file(config_text.find(name))
+    known = {
+        option.name: option for section in options.sections(Config()) for option in section.options
+    }
     for key, given in _options(words):
-        _put(values, key, given)
+        _put(values, key, _value(key, given, known.get(key)))
     return configuration.from_mapping(values)
 
 
-def _options(words: list[str]) -> list[tuple[str, list[str]]]:
-    options: list[tuple[str, list[str]]] = []
+def _is_option(word: str) -> bool:
+    """Whether a word names an option; -3 and -1e-3 are values."""
+    try:
+        float(word)
+    except ValueError:
+        return word[:1] in _DASHES
+    return False
+
+
+_DASHES = ("-", "\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")  # what a copied text may hold
+
+
+def _options(words: list[str]) -> list[Given]:
+    given: list[Given] = []
     for word in words:
         if word.startswith("--"):
             key, equals, value = word[2:].partition("=")
-            options.append((key.replace("-", "_"), [value] if equals else []))
-        elif options:
-            options[-1][1].append(word)
+            if not key:
+                raise ConfigError(f"{word}: found no name after the dashes; allowed: --NAME VALUE")
+            given.append((key.replace("-", "_"), [value] if equals else []))
+        elif _is_option(word):
+            raise ConfigError(f"{word}: options begin with two dashes; allowed: --NAME VALUE")
+        elif given:
+            given[-1][1].append(word)
         else:
             raise ConfigError(f"{word}: a second file; allowed: one, then --NAME VALUE ...")
-    return options
+    return given
 
 
-def _put(values: dict[str, Any], key: str, given: list[str]) -> None:
-    """Writes one option into nested mappings; its type is checked with everything else."""
+def _value(key: str, given: list[str], option: options.Option | None) -> object:
+    """The words of one option as the value that is to be checked."""
+    if option is not None and option.takes == "several values":
+        return [part for word in given for part in word.replace(",", " ").split()]
+    if option is not None and option.takes == "one value" and not given:
+        raise ConfigError(f"{key}: found no value; allowed: {option.allowed}")
+    if option is not None and len(given) > 1:
+        raise ConfigError(f"{key}: found {len(given)} values, {show(given)}; allowed: one")
+    return " ".join(given) if given else True
+
+
+def _put(values: dict[str, Any], key: str, value: object) -> None:
+    """Writes one value into nested mappings; its type is checked with everything else."""
     *path, last = key.split(".")
-    for name in path:
+    for depth, name in enumerate(path, 1):
         inner = values.setdefault(name, {})
         if not isinstance(inner, dict):
-            inner = values[name] = {}
+            raise ConfigError(
+                f"{key}: found {show(inner)} as the value of {'.'.join(path[:depth])}; "
+                f"allowed: its own keys and values"
+            )
         values = inner
-    is_list = key in _list_keys()
-    values[last] = given if is_list else " ".join(given) if given else True
+    values[last] = value
 
 
-def _list_keys() -> set[str]:
-    """Dotted names of the fields that take several values."""
-    found = set()
-    for part in dataclasses.fields(Config):
-        if isinstance(part.default_factory, type) and dataclasses.is_dataclass(
-            part.default_factory
-        ):
-            found |= {
-                f"{part.name}.{field.name}"
-                for field in dataclasses.fields(part.default_factory)
-                if str(field.type).startswith(("tuple", "Annotated[tuple"))
-            }
-    return found
+def show_help(arguments: Sequence[str] = ()) -> NoReturn:
+    """Every option with its type, default and one line of help; then exit status 0.
 
-
-def show_help() -> NoReturn:
-    """Every option with its type, default and one line of help; then exit status 0."""
-    print(f"usage: {USAGE}\n\nCONFIG is a YAML file or the name of one in configs/:")
-    folder = Path(configuration.__file__).parent.parent / "configs"
-    for path in sorted(folder.glob("*.yaml")):
-        first = path.read_text().partition("\n")[0].lstrip("# ").rstrip(".")
-        print(f"  {path.stem:<28} {first}")
-    print(f"Without CONFIG: {DEFAULT}. Its values can be overridden by name:\n")
-    default = configuration.from_yaml(configuration.find(DEFAULT).read_text())
-    tyro.cli(
-        tyro.conf.AvoidSubcommands[Config], default=default, args=["--help"], prog=USAGE.split(" [")[0]
-    )
+    The defaults are those of the configuration that `arguments` name, if it can be read.
+    """
+    name = next((word for word in arguments[:1] if not _is_option(word)), DEFAULT)
+    try:
+        default = parse([name])
+    except ConfigError:
+        name = DEFAULT
+        default = parse([name])
+    print(help_screen(default, name, bold=sys.stdout.isatty()))
     raise SystemExit(0)
 
 
@@ -96,7 +110,7 @@ def run(command: Callable[[Config], None], arguments: Sequence[str] | None = Non
     """Parses, runs `command`, and turns what a user can mend into one line and exit status 2."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in words or "-h" in words:
-        show_help()
+        show_help(words)
     try:
         command(parse(words))
     except ConfigError as error:

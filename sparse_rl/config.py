@@ -6,26 +6,39 @@ Every error is one line that names the key, says what was found and what is allo
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+import numbers
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic import model_validator as check
 from pydantic.dataclasses import dataclass
 
+from sparse_rl import options
+from sparse_rl.config_error import ConfigError, show
+from sparse_rl.config_text import find, read_mapping
+from sparse_rl.validation_line import one_line
 
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message is one line that names the key."""
+__all__ = ["Config", "ConfigError", "find", "from_mapping", "from_yaml", "read_mapping", "to_yaml"]
 
 
 def _whole_number(value: object) -> object:
     """Accept 1e6 where a count is meant: YAML and the shell hand it over as a float or a string."""
     if isinstance(value, bool):
-        raise ValueError("expected a whole number, not true or false")
+        raise ValueError("not a number")
+    if isinstance(value, numbers.Integral):  # NumPy's too
+        return int(value)
     if isinstance(value, str):
         try:
             value = float(value) if not value.lstrip("+-").isdigit() else int(value)
@@ -36,20 +49,25 @@ def _whole_number(value: object) -> object:
 
 def _real_number(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")
-    return value
+        raise ValueError("not a number")
+    try:
+        return float(value) if isinstance(value, numbers.Real) else value
+    except OverflowError:
+        raise ValueError("too large") from None
 
 
-Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=2**31 - 1)]
-PositiveCount = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=2**31 - 1)]
+Whole = Annotated[int, BeforeValidator(_whole_number), Field(le=options.LARGEST)]
+Count = Annotated[Whole, Field(ge=0)]
+PositiveCount = Annotated[Whole, Field(ge=1)]
 Real = Annotated[float, BeforeValidator(_real_number), Field(allow_inf_nan=False)]
 Fraction = Annotated[Real, Field(ge=0, le=1)]
 Positive = Annotated[Real, Field(gt=0)]
 NonNegative = Annotated[Real, Field(ge=0)]
-Sparsity = Annotated[Real, Field(ge=0, lt=1)]
+Sparsity = Annotated[Real, Field(ge=0, lt=1), AfterValidator(abs)]  # -0.0 is 0
 Quantization = Literal["float32", "int8w", "int8"]
 
-_STRICT = ConfigDict(extra="forbid")
+# The docstrings below the fields are what --help shows.
+_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -57,6 +75,7 @@ class SACConfig:
     """Soft actor-critic (Haarnoja et al. 2018) with Stable-Baselines3's defaults."""
 
     name: Literal["sac"] = "sac"
+    """The algorithm; these are the options of sac."""
     learning_rate: Positive = 3e-4
     """Adam's step size for actor, critics and temperature."""
     adam_epsilon: Positive = 1e-8
@@ -76,6 +95,7 @@ class DQNConfig:
     """Deep Q-learning (Mnih et al. 2015) with Stable-Baselines3's semantics."""
 
     name: Literal["dqn"] = "dqn"
+    """The algorithm; these are the options of dqn."""
     learning_rate: Positive = 1e-4
     """Adam's step size."""
     adam_epsilon: Positive = 1e-8
@@ -102,7 +122,7 @@ class DQNConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class NetworkConfig:
-    """The policy's network (SAC: actor; DQN: Q network); SAC's critics use the same hidden sizes."""
+    """The policy's network: SAC's actor or the Q network. SAC's critics have its hidden sizes."""
 
     torso: Literal["mlp", "minatar", "nature", "impala"] = "mlp"
     """mlp; minatar (one 3x3 convolution), nature (Mnih et al.), impala (residual)."""
@@ -174,6 +194,12 @@ class EvaluationConfig:
     """Episodes of each arm's last evaluation, the one that the tables use."""
 
 
+def _agent_name(value: object) -> str | None:
+    """Which of the agents is meant: the named one, SAC where none is named, None where neither."""
+    name = value.get("name", "sac") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return name if isinstance(name, str) else None
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Config:
     """A whole study: seeds x sparsity levels x {float32, int8} of one agent in one environment."""
@@ -184,77 +210,119 @@ class Config:
     """How many seeds."""
     first_seed: Count = 0
     """The seeds are first_seed, first_seed + 1, ..."""
-    agent: Annotated[SACConfig | DQNConfig, Field(discriminator="name")] = dataclasses.field(
-        default_factory=SACConfig
-    )
+    agent: Annotated[
+        Annotated[SACConfig, Tag("sac")] | Annotated[DQNConfig, Tag("dqn")],
+        Discriminator(_agent_name),
+    ] = dataclasses.field(default_factory=SACConfig)
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     sparsity: SparsityConfig = dataclasses.field(default_factory=SparsityConfig)
     quantization: QuantizationConfig = dataclasses.field(default_factory=QuantizationConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
-    devices: Count = 0
+    devices: Annotated[Count, Field(le=1024)] = 0
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
     out: str = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
 
     @check(mode="after")
     def _is_possible(self) -> Self:
+        for key, problem in self._impossible():
+            raise ValueError(f"{key}: {problem}")
+        return self
+
+    def _impossible(self) -> Iterator[tuple[str, str]]:
+        """What the parts do not say of themselves: keys, and why their values do not fit others."""
         training, sparsity, replay = self.training, self.sparsity, self.replay
-        frequency = training.train_frequency
-        if training.steps > 2**30:
-            raise ValueError(f"training.steps: {training.steps} is more than the clock holds, 2**30")
         begin, end = self.prune_begin, self.prune_end
+        if training.steps > 2**30:
+            yield "training.steps", f"found {training.steps}; allowed: at most 2**30, {2**30}"
+        if self.quantize_end > options.LARGEST:
+            yield (
+                "quantization.fraction",
+                f"found {self.quantization.fraction:g}, which ends at step {self.quantize_end}; "
+                f"allowed: an end before step 2**31, {2**31}",
+            )
+        if self.first_seed + self.seeds - 1 > options.LARGEST:
+            yield (
+                "first_seed",
+                f"found {self.first_seed} with {self.seeds} seeds; allowed: seeds below 2**31",
+            )
         if begin >= end:
-            raise ValueError(
-                f"sparsity.end: pruning ends at {sparsity.end:g} of training.steps, before or as it "
-                f"begins at {sparsity.begin:g}; allowed: sparsity.begin < sparsity.end <= 1"
+            yield (
+                "sparsity.end",
+                f"found {sparsity.end:g}: pruning ends at step {end}, not after it begins at step "
+                f"{begin}; allowed: sparsity.begin < sparsity.end <= 1",
             )
         if training.learning_starts > begin:
-            raise ValueError(
-                f"training.learning_starts: {training.learning_starts} is after pruning begins at "
-                f"step {begin}; allowed: at most sparsity.begin * training.steps"
+            yield (
+                "training.learning_starts",
+                f"found {training.learning_starts}, after pruning begins at step {begin}; "
+                f"allowed: at most sparsity.begin * training.steps",
             )
         if sparsity.interval > end - begin:
-            raise ValueError(
-                f"sparsity.interval: {sparsity.interval} is longer than the pruning phase; "
-                f"allowed: at most {end - begin}"
+            yield (
+                "sparsity.interval",
+                f"found {sparsity.interval}, longer than the pruning phase; "
+                f"allowed: at most {end - begin}",
             )
+        if self.quantization.modes and self.quantize_end == training.steps:
+            yield (
+                "quantization.fraction",
+                f"found {self.quantization.fraction:g}, not one update of training.steps; "
+                f"allowed: more, or no quantization.modes",
+            )
+        yield from self._out_of_rhythm()
+        if replay.batch_size >= replay.capacity:
+            yield (
+                "replay.batch_size",
+                f"found {replay.batch_size}, which does not fit a ring of {replay.capacity}; "
+                f"allowed: less than replay.capacity",
+            )
+        if replay.n_step >= min(replay.capacity, training.learning_starts):
+            yield (
+                "replay.n_step",
+                f"found {replay.n_step}; allowed: less than replay.capacity, {replay.capacity}, "
+                f"and training.learning_starts, {training.learning_starts}",
+            )
+        if 0.0 not in sparsity.levels:
+            yield (
+                "sparsity.levels",
+                f"found {show(list(sparsity.levels))}; allowed: a list with 0, the dense network "
+                f"that all others are compared with",
+            )
+        names = [f"{level:g}" for level in sparsity.levels]
+        if len(set(names)) < len(names) or "1" in names:
+            yield (
+                "sparsity.levels",
+                f"found {show(list(sparsity.levels))}; allowed: levels below 1 that differ in "
+                f"their first six digits, by which arms are named",
+            )
+        if len(set(self.quantization.modes)) < len(self.quantization.modes):
+            yield (
+                "quantization.modes",
+                f"found {show(list(self.quantization.modes))}; allowed: each mode once",
+            )
+        if "\0" in self.out:
+            yield "out", f"found {show(self.out)}; allowed: a path, without null characters"
+
+    def _out_of_rhythm(self) -> Iterator[tuple[str, str]]:
+        """Lengths and intervals that are not whole numbers of updates."""
+        frequency = self.training.train_frequency
         rhythm = {
-            "training.steps": training.steps,
-            "training.learning_starts": training.learning_starts,
-            "sparsity.interval": sparsity.interval,
+            "training.steps": self.training.steps,
+            "training.learning_starts": self.training.learning_starts,
+            "sparsity.interval": self.sparsity.interval,
             "evaluation.every": self.evaluation.every,
         }
         if isinstance(self.agent, DQNConfig):
             rhythm["agent.target_interval"] = self.agent.target_interval
         for key, value in rhythm.items():
             if value % frequency:
-                raise ValueError(
-                    f"{key}: {value} is not a multiple of training.train_frequency, {frequency}"
+                yield (
+                    key,
+                    f"found {value}; allowed: a multiple of training.train_frequency, {frequency}",
                 )
-        if replay.batch_size >= replay.capacity:
-            raise ValueError(
-                f"replay.batch_size: a batch of {replay.batch_size} does not fit a ring of "
-                f"{replay.capacity}; allowed: less than replay.capacity"
-            )
-        if replay.n_step >= min(replay.capacity, training.learning_starts):
-            raise ValueError(
-                f"replay.n_step: {replay.n_step}; allowed: less than replay.capacity and "
-                f"training.learning_starts"
-            )
-        if 0.0 not in sparsity.levels:
-            raise ValueError(
-                f"sparsity.levels: {list(sparsity.levels)} lacks 0, the dense network that all "
-                f"others are compared with"
-            )
-        for key, values in {
-            "sparsity.levels": sparsity.levels,
-            "quantization.modes": self.quantization.modes,
-        }.items():
-            if len(set(values)) < len(values):
-                raise ValueError(f"{key}: {list(values)} names one value twice")
-        return self
 
     def _steps(self, fraction: float) -> int:
         """A share of training.steps, rounded to whole updates."""
@@ -291,7 +359,7 @@ def from_mapping(values: Mapping[str, Any]) -> Config:
     try:
         return TypeAdapter(Config).validate_python(dict(values))
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(one_line(error, options.sections(Config()))) from None
 
 
 def to_yaml(config: Config) -> str:
@@ -304,72 +372,7 @@ def from_yaml(text: str) -> Config:
     return from_mapping(read_mapping(text))
 
 
-def read_mapping(text: str, source: str = "configuration") -> dict[str, Any]:
-    """YAML text as a nested dict, not yet checked. Raises `ConfigError`, one line."""
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = str(getattr(error, "problem", "") or "not YAML").replace("\n", " ")
-        raise ConfigError(f"{source}{where}: {problem}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{source}: expected keys and values, found {type(values).__name__}")
-    return values
-
-
-def find(name: str) -> Path:
-    """The YAML file that `name` means: a path, or the name of a file in configs/."""
-    given = Path(name)
-    folder = Path(__file__).parent.parent / "configs"
-    candidates = [given, folder / given, folder / f"{name}.yaml"]
-    for path in candidates:
-        if path.is_file():
-            return path
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    near = difflib.get_close_matches(given.stem, known, n=3, cutoff=0.4) or known
-    raise ConfigError(f"{name}: no such file, and not in configs/; near: {', '.join(near)}")
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = [str(part) for part in first["loc"] if str(part) not in ("sac", "dqn")]
-    key = ".".join(where)
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        near = difflib.get_close_matches(where[-1], _keys_at(where[:-1]), n=3, cutoff=0.5)
-        allowed = near or _keys_at(where[:-1])
-        return f"{key}: unknown key; {'near' if near else 'allowed'}: {', '.join(allowed)}"
-    if first["type"].startswith("union_tag"):
-        named = first["input"].get("name") if isinstance(first["input"], dict) else None
-        return f"agent.name: found {named!r}; allowed: 'sac', 'dqn'"
-    message = first["msg"].removeprefix("Value error, ").replace("\n", " ")
-    if not key:
-        return message
-    found = repr(first["input"])
-    return f"{key}: found {found if len(found) < 80 else found[:77] + '...'}; {_lower(message)}"
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _keys_at(path: list[str]) -> list[str]:
-    """Names of the fields of the part of the configuration that `path` leads to."""
-    owners: list[Any] = [Config]
-    for name in path:
-        kinds = {"agent": [SACConfig, DQNConfig]}.get(name)
-        owners = kinds or [
-            field.default_factory
-            for owner in owners
-            for field in dataclasses.fields(owner)
-            if field.name == name and field.default_factory is not dataclasses.MISSING
-        ]
-    return sorted({field.name for owner in owners for field in dataclasses.fields(owner)})

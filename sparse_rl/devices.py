@@ -16,12 +16,19 @@ def configure(devices: int) -> None:
     With several devices each gets one thread: the devices are the parallelism. Where an accelerator
     is there the setting is harmless.
     """
-    wanted = devices or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    wanted = devices or _cores()
     jax.config.update("jax_num_cpu_devices", wanted)
     if wanted > 1:
         flags = os.environ.get("XLA_FLAGS", "")
         if "xla_cpu_multi_thread_eigen" not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+
+
+def _cores() -> int:
+    """The cores that this process may use; where the system does not say, all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def choose(devices: int) -> Sequence[jax.Device]:

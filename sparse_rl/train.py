@@ -2,13 +2,16 @@
 
 from sparse_rl import command_line
 from sparse_rl.config import Config
-from sparse_rl.devices import configure
-from sparse_rl.progress import for_console
 
 
 def main(config: Config) -> None:
     """Runs the study that `config` describes, watched from the terminal."""
+    # Imported here, so that --help and a mistyped option answer at once, and JAX starts with the
+    # devices that were asked for.
+    from sparse_rl.devices import configure
+
     configure(config.devices)
+    from sparse_rl.progress import for_console
     from sparse_rl.training import train
 
     progress = for_console()
