@@ -290,7 +290,7 @@ def test_values_that_do_not_fit_each_other_are_refused(
 UNKNOWN = [
     ("seed", "near: seeds"),
     ("sac", "allowed: environment, seeds"),
-    ("levels", "near: sparsity.levels"),
+    ("levels", "near: sparsity.levels, devices"),
     ("learning_rate", "near: agent.learning_rate"),
     ("sparsity.level", "near: sparsity.levels"),
     ("replay.batchsize", "near: replay.batch_size"),

@@ -1,0 +1,75 @@
+"""Networks and optimizers in plain NumPy float64, for checking agents against the formulas."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Tree = Any
+
+
+def to_float64(tree: Tree) -> Tree:
+    """Nested dicts of arrays, as float64."""
+    if isinstance(tree, dict):
+        return {key: to_float64(value) for key, value in tree.items()}
+    return np.asarray(tree, np.float64)
+
+
+def dense(layer: Tree, x: np.ndarray) -> np.ndarray:
+    return x @ layer["kernel"] + layer["bias"]
+
+
+def perceptron(params: Tree, x: np.ndarray, head: str) -> np.ndarray:
+    """Hidden layers hidden_0, hidden_1, ... with ReLU, then `head`."""
+    index = 0
+    while f"hidden_{index}" in params["params"]:
+        x = np.maximum(dense(params["params"][f"hidden_{index}"], x), 0.0)
+        index += 1
+    return dense(params["params"][head], x)
+
+
+def gradient(loss: Callable[[Tree], float], params: Tree, step: float = 1e-6) -> Tree:
+    """Central finite differences of `loss` at every parameter."""
+    result = {}
+    for key, value in params.items():
+        if isinstance(value, dict):
+            result[key] = gradient(
+                lambda inner, key=key: loss({**params, key: inner}), value, step
+            )
+            continue
+        slope = np.zeros_like(value)
+        for index in np.ndindex(value.shape):
+            up, down = value.copy(), value.copy()
+            up[index] += step
+            down[index] -= step
+            slope[index] = (loss({**params, key: up}) - loss({**params, key: down})) / (2 * step)
+        result[key] = slope
+    return result
+
+
+def leaves(tree: Tree) -> list[np.ndarray]:
+    """The arrays of nested dicts, in the order of their names."""
+    if isinstance(tree, dict):
+        return [leaf for key in sorted(tree) for leaf in leaves(tree[key])]
+    return [np.asarray(tree)]
+
+
+def first_adam_step(params: Tree, slopes: Tree, rate: float, epsilon: float) -> Tree:
+    """Adam from zero moments: both bias corrections cancel, so p - rate g / (|g| + epsilon)."""
+    if isinstance(params, dict):
+        return {
+            key: first_adam_step(params[key], slopes[key], rate, epsilon) for key in params
+        }
+    return params - rate * slopes / (np.abs(slopes) + epsilon)
+
+
+def scaled(tree: Tree, factor: float) -> Tree:
+    if isinstance(tree, dict):
+        return {key: scaled(value, factor) for key, value in tree.items()}
+    return tree * factor
+
+
+def added(first: Tree, second: Tree) -> Tree:
+    if isinstance(first, dict):
+        return {key: added(first[key], second[key]) for key in first}
+    return first + second

@@ -1,0 +1,122 @@
+"""DQN against its formulas in NumPy, and against the known values of probe environments."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax.tree_utils as otu
+import pytest
+from tests.agents.reference import added, first_adam_step, gradient, leaves, perceptron, scaled, to_float64
+
+from sparse_rl.agents.dqn import DQN, DQNState
+from sparse_rl.config import DQNConfig
+from sparse_rl.networks import MLP, QNetwork
+from sparse_rl.replay import Batch
+
+ACTIONS, BATCH = 3, 6
+
+
+def make(**options: float) -> DQN:
+    return DQN(
+        config=DQNConfig(**{"target_interval": 100, "learning_rate": 0.01, **options}),
+        network=QNetwork(MLP((5, 4)), ACTIONS),
+        observation=jax.ShapeDtypeStruct((2,), jnp.float32),
+        actions=ACTIONS,
+        exploration_steps=1_000,
+    )
+
+
+def make_state(agent: DQN) -> DQNState:
+    """Online and target network differ, as they do in training."""
+    state = agent.init(jax.random.key(0))
+    return state._replace(target=agent.init(jax.random.key(1)).target)
+
+
+def make_batch() -> Batch:
+    random = np.random.default_rng(0)
+    return Batch(
+        observation=jnp.array(random.normal(size=(BATCH, 2)), jnp.float32),
+        action=jnp.array(random.integers(0, ACTIONS, BATCH), jnp.int32),
+        # Large and small errors, so that both branches of the Huber loss are met.
+        reward=jnp.array([0.1, -30.0, 0.0, 25.0, 0.3, 9.0], jnp.float32),
+        discount=jnp.array([0.9, 0.9, 0.0, 0.9, 0.9, 0.9], jnp.float32),
+        next_observation=jnp.array(random.normal(size=(BATCH, 2)), jnp.float32),
+        weight=jnp.array([1.0, 1.0, 1.0, 1.0, 0.0, 1.0], jnp.float32),
+    )
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("clip", [0.1, 1000.0])
+def test_one_update_agrees_with_the_formulas(double: bool, clip: float) -> None:
+    agent = make(double=double, gradient_clip=clip, weight_decay=0.02)
+    state, batch = make_state(agent), make_batch()
+    new, metrics = jax.jit(agent.update)(state, batch, jax.random.key(2), jnp.int32(7))
+
+    online, target = to_float64(state.policy.params), to_float64(state.target)
+    data = Batch(*(np.asarray(leaf, np.float64) for leaf in batch))
+    rows, action = np.arange(BATCH), np.asarray(batch.action)
+    next_values = perceptron(target, data.next_observation, "head")
+    if double:
+        next_action = perceptron(online, data.next_observation, "head").argmax(axis=1)
+        next_value = next_values[rows, next_action]
+    else:
+        next_value = next_values.max(axis=1)
+    goal = data.reward + data.discount * next_value
+
+    def loss(params: dict) -> float:
+        error = np.abs(perceptron(params, data.observation, "head")[rows, action] - goal)
+        huber = np.where(error < 1.0, 0.5 * error**2, error - 0.5)
+        return float((huber * data.weight).sum() / data.weight.sum())
+
+    slopes = gradient(loss, online)
+    norm = np.sqrt(sum((leaf**2).sum() for leaf in leaves(slopes)))
+    assert (norm > clip) == (clip == 0.1), "one case clips, the other does not"
+    clipped = added(scaled(slopes, min(1.0, clip / norm)), scaled(online, 0.02))
+
+    np.testing.assert_allclose(metrics["loss"], loss(online), rtol=1e-5)
+    first_moment = leaves(jax.device_get(otu.tree_get(new.policy.optimizer, "mu")))
+    for found, wanted in zip(first_moment, leaves(clipped), strict=True):
+        np.testing.assert_allclose(found / 0.1, wanted, rtol=1e-3, atol=2e-5)
+    moved = first_adam_step(online, clipped, 0.01, 1e-8)
+    for found, wanted, slope in zip(
+        leaves(jax.device_get(new.policy.params)), leaves(moved), leaves(clipped), strict=True
+    ):
+        clear = np.abs(slope) > 1e-4  # the first Adam step is the sign of the gradient
+        np.testing.assert_allclose(found[clear], wanted[clear], rtol=1e-4, atol=1e-5)
+
+
+def test_the_target_is_copied_before_the_gradient_step_of_its_turn() -> None:
+    agent = make(target_interval=100)
+    state, batch = make_state(agent), make_batch()
+    between, _ = agent.update(state, batch, jax.random.key(0), jnp.int32(99))
+    due, _ = agent.update(state, batch, jax.random.key(0), jnp.int32(100))
+    for kept, old in zip(leaves(between.target), leaves(state.target), strict=True):
+        np.testing.assert_array_equal(kept, old)
+    for copied, old in zip(leaves(due.target), leaves(state.policy.params), strict=True):
+        np.testing.assert_array_equal(copied, old)
+    # The gradient of that turn already uses the copy.
+    expected, _ = agent.update(
+        state._replace(target=state.policy.params), batch, jax.random.key(0), jnp.int32(1)
+    )
+    for found, wanted in zip(
+        leaves(due.policy.params), leaves(expected.policy.params), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_epsilon_falls_linearly_and_then_stays() -> None:
+    agent = make(exploration_first=1.0, exploration_last=0.1)
+    found = [float(agent.epsilon(jnp.int32(clock))) for clock in (0, 500, 1_000, 9_000)]
+    np.testing.assert_allclose(found, [1.0, 0.55, 0.1, 0.1], rtol=1e-6)
+
+
+def test_exploration_is_greedy_but_for_epsilon() -> None:
+    agent = make(exploration_first=0.4, exploration_last=0.4)
+    state = agent.init(jax.random.key(0))
+    observation = jnp.array([0.3, -0.8])
+    keys = jax.random.split(jax.random.key(1), 4_000)
+    actions = jax.vmap(agent.explore, (None, None, 0, None))(state, observation, keys, jnp.int32(0))
+    greedy = int(agent.act(state.policy.params, observation[None])[0])
+    shares = np.bincount(np.asarray(actions), minlength=ACTIONS) / 4_000
+    # Random actions include the greedy one: 0.6 + 0.4 / 3; five standard errors are 0.036.
+    assert abs(shares[greedy] - (0.6 + 0.4 / 3)) < 0.04
+    assert all(abs(share - 0.4 / 3) < 0.04 for i, share in enumerate(shares) if i != greedy)

@@ -1,0 +1,156 @@
+"""SAC against its formulas in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax.tree_utils as otu
+import pytest
+from tests.agents.reference import added, first_adam_step, gradient, leaves, perceptron, scaled, to_float64
+from scipy import stats
+
+from sparse_rl.agents.sac import SAC, SACState
+from sparse_rl.config import SACConfig
+from sparse_rl.networks import MLP, Critic, GaussianActor
+from sparse_rl.replay import Batch
+
+ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
+
+
+@pytest.fixture(scope="module")
+def agent() -> SAC:
+    return SAC(
+        config=SACConfig(
+            learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7
+        ),
+        actor=GaussianActor(MLP((4,)), ACTION),
+        critic=Critic(MLP((4,))),
+        observation=jax.ShapeDtypeStruct((3,), jnp.float32),
+        action_size=ACTION,
+    )
+
+
+@pytest.fixture(scope="module")
+def state(agent: SAC) -> SACState:
+    state = agent.init(jax.random.key(0))
+    return state._replace(targets=agent.init(jax.random.key(5)).critics)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    random = np.random.default_rng(1)
+    return Batch(
+        observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
+        action=jnp.array(random.uniform(-1, 1, (BATCH, ACTION)), jnp.float32),
+        reward=jnp.array(random.normal(size=BATCH), jnp.float32),
+        discount=jnp.array([0.9, 0.0, 0.9, 0.9, 0.9], jnp.float32),
+        next_observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
+        weight=jnp.array([1.0, 1.0, 1.0, 0.0, 1.0], jnp.float32),
+    )
+
+
+def sampled(actor: dict, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Action and log probability by the change of variables, term by term."""
+    mean = perceptron(actor, observation, "mean")
+    std = np.exp(np.clip(perceptron(actor, observation, "log_std"), -20, 2))
+    raw = mean + std * noise
+    action = np.tanh(raw)
+    density = stats.norm.logpdf(raw, mean, std) - np.log(1 - action**2)
+    return action, density.sum(axis=1)
+
+
+def values(critics: dict, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
+    joined = np.concatenate([observation, action], axis=1)
+    twins = [take(critics, i) for i in range(2)]
+    return np.stack([perceptron(twin, joined, "head")[:, 0] for twin in twins])
+
+
+def take(tree: dict | np.ndarray, index: int) -> dict | np.ndarray:
+    if isinstance(tree, dict):
+        return {key: take(value, index) for key, value in tree.items()}
+    return tree[index]
+
+
+def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch: Batch) -> None:
+    key = jax.random.key(3)
+    new, metrics = jax.jit(agent.update)(state, batch, key, jnp.int32(1))
+    now, following = jax.random.split(key)
+    noise = np.asarray(jax.random.normal(now, (BATCH, ACTION)), np.float64)
+    next_noise = np.asarray(jax.random.normal(following, (BATCH, ACTION)), np.float64)
+    data = Batch(*(np.asarray(leaf, np.float64) for leaf in batch))
+    actor, critics = to_float64(state.policy.params), to_float64(state.critics)
+    targets, temperature = to_float64(state.targets), 0.7
+
+    def mean(x: np.ndarray) -> float:
+        return float((x * data.weight).sum() / data.weight.sum())
+
+    # Temperature: the loss is on log alpha.
+    action, log_prob = sampled(actor, data.observation, noise)
+    slope = -(mean(log_prob) - ACTION)
+    np.testing.assert_allclose(
+        new.log_temperature, np.log(0.7) - RATE * np.sign(slope), rtol=1e-4
+    )
+
+    # Critics, with the temperature from before.
+    next_action, next_log_prob = sampled(actor, data.next_observation, next_noise)
+    soft = values(targets, data.next_observation, next_action).min(axis=0)
+    goal = data.reward + data.discount * (soft - temperature * next_log_prob)
+
+    def critics_loss(params: dict) -> float:
+        errors = values(params, data.observation, data.action) - goal
+        return 0.5 * sum(mean(error**2) for error in errors)
+
+    np.testing.assert_allclose(metrics["critic_loss"], critics_loss(critics), rtol=1e-4)
+    slopes = added(gradient(critics_loss, critics), scaled(critics, DECAY))
+    check_moment(new.critics_optimizer, slopes)
+    updated = first_adam_step(critics, slopes, RATE, 1e-8)
+    np.testing.assert_allclose(leaves(new.critics)[1], leaves(updated)[1], rtol=1e-3, atol=1e-4)
+
+    # Actor: through the updated critics, with the same noise and the temperature from before.
+    stepped = to_float64(jax.device_get(new.critics))
+
+    def actor_loss(params: dict) -> float:
+        action, log_prob = sampled(params, data.observation, noise)
+        lowest = values(stepped, data.observation, action).min(axis=0)
+        return mean(temperature * log_prob - lowest)
+
+    np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4)
+    check_moment(
+        new.policy.optimizer, added(gradient(actor_loss, actor), scaled(actor, DECAY))
+    )
+
+    # Targets last, from the updated critics.
+    blended = added(scaled(stepped, 0.1), scaled(targets, 0.9))
+    for found, wanted in zip(leaves(new.targets), leaves(blended), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def check_moment(optimizer: tuple, slopes: dict) -> None:
+    """From zero moments, Adam's first moment is a tenth of the gradient."""
+    moment = leaves(jax.device_get(otu.tree_get(optimizer, "mu")))
+    for found, wanted in zip(moment, leaves(slopes), strict=True):
+        np.testing.assert_allclose(found / 0.1, wanted, rtol=2e-3, atol=3e-5)
+
+
+def test_rows_without_weight_change_nothing(agent: SAC, state: SACState, batch: Batch) -> None:
+    other = batch._replace(
+        reward=batch.reward.at[3].set(1e3), observation=batch.observation.at[3].set(7.0)
+    )
+    key = jax.random.key(4)
+    first, _ = agent.update(state, batch, key, jnp.int32(1))
+    second, _ = agent.update(state, other, key, jnp.int32(1))
+    for one, two in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+def test_the_log_probability_does_not_overflow(agent: SAC, state: SACState) -> None:
+    params = jax.tree.map(lambda leaf: leaf * 1e3, state.policy.params)
+    action, log_prob = agent.sample(params, jnp.ones((1, 3)), jax.random.key(0))
+    assert np.isfinite(log_prob).all()
+    assert (np.abs(action) <= 1).all()
+
+
+def test_random_actions_fill_the_box(agent: SAC) -> None:
+    keys = jax.random.split(jax.random.key(0), 2_000)
+    actions = np.asarray(jax.vmap(agent.random_action)(keys))
+    np.testing.assert_allclose(actions.mean(axis=0), 0.0, atol=0.07)  # five standard errors
+    np.testing.assert_allclose(actions.var(axis=0), 1 / 3, atol=0.04)
