@@ -1,0 +1,170 @@
+"""Lossless compaction: hidden units that no weight reaches, or that reach nothing, are removed.
+
+A unit whose incoming weights are all zero is constant, c = relu(bias) or bias. Its contribution to the
+next layer is a constant, which is folded into that layer's bias; a unit whose outgoing weights are all
+zero has no contribution. Removing units can starve others, so this repeats until nothing changes.
+
+What is exact depends on how the next layer quantises its input:
+
+- float inputs: the constant is folded (the same real number; float32 rounding of one sum);
+- a static scale: the same, with c quantised first;
+- a dynamic scale: the largest input decides the scale, so a unit matters even if no weight leaves it.
+  Only constant units can go: those that are zero, and those without outgoing weights, whose magnitude
+  then remains as the scale's `floor`.
+
+The same holds for convolution channels, with two more exceptions: zeros around the image (SAME padding)
+are no constant channel, so only zero or unread channels go there; and the channels of a residual stream
+are never touched, only those inside its bodies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_rl.artifact.graph import (
+    Convolution,
+    Dense,
+    DynamicScale,
+    Flatten,
+    Graph,
+    Layer,
+    Operation,
+    Relu,
+    Residual,
+    StaticScale,
+    Weights,
+    layers,
+    quantise,
+    shape_after,
+)
+
+
+def compact(graph: Graph) -> Graph:
+    """The same function of every observation with fewer units; ties and rounding as stated above."""
+    operations = graph.operations
+    while True:
+        operations, removed = _pass(operations, graph.observation.shape)
+        if not removed:
+            return replace(graph, operations=operations)
+
+
+def unit_counts(graph: Graph) -> list[int]:
+    """Outputs of every layer."""
+    return [len(layer.bias) for layer in layers(graph.operations)]
+
+
+def _pass(operations: tuple[Operation, ...], shape: tuple[int, ...]) -> tuple[tuple[Operation, ...], int]:
+    """One sweep over all pairs of neighbouring layers."""
+    steps = list(operations)
+    removed = 0
+    shapes = [shape]
+    for step in steps:
+        shapes.append(shape_after(step, shapes[-1]))
+    for position, step in enumerate(steps):
+        if isinstance(step, Residual):
+            body, inside = _pass(step.body, shapes[position])
+            steps[position] = Residual(body)
+            removed += inside
+        elif isinstance(step, Layer):
+            following = _next_layer(steps, position)
+            if following is None:
+                continue
+            between = steps[position + 1 : following]
+            consumer = steps[following]
+            assert isinstance(consumer, Layer)
+            # The image that is flattened: positions per channel of this layer at the consumer.
+            positions = 1
+            for k, middle in enumerate(between):
+                if isinstance(middle, Flatten) and len(shapes[position + 1 + k]) == 3:
+                    positions = shapes[position + 1 + k][0] * shapes[position + 1 + k][1]
+            plan = _plan(step, consumer, any(isinstance(m, Relu) for m in between), positions)
+            if plan.keep.all():
+                continue
+            removed += int((~plan.keep).sum())
+            steps[position] = _without_outputs(step, plan.keep)
+            steps[following] = _without_inputs(consumer, plan, positions)
+    return tuple(steps), removed
+
+
+def _next_layer(steps: list[Operation], position: int) -> int | None:
+    """The layer that alone reads this one's output, through ReLU, max pool and flatten."""
+    for k in range(position + 1, len(steps)):
+        if isinstance(steps[k], Layer):
+            return k
+        if isinstance(steps[k], Residual):
+            return None
+    return None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    keep: NDArray[np.bool_]
+    bias: NDArray[np.float32]
+    """The consumer's bias with the removed constants folded in."""
+    floor: float
+
+
+def _plan(producer: Layer, consumer: Layer, relu: bool, positions: int) -> _Plan:
+    incoming = producer.weights.values
+    constant = ~np.any(incoming, axis=tuple(range(incoming.ndim - 1)))
+    level = np.maximum(producer.bias, np.float32(0)) if relu else producer.bias
+    per_unit = _by_unit(consumer, positions)
+    unread = ~np.any(per_unit, axis=(1, 2))
+    foldable = unread | (level == 0)
+    if not (isinstance(consumer, Convolution) and consumer.padding == "SAME"):
+        foldable = foldable | ~np.isnan(level)
+    scale = consumer.input_scale
+    if isinstance(scale, DynamicScale):
+        remove = constant & (unread | (level == 0))
+    else:
+        remove = unread | (constant & foldable)
+    keep = ~remove
+    if not keep.any():
+        keep[0] = True
+    gone = ~keep & constant
+    bias, floor = consumer.bias, 0.0
+    if isinstance(scale, DynamicScale):
+        floor = max(scale.floor, float(np.abs(level[gone]).max(initial=0)))
+    elif gone.any():
+        values = level[gone].astype(np.float64)
+        if isinstance(scale, StaticScale):
+            values = quantise(level[gone], np.float32(scale.scale)) * float(np.float32(scale.scale))
+        per_output = 1.0 if consumer.weights.scale is None else consumer.weights.scale.astype(np.float64)
+        contribution = np.einsum("u,upo->o", values, per_unit[gone].astype(np.float64)) * per_output
+        bias = (bias + contribution).astype(np.float32)
+    return _Plan(keep, bias, floor)
+
+
+def _by_unit(consumer: Layer, positions: int) -> NDArray:
+    """The consumer's kernel as [unit, position, output]."""
+    values = consumer.weights.values
+    if isinstance(consumer, Dense):
+        units = values.shape[0] // positions
+        return values.reshape(positions, units, -1).swapaxes(0, 1)
+    return np.moveaxis(values, 2, 0).reshape(values.shape[2], -1, values.shape[3])
+
+
+def _without_outputs(layer: Layer, keep: NDArray[np.bool_]) -> Layer:
+    scale = layer.weights.scale
+    if scale is not None and len(scale) > 1:
+        scale = scale[keep]
+    elif scale is not None and layer.weights.values.shape[-1] == 1:
+        scale = scale[:1]
+    weights = Weights(np.ascontiguousarray(layer.weights.values[..., keep]), scale)
+    return replace(layer, weights=weights, bias=layer.bias[keep])
+
+
+def _without_inputs(consumer: Layer, plan: _Plan, positions: int) -> Layer:
+    values = consumer.weights.values
+    if isinstance(consumer, Dense):
+        values = values[np.tile(plan.keep, positions)]
+    else:
+        values = values[:, :, plan.keep]
+    scale = consumer.input_scale
+    if isinstance(scale, DynamicScale):
+        scale = DynamicScale(max(scale.floor, plan.floor))
+    weights = Weights(np.ascontiguousarray(values), consumer.weights.scale)
+    return replace(consumer, weights=weights, bias=plan.bias, input_scale=scale)

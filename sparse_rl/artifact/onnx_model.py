@@ -1,0 +1,213 @@
+"""The graph as an ONNX model: `observation` [batch, *shape] in, `action` out.
+
+Three kinds of layers, as in the graph:
+
+- float inputs: float weights, or int8 weights that are cast, multiplied and scaled (onnxruntime turns
+  DequantizeLinear before a product with float inputs into one with inputs rounded to int8);
+- static scales: QuantizeLinear and DequantizeLinear around int8 (QDQ), the pattern that runtimes fuse;
+- dynamic scales: the arithmetic of training spelled out (largest magnitude, rounding, whole-number
+  products held in float32, exact below 2^24), because ONNX has no operator for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from sparse_rl.artifact.graph import (
+    LARGEST_INTEGER,
+    ArgMax,
+    Convolution,
+    Dense,
+    DynamicScale,
+    Flatten,
+    Graph,
+    Layer,
+    MaxPool,
+    Operation,
+    Relu,
+    Residual,
+    StaticScale,
+    padding_before_and_after,
+    shape_after,
+)
+
+_OPSET = 17
+_IR_VERSION = 8
+_ELEMENT = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "bool": TensorProto.BOOL}
+
+
+def to_onnx(graph: Graph) -> onnx.ModelProto:
+    """A checked model; images are read as [batch, height, width, channels], as the graph does."""
+    writer = _Writer()
+    seen = graph.observation
+    inputs = helper.make_tensor_value_info(
+        "observation", _ELEMENT[seen.dtype], ["batch", *seen.shape]
+    )
+    name = "observation"
+    if seen.dtype != "float32":
+        name = writer.node("Cast", [name], to=TensorProto.FLOAT)
+    if seen.divisor != 1:
+        name = writer.node("Div", [name, writer.constant(np.float32(seen.divisor))])
+    if len(seen.shape) == 3:
+        name = writer.node("Transpose", [name], perm=[0, 3, 1, 2])
+    shape = seen.shape
+    for operation in graph.operations:
+        name = writer.operation(operation, name, shape)
+        shape = shape_after(operation, shape)
+    if isinstance(graph.output, ArgMax):
+        writer.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
+        output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
+    else:
+        low = np.asarray(graph.output.low, np.float32)
+        half = (np.asarray(graph.output.high, np.float32) - low) * np.float32(0.5)
+        squashed = writer.node("Add", [writer.node("Tanh", [name]), writer.constant(np.float32(1))])
+        scaled = writer.node("Mul", [squashed, writer.constant(half)])
+        writer.node("Add", [scaled, writer.constant(low)], output="action")
+        output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
+    proto = helper.make_graph(writer.nodes, "actor", [inputs], [output], writer.initializers)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)])
+    model.ir_version = _IR_VERSION
+    model.producer_name = "sparse_rl"
+    onnx.checker.check_model(model)
+    return model
+
+
+def save(path: Path, graph: Graph) -> int:
+    """Write the model, whole or not at all; returns its size in bytes."""
+    data = to_onnx(graph).SerializeToString()
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+    return len(data)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: object) -> str:
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def constant(self, value: NDArray | np.generic) -> str:
+        name = f"constant_{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def operation(self, operation: Operation, name: str, shape: tuple[int, ...]) -> str:
+        match operation:
+            case Dense() | Convolution():
+                return self.layer(operation, name, shape)
+            case Relu():
+                return self.node("Relu", [name])
+            case MaxPool(window, strides, _):
+                pads = _pads(shape, window, strides, operation.padding)
+                return self.node(
+                    "MaxPool", [name], kernel_shape=list(window), strides=list(strides), pads=pads
+                )
+            case Flatten():
+                if len(shape) == 3:
+                    name = self.node("Transpose", [name], perm=[0, 2, 3, 1])
+                return self.node("Flatten", [name], axis=1)
+            case Residual(body):
+                inner, inside = name, shape
+                for step in body:
+                    inner = self.operation(step, inner, inside)
+                    inside = shape_after(step, inside)
+                return self.node("Add", [name, inner])
+        raise TypeError(f"unknown operation {operation!r}")
+
+    def layer(self, layer: Layer, name: str, shape: tuple[int, ...]) -> str:
+        values = layer.weights.values
+        if isinstance(layer, Convolution):
+            values = np.ascontiguousarray(values.transpose(3, 2, 0, 1))
+        if isinstance(layer.input_scale, DynamicScale):
+            return self.dynamic_layer(layer, values, name, shape)
+        if layer.input_scale is None and layer.weights.scale is not None:
+            return self.scaled_product(layer, values, name, None, shape)
+        if isinstance(layer.input_scale, StaticScale):
+            scale = self.constant(np.float32(layer.input_scale.scale))
+            zero = self.constant(np.int8(0))
+            # -128 is no value of training's quantiser; QuantizeLinear would saturate there.
+            edge = np.float32(layer.input_scale.scale) * np.float32(LARGEST_INTEGER)
+            name = self.node("Clip", [name, self.constant(-edge), self.constant(edge)])
+            name = self.node("QuantizeLinear", [name, scale, zero])
+            name = self.node("DequantizeLinear", [name, scale, zero])
+        return self.product(layer, name, self.weights(layer, values), layer.bias, shape)
+
+    def weights(self, layer: Layer, values: NDArray) -> str:
+        if layer.weights.scale is None:
+            return self.constant(values)
+        if len(layer.weights.scale) == 1:
+            scale, axis = layer.weights.scale[0], {}
+        else:
+            scale, axis = layer.weights.scale, {"axis": 0 if values.ndim == 4 else 1}
+        zero = self.constant(np.zeros_like(scale, np.int8))
+        return self.node(
+            "DequantizeLinear", [self.constant(values), self.constant(scale), zero], **axis
+        )
+
+    def product(
+        self, layer: Layer, name: str, weights: str, bias: NDArray | None, shape: tuple[int, ...]
+    ) -> str:
+        if isinstance(layer, Dense):
+            inputs = [name, weights]
+            if bias is None:
+                return self.node("MatMul", inputs)
+            return self.node("Gemm", [*inputs, self.constant(bias)])
+        window = layer.weights.values.shape[:2]
+        pads = _pads(shape, (window[0], window[1]), layer.strides, layer.padding)
+        inputs = [name, weights] + ([] if bias is None else [self.constant(bias)])
+        return self.node(
+            "Conv", inputs, kernel_shape=list(window), strides=list(layer.strides), pads=pads
+        )
+
+    def dynamic_layer(self, layer: Layer, values: NDArray, name: str, shape: tuple[int, ...]) -> str:
+        assert isinstance(layer.input_scale, DynamicScale) and layer.weights.scale is not None
+        image = len(shape) == 3
+        largest = self.node(
+            "ReduceMax", [self.node("Abs", [name])], axes=[1, 2, 3] if image else [1], keepdims=1
+        )
+        if layer.input_scale.floor:
+            floor = self.constant(np.float32(layer.input_scale.floor))
+            largest = self.node("Max", [largest, floor])
+        zero, one = self.constant(np.float32(0)), self.constant(np.float32(1))
+        largest = self.node("Where", [self.node("Equal", [largest, zero]), one, largest])
+        scale = self.node("Mul", [largest, self.constant(np.float32(1.0 / LARGEST_INTEGER))])
+        limit = np.float32(LARGEST_INTEGER)
+        scaled = self.node("Mul", [name, self.node("Reciprocal", [scale])])
+        clipped = self.node("Clip", [scaled, self.constant(-limit), self.constant(limit)])
+        rounded = self.node("Round", [clipped])
+        return self.scaled_product(layer, values, rounded, scale, shape)
+
+    def scaled_product(
+        self, layer: Layer, values: NDArray, name: str, scale: str | None, shape: tuple[int, ...]
+    ) -> str:
+        """(x times whole-number weights) * input scale * weight scale + bias, in training's order."""
+        assert layer.weights.scale is not None
+        whole = self.node("Cast", [self.constant(values)], to=TensorProto.FLOAT)
+        product = self.product(layer, name, whole, None, shape)
+        per_output, bias = layer.weights.scale, layer.bias
+        if isinstance(layer, Convolution):
+            per_output, bias = per_output[:, None, None], bias[:, None, None]
+        if scale is not None:
+            product = self.node("Mul", [product, scale])
+        product = self.node("Mul", [product, self.constant(per_output)])
+        return self.node("Add", [product, self.constant(bias)])
+
+
+def _pads(
+    shape: tuple[int, ...], window: tuple[int, int], strides: tuple[int, int], padding: str
+) -> list[int]:
+    around = [
+        padding_before_and_after(shape[axis], window[axis], strides[axis], padding)  # type: ignore[arg-type]
+        for axis in (0, 1)
+    ]
+    return [around[0][0], around[1][0], around[0][1], around[1][1]]

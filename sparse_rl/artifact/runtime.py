@@ -1,0 +1,125 @@
+"""Running a packed actor: `load_actor(path)`, without JAX.
+
+    actor = load_actor("actor.srl")
+    action, _ = actor.predict(observation)         # as in Stable-Baselines3
+    actions = actor(batch_of_observations)
+
+With a C compiler on the machine the actor runs as compiled C, otherwise with NumPy; both give the same
+actions.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sparse_rl.artifact import fixed_point, reference
+from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.compiler import compile_shared, find_compiler
+from sparse_rl.artifact.fixed_point import FixedPoint
+from sparse_rl.artifact.graph import ArgMax, Graph, is_static
+from sparse_rl.artifact.packed import PackedActor, Provenance, load
+
+Backend = Literal["auto", "numpy", "c"]
+
+
+class Actor:
+    """A compressed actor: call it with one observation or a batch of them.
+
+    `backend` is "c" or "numpy". Actions are float32 [*batch, n] in the environment's units, or int64
+    [*batch] for discrete actions.
+    """
+
+    def __init__(self, packed: PackedActor, backend: Backend = "auto") -> None:
+        if backend not in ("auto", "numpy", "c"):
+            raise ValueError(f"backend {backend!r}: expected auto, numpy or c")
+        self.graph: Graph = packed.graph
+        self.provenance: Provenance = packed.provenance
+        self.integer = packed.unit is not None and is_static(packed.graph)
+        self._program: Graph | FixedPoint = (
+            fixed_point.with_unit(packed.graph, packed.unit)
+            if packed.unit is not None and is_static(packed.graph)
+            else packed.graph
+        )
+        self.backend: Literal["numpy", "c"] = "numpy"
+        self._c: _Compiled | None = None
+        compilable = self.integer or not is_static(packed.graph)
+        if backend == "c" or (backend == "auto" and find_compiler() and compilable):
+            self._c = _Compiled(self._program)
+            self.backend = "c"
+
+    def __call__(self, observation: ArrayLike) -> NDArray:
+        """Action of one observation of the actor's shape, or actions of a batch with one axis more.
+
+        Raises ValueError for another shape and for a number that is not finite.
+        """
+        array = np.asarray(observation)
+        shape = self.graph.observation.shape
+        single = array.shape == shape
+        if not single and array.shape[1:] != shape:
+            raise ValueError(f"observation of shape {array.shape}: the actor reads {shape}, or a batch")
+        batch = np.ascontiguousarray(array[None] if single else array, self._dtype)
+        if batch.dtype == np.float32 and not np.isfinite(batch).all():
+            raise ValueError("observation: a number is not finite")
+        actions = self._act(batch)
+        return actions[0] if single else actions
+
+    def predict(
+        self,
+        observation: ArrayLike,
+        state: None = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray, None]:
+        """(action, None), the signature of Stable-Baselines3; the policy is always deterministic."""
+        return self(observation), None
+
+    @property
+    def _dtype(self) -> np.dtype:
+        return np.dtype(self.graph.observation.dtype)
+
+    def _act(self, batch: NDArray) -> NDArray:
+        if self._c is not None:
+            return self._c.act(batch)
+        if not len(batch):
+            width = () if isinstance(self.graph.output, ArgMax) else self.graph.output_shape
+            return np.empty((0, *width), np.int64 if not width else np.float32)
+        if isinstance(self._program, FixedPoint):
+            return fixed_point.act(self._program, batch)
+        return reference.act(self._program, batch)
+
+
+def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
+    """The actor in a packed file; raises ArtifactError (a ValueError) if the file is damaged."""
+    return Actor(load(Path(path)), backend)
+
+
+class _Compiled:
+    """The generated C in a shared library of its own."""
+
+    def __init__(self, program: Graph | FixedPoint) -> None:
+        graph = program.graph if isinstance(program, FixedPoint) else program
+        with tempfile.TemporaryDirectory(prefix="srl_actor_") as folder:
+            directory = Path(folder)
+            generate(program).write(directory)
+            # Once loaded, the library stays mapped although its file goes.
+            library = ctypes.CDLL(str(compile_shared(directory, directory / "srl_actor.so")))
+        self._act = library.srl_act
+        self._act.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        self._act.restype = ctypes.c_int
+        self.discrete = isinstance(graph.output, ArgMax)
+        self.width = 1 if self.discrete else graph.output_shape[0]
+
+    def act(self, batch: NDArray) -> NDArray:
+        actions = np.empty((len(batch), self.width), np.int32 if self.discrete else np.float32)
+        source, target = batch.ctypes.data, actions.ctypes.data
+        step = batch[0].nbytes if len(batch) else 0
+        for k in range(len(batch)):
+            if self._act(source + k * step, target + k * actions.strides[0]):
+                raise ValueError("observation: a number is not finite")
+        return actions[:, 0].astype(np.int64) if self.discrete else actions
