@@ -354,10 +354,13 @@ class Config:
         return hashlib.sha256(to_yaml(experiment).encode()).hexdigest()[:12]
 
 
+_checked = TypeAdapter(Config)
+
+
 def from_mapping(values: Mapping[str, Any]) -> Config:
     """A checked `Config` from nested mappings. Raises `ConfigError`, one line."""
     try:
-        return TypeAdapter(Config).validate_python(dict(values))
+        return _checked.validate_python(dict(values))
     except ValidationError as error:
         raise ConfigError(one_line(error, options.sections(Config()))) from None
 

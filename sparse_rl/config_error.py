@@ -10,9 +10,13 @@ class ConfigError(ValueError):
 
     def __init__(self, message: str) -> None:
         line = " ".join(part.strip() for part in message.splitlines())
-        super().__init__(
-            "".join(c if c.isprintable() else repr(c).strip("'\"") for c in line) or "not valid"
-        )
+        line = "".join(c if c.isprintable() else repr(c).strip("'") for c in line) or "not valid"
+        if len(line) > _LONGEST:  # the key at its head and what is allowed at its end matter most
+            line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+        super().__init__(line)
+
+
+_LONGEST = 600
 
 
 class _Short(reprlib.Repr):

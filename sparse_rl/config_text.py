@@ -31,7 +31,7 @@ def find(name: str) -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{shown[:80]}: cannot be read: {reason}") from None
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    near = difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(Path(name).stem[:80], known, n=3, cutoff=0.4)
     others = f"near: {', '.join(near)}" if near else f"allowed: a YAML file or {', '.join(known)}"
     raise ConfigError(f"{shown}: no such file, and not in configs/; {others}")
 

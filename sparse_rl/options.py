@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Iterator
@@ -37,13 +38,14 @@ class Section(NamedTuple):
     options: tuple[Option, ...]
 
 
-def sections(default: Any) -> list[Section]:
+@functools.lru_cache(maxsize=16)
+def sections(default: Any) -> tuple[Section, ...]:
     """All sections of the dataclass `default`, whose values are shown as the defaults.
 
     Where a field holds one of several dataclasses there is a section for each; their field `name`
     says which is meant.
     """
-    return _sections(default, "", ())
+    return tuple(_sections(default, "", ()))
 
 
 def _sections(default: Any, prefix: str, choices: tuple[str, ...]) -> list[Section]:
@@ -75,10 +77,11 @@ def _sections(default: Any, prefix: str, choices: tuple[str, ...]) -> list[Secti
 
 def near(name: str, known: list[str]) -> list[str]:
     """Up to three dotted names that someone who wrote `name` may have meant."""
-    parent, _, last = name.rpartition(".")
+    parent, _, last = name[:80].rpartition(".")
     lasts = {other: other.rpartition(".")[2] for other in known}
     siblings = {word for other, word in lasts.items() if other.rpartition(".")[0] == parent}
     alike = [
+        last,
         *difflib.get_close_matches(last, siblings, n=3, cutoff=0.6),
         *difflib.get_close_matches(last, set(lasts.values()), n=3, cutoff=0.7),
     ]
