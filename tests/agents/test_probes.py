@@ -1,0 +1,100 @@
+"""Agents on environments whose values are known: what the critic must find.
+
+One program per probe, three seeds each, a few thousand updates of a small network.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sparse_rl import population
+from sparse_rl.agents.build import build
+from sparse_rl.config import from_mapping
+from sparse_rl.dot_products import FLOAT32
+from sparse_rl.envs import make
+from sparse_rl.population import Population, Program
+
+SEEDS = 3
+DISCOUNT = 0.9
+
+
+def trained(agent: str, probe: str, steps: int = 3_000) -> tuple[Program, Population]:
+    actions = {"sac": "continuous", "dqn": "discrete"}[agent]
+    options = {"dqn": {"target_interval": 50, "exploration_last": 0.2}, "sac": {"tau": 0.05}}[agent]
+    config = from_mapping(
+        {
+            "environment": f"probe/{probe}?actions={actions}",
+            # Hardly any entropy bonus: SAC's values are then those of the reward alone.
+            "agent": {
+                "name": agent,
+                "learning_rate": 3e-3,
+                "discount": DISCOUNT,
+                **options,
+                **({"initial_temperature": 1e-6} if agent == "sac" else {}),
+            },
+            "network": {"hidden": [32]},
+            "replay": {"capacity": 1_000, "batch_size": 32},
+            "training": {"steps": 10_000, "learning_starts": 200},
+        }
+    )
+    environment = make(config.environment)
+    program = Program(
+        build(config, environment.spec, FLOAT32),
+        environment,
+        config.replay,
+        config.training,
+        DISCOUNT,
+        pruning=None,
+    )
+    mesh = population.mesh(jax.devices()[:1])
+    layers = {"sac": 3, "dqn": 2}[agent]
+    state = population.init(
+        program, mesh, jnp.arange(SEEDS), jnp.zeros((SEEDS, layers), jnp.int32)
+    )
+    state = population.collect_chunk(program, mesh)(state, jnp.int32(200))
+    return program, population.train_chunk(program, mesh)(state, jnp.int32(steps))
+
+
+def values(program: Program, state: Population, observation: float) -> np.ndarray:
+    """[seeds, actions] values at an observation; SAC's are the smaller twin's at a = 0.5."""
+    seen = jnp.full((1, 1), observation)
+    agent, members = program.agent, state.members.agent
+    if hasattr(agent, "critic"):
+        action = jnp.full((1, 1), 0.5)
+        q = jax.vmap(agent._values, (0, None, None))(members.critics, seen, action)
+        return np.asarray(q.min(axis=1))
+    return np.asarray(jax.vmap(agent.network.apply, (0, None))(members.policy.params, seen))[:, 0]
+
+
+@pytest.mark.parametrize("agent", ["sac", "dqn"])
+def test_constant_reward(agent: str) -> None:
+    program, state = trained(agent, "constant-reward", steps=1_000)
+    np.testing.assert_allclose(values(program, state, 1.0), 1.0, atol=0.05)
+
+
+@pytest.mark.parametrize("agent", ["sac", "dqn"])
+def test_the_best_action_is_found(agent: str) -> None:
+    program, state = trained(agent, "action-reward")
+    best = jax.vmap(program.agent.act, (0, None))(state.members.agent.policy.params, jnp.ones((1, 1)))
+    if agent == "sac":
+        np.testing.assert_allclose(best, 0.5, atol=0.15)  # reward 1 - (a - 0.5)^2
+    else:
+        np.testing.assert_array_equal(best, 1)
+        np.testing.assert_allclose(values(program, state, 1.0), [[-1.0, 1.0]] * SEEDS, atol=0.1)
+
+
+@pytest.mark.parametrize("agent", ["sac", "dqn"])
+def test_a_reward_to_come_is_discounted(agent: str) -> None:
+    program, state = trained(agent, "delayed-reward")
+    np.testing.assert_allclose(values(program, state, 1.0), 1.0, atol=0.05)
+    np.testing.assert_allclose(values(program, state, 0.0), DISCOUNT, atol=0.06)
+
+
+@pytest.mark.parametrize("agent", ["sac", "dqn"])
+def test_a_time_out_is_no_end_but_a_termination_is(agent: str) -> None:
+    program, state = trained(agent, "time-out", steps=4_000)
+    np.testing.assert_allclose(values(program, state, 1.0), 1 / (1 - DISCOUNT), rtol=0.06)
+    program, state = trained(agent, "termination")
+    for steps, value in enumerate([1 + DISCOUNT + DISCOUNT**2, 1 + DISCOUNT, 1.0]):
+        np.testing.assert_allclose(values(program, state, float(steps)), value, atol=0.15)
