@@ -1,0 +1,104 @@
+"""python -m sparse_rl.render ACTOR [ACTOR ...] --out FILE.gif [--env NAME]: see them move."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from PIL import Image
+
+from sparse_rl.envs import make
+from sparse_rl.render.actors import Player, player
+from sparse_rl.render.episode import Episode, play
+from sparse_rl.render.film import captioned, side_by_side, write_gif
+from sparse_rl.render.scenes import Scene, scene
+
+
+def main(
+    actors: Annotated[tuple[str, ...], tyro.conf.Positional],
+    out: Path,
+    env: str = "",
+    seed: int = 0,
+    steps: int = 400,
+) -> None:
+    """Play one episode with each actor from the same start, and show them side by side.
+
+    Args:
+        actors: exported actors (.srl), or the word "random" for random actions.
+        out: a .gif; for brax also an .html, brax's viewer (one actor; it loads three.js).
+        env: the environment, such as gymnax/Breakout-MinAtar or brax/hopper?backend=spring; by
+            default the one that the actors were trained in.
+        seed: of the episode's start.
+        steps: most steps of the episode that are shown.
+    """
+    if not actors:
+        raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
+    if out.suffix not in (".gif", ".html"):
+        raise ValueError(f"--out: found {out}; allowed are names that end in .gif or .html")
+    if steps < 1:
+        raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
+    players = [player(actor) for actor in actors]
+    name = environment_of(players, env)
+    view = scene(name)
+    world = make(name, evaluation=True)
+    policies = [one.policy(world.spec, seed) for one in players]
+    episodes = [play(world, policy, seed, steps) for policy in policies]
+    if out.suffix == ".html":
+        write_viewer(env, episodes, out)
+    else:
+        names = [Path(actor).stem for actor in actors]
+        films = [frames(episode, view, name) for episode, name in zip(episodes, names, strict=True)]
+        write_gif(side_by_side(films), out, view.frames_per_second)
+    for actor, episode in zip(actors, episodes, strict=True):
+        length = len(episode.rewards)
+        end = "ended" if episode.ended else "cut off"
+        print(f"{actor}: return {episode.return_until(length):.4g}, {end} after {length} steps")
+    print(out)
+
+
+def frames(episode: Episode, view: Scene, name: str) -> list[Image.Image]:
+    """The episode's pictures at the scene's rate, each with the return so far; the last always."""
+    last = len(episode.states) - 1
+    shown = [*range(0, last, view.stride), last]
+    return [
+        captioned(
+            view.draw(episode.states[index], episode.observations[index]),
+            name,
+            f"return {episode.return_until(index):,.4g}",
+        )
+        for index in shown
+    ]
+
+
+def environment_of(players: Sequence[Player], asked: str) -> str:
+    """The environment asked for, or else the one that the actors name."""
+    if asked:
+        return asked
+    named = sorted({player.environment for player in players} - {""})
+    if len(named) == 1:
+        return named[0]
+    found = "none" if not named else " and ".join(named)
+    raise ValueError(f"--env: not given, and the actors name {found}; needed is one environment")
+
+
+def write_viewer(env: str, episodes: Sequence[Episode], out: Path) -> None:
+    """brax's viewer as an HTML page."""
+    if not env.startswith("brax/") or len(episodes) != 1:
+        raise ValueError(f"--out: {out} needs one actor in a brax/... environment; else a .gif")
+    from sparse_rl.render.brax_scene import viewer
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(out.name + ".unfinished")
+    unfinished.write_text(viewer(env, episodes[0].states))
+    unfinished.replace(out)
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main, prog="python -m sparse_rl.render")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

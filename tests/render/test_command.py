@@ -1,0 +1,76 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparse_rl.artifact.packed import PackedActor, Provenance, save
+from sparse_rl.artifact.synthetic import minatar_q_network, mlp_actor
+from sparse_rl.envs import make
+from sparse_rl.envs.vector_env import Continuous
+from sparse_rl.render.__main__ import environment_of, main
+from sparse_rl.render.actors import Player, player
+
+
+@pytest.fixture
+def pendulum_actor(tmp_path: Path) -> str:
+    file = tmp_path / "pendulum.srl"
+    graph = mlp_actor((3, 16, 1), sparsity=0.5)
+    save(file, PackedActor(graph, Provenance(environment="gymnax/Pendulum-v1", arm="0.5-int8")))
+    return str(file)
+
+
+def test_film_of_an_actor_beside_random_actions(
+    pendulum_actor: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "film.gif"
+    main((pendulum_actor, "random"), out, steps=10)
+    with Image.open(out) as gif:
+        assert getattr(gif, "n_frames", 1) == 11
+        assert gif.width == 2 * 320 + 8
+    printed = capsys.readouterr().out
+    assert f"{pendulum_actor}: return " in printed and "cut off after 10 steps" in printed
+
+
+def test_actions_in_the_environments_units_arrive_there(pendulum_actor: str) -> None:
+    spec = make("gymnax/Pendulum-v1").spec
+    assert isinstance(spec.action, Continuous) and spec.action.high == (2.0,)
+    who = player(pendulum_actor)
+    assert who.actor is not None
+    observation = np.array([0.3, -0.8, 1.0], np.float32)
+    action = who.policy(spec, seed=0)(observation)
+    np.testing.assert_allclose(action * 2.0, who.actor(observation), rtol=1e-5)
+
+
+def test_an_actor_of_another_world_is_refused(pendulum_actor: str) -> None:
+    spec = make("gymnax/CartPole-v1").spec
+    with pytest.raises(ValueError, match=r"gives observations of shape \(4,\), the actor reads"):
+        player(pendulum_actor).policy(spec, seed=0)
+
+
+def test_another_number_of_actions_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "breakout.srl"
+    save(file, PackedActor(minatar_q_network()))
+    spec = make("gymnax/Breakout-MinAtar").spec
+    with pytest.raises(ValueError, match="takes 3 actions, the actor gives 6"):
+        player(str(file)).policy(spec, seed=0)
+
+
+def test_environment_is_the_one_the_actors_name() -> None:
+    actors = [Player("a", "gymnax/Pendulum-v1", None), Player("random", "", None)]
+    assert environment_of(actors, "") == "gymnax/Pendulum-v1"
+    assert environment_of(actors, "brax/hopper") == "brax/hopper"
+    with pytest.raises(ValueError, match="the actors name none"):
+        environment_of(actors[1:], "")
+
+
+def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sparse_rl.render", "nowhere.srl", "--out"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "x.gif")], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("error: nowhere.srl: no such file")
+    assert len(done.stderr.strip().splitlines()) == 1
