@@ -63,7 +63,7 @@ def of_source(
 def build_timer(source: Source, directory: Path, compiler: str | None = None) -> Path:
     """The artifact compiled together with the timing program."""
     source.write(directory)
-    (directory / "timer.c").write_text(_TIMER)
+    (directory / "timer.c").write_text(TIMER)
     files = [directory / "timer.c", directory / "srl_actor.c"]
     return compile_c(directory / "timer", files, "-D_POSIX_C_SOURCE=199309L", compiler=compiler)
 
@@ -79,7 +79,7 @@ def run_timer(program: Path, directory: Path, observations: NDArray, calls: int)
     return np.array(output.split(), np.int64)
 
 
-_TIMER = r"""
+TIMER = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

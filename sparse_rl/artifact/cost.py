@@ -1,0 +1,219 @@
+"""The cost report: what compression brought in bytes, microseconds, instructions and energy.
+
+Everything is measured on this machine, one after the other in the same run, beside a dense float32 actor
+of the same layers. The formula's ratio stands beside it, labelled as theoretical.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_rl.artifact import energy, instructions, latency
+from sparse_rl.artifact.c_source import FLAGS, generate
+from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.fixed_point import FixedPoint
+from sparse_rl.artifact.graph import Graph, Weights, layer_shapes, layers, with_layers
+from sparse_rl.artifact.latency import Latency
+from sparse_rl.artifact.packed import PackedActor, dense_float32_bytes, entropy_bound, to_bytes
+
+NOT_AVAILABLE = "not available"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One actor beside its dense float32 counterpart; a missing measurement is None."""
+
+    sparsity: float
+    """Share of the trained policy's kernel weights that are zero, before compaction."""
+    theoretical_ratio: float
+    """(4 for int8) / (1 - sparsity): the formula, not a measurement."""
+    bytes: dict[str, int]
+    packed_ratio: float
+    """Dense float32 bytes of the trained network over the packed file's, everything included."""
+    entropy_bound: dict[str, float]
+    """Bytes of n log-binomial index bits + value bits + 32-bit biases: of the actor and as compacted."""
+    latency: dict[str, Latency | None]
+    instructions: dict[str, float | None]
+    instruction_method: str
+    multiply_accumulates: dict[str, int]
+    energy_model: dict[str, Any]
+    energy_measured: dict[str, float | str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def measure(
+    original: Graph, delivered: PackedActor, program: Graph | FixedPoint, observations: NDArray,
+    trained_float32_bytes: int, onnx_bytes: int | None = None,
+) -> Cost:
+    """The costs of an actor.
+
+    `original` is the graph before compaction, `delivered` the packed actor, `program` what its C is
+    generated from; `trained_float32_bytes` counts the network as it was trained, with a SAC actor's
+    second head. Without a C compiler, ONNX Runtime or valgrind their entries are None.
+    """
+    dense = dense_counterpart(original)
+    kernels = [layer.weights for layer in layers(original.operations)]
+    sparsity = 1 - sum(k.nonzero for k in kernels) / sum(k.values.size for k in kernels)
+    integer = all(k.scale is not None for k in kernels)
+    quantised = all(layer.input_scale is not None for layer in layers(original.operations))
+    packed = len(to_bytes(delivered))
+    sizes = {
+        "dense_float32": trained_float32_bytes,
+        "packed": packed,
+    }
+    if onnx_bytes is not None:
+        sizes["onnx"] = onnx_bytes
+    measured: dict[str, Latency | None] = {
+        "onnxruntime_dense_float32": _onnx_latency(dense, observations),
+        "c_dense_float32": None,
+        "c": None,
+    }
+    counted: dict[str, float | None] = {"c_dense_float32": None, "c": None}
+    method = NOT_AVAILABLE
+    metered: dict[str, float | str] = {"c_dense_float32": NOT_AVAILABLE, "c": NOT_AVAILABLE}
+    if find_compiler():
+        for name, graph in (("c_dense_float32", dense), ("c", program)):
+            source = generate(graph)
+            sizes[f"{name}_object"] = object_bytes(graph)
+            measured[name] = latency.of_source(source, observations)
+            number = instructions.count(source, observations)
+            if number:
+                counted[name], method = number.per_action, number.method
+            reading = _meter(graph, observations)
+            metered[name] = NOT_AVAILABLE if reading is None else reading
+    products = {
+        "dense": multiply_accumulates(original, surviving=False),
+        "surviving": multiply_accumulates(original, surviving=True),
+        "after_compaction": multiply_accumulates(delivered.graph, surviving=True),
+    }
+    model = {
+        "source": energy.SOURCE,
+        "unit": "nanojoules per action",
+        "dense_float32": asdict(energy.estimate(products["dense"], trained_float32_bytes, False)),
+        "compressed": asdict(energy.estimate(products["after_compaction"], packed, quantised)),
+    }
+    return Cost(
+        sparsity=sparsity,
+        theoretical_ratio=(4 if integer else 1) / max(1e-12, 1 - sparsity),
+        bytes=sizes,
+        packed_ratio=trained_float32_bytes / packed,
+        entropy_bound={
+            "original": entropy_bound(original), "compacted": entropy_bound(delivered.graph)
+        },
+        latency=measured,
+        instructions=counted,
+        instruction_method=method,
+        multiply_accumulates=products,
+        energy_model=model,
+        energy_measured=metered,
+    )
+
+
+def dense_counterpart(graph: Graph) -> Graph:
+    """The same layers with float32 weights, none of them zero, and float inputs."""
+    random = np.random.default_rng(0)
+
+    def filled(values: NDArray) -> Weights:
+        bound = 1 / np.sqrt(max(1, values.size // max(1, values.shape[-1])))
+        return Weights(random.uniform(-bound, bound, values.shape).astype(np.float32))
+
+    dense = (
+        replace(layer, weights=filled(layer.weights.values), input_scale=None)
+        for layer in layers(graph.operations)
+    )
+    return replace(graph, operations=with_layers(graph.operations, dense))
+
+
+def multiply_accumulates(graph: Graph, surviving: bool) -> int:
+    """Products per action: weights (only those that are not zero, if `surviving`) times positions."""
+    total = 0
+    for layer, _, after in layer_shapes(graph):
+        weights = layer.weights.nonzero if surviving else layer.weights.values.size
+        total += weights * int(np.prod(after[:-1], dtype=int))
+    return total
+
+
+def object_bytes(graph: Graph | FixedPoint) -> int:
+    """Code and constants of the generated C, compiled with -O3 -march=native."""
+    compiler = find_compiler()
+    assert compiler is not None
+    with tempfile.TemporaryDirectory() as folder:
+        generate(graph).write(Path(folder))
+        command = [compiler, *FLAGS, "-march=native", "-c", "srl_actor.c"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        text = subprocess.run(
+            ["size", "srl_actor.o"], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout
+    return sum(int(number) for number in text.splitlines()[1].split()[:2])
+
+
+def describe(cost: Cost) -> str:
+    """The report as text."""
+    dense = cost.bytes["dense_float32"]
+    lines = ["bytes" + " " * 27 + "      smaller"]
+    for name, size in cost.bytes.items():
+        lines.append(f"  {name:<26}{size:>10,}  {dense / size:>8.1f}x")
+    lines.append(
+        f"  theoretical, {100 * cost.sparsity:.2f} % of weights zero{cost.theoretical_ratio:>11.1f}x"
+    )
+    bound = cost.entropy_bound
+    packed = cost.bytes["packed"]
+    lines.append(
+        f"  entropy bound {bound['original']:,.0f} bytes as trained (packed is "
+        f"{packed / bound['original']:.2f} times that), {bound['compacted']:,.0f} as compacted "
+        f"({packed / bound['compacted']:.2f})"
+    )
+    lines.append("latency of one action, microseconds    median       p99")
+    for name, value in cost.latency.items():
+        figures = f"{value.median:>9.2f} {value.p99:>9.2f}" if value else f"{NOT_AVAILABLE:>19}"
+        lines.append(f"  {name:<34}{figures}")
+    lines.append(f"instructions per action ({cost.instruction_method})")
+    for name, number in cost.instructions.items():
+        lines.append(f"  {name:<34}" + (f"{number:>9,.0f}" if number else NOT_AVAILABLE))
+    lines.append("multiply-accumulates")
+    lines += [f"  {name:<34}{n:>9,}" for name, n in cost.multiply_accumulates.items()]
+    lines.append(f"energy, nanojoules per action, modelled after {cost.energy_model['source']}")
+    for name in ("dense_float32", "compressed"):
+        item = cost.energy_model[name]
+        total = item["arithmetic"] + item["memory"]
+        lines.append(f"  {name:<34}{total:>9,.1f}  (weights in {item['memory_name']})")
+    lines.append("energy, nanojoules per action, measured (RAPL)")
+    for name, reading in cost.energy_measured.items():
+        text = reading if isinstance(reading, str) else f"{reading:>9,.1f}"
+        lines.append(f"  {name:<34}{text}")
+    return "\n".join(lines)
+
+
+def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
+    try:
+        import onnxruntime
+
+        from sparse_rl.artifact.onnx_model import to_onnx
+    except ImportError:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        to_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    large = int(np.prod(graph.observation.shape)) > 1000
+    return latency.of_function(
+        lambda x: session.run(None, {"observation": x}), observations, 500 if large else 20_000
+    )
+
+
+def _meter(graph: Graph | FixedPoint, observations: NDArray) -> float | None:
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        program = latency.build_timer(generate(graph), directory)
+        return energy.measured(lambda n: latency.run_timer(program, directory, observations, n))
