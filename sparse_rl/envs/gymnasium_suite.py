@@ -12,8 +12,6 @@ in a resumed run, another one replays the log.
 
 import hashlib
 import importlib
-import threading
-from collections import OrderedDict
 from typing import Any
 
 import gymnasium
@@ -23,6 +21,7 @@ from gymnasium import spaces
 
 from sparse_rl.envs.host import HostEnv, HostStep, Inner
 from sparse_rl.envs.options import Options
+from sparse_rl.envs.simulator_pool import SimulatorPool
 from sparse_rl.envs.vector_env import Continuous, Discrete, EnvSpec
 
 
@@ -66,17 +65,11 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
 
 
 class _Simulators:
-    """Gymnasium environments for any number of callers, found by what happened in them."""
+    """The environments of one id, for batches of any size."""
 
     def __init__(self, identifier: str, first: gymnasium.Env) -> None:
-        self._identifier = identifier
-        self._lock = threading.Lock()
-        # Fingerprint -> the simulators in that state; several, where one was forked. The one that
-        # was put away longest ago comes first.
-        self._idle: OrderedDict[bytes, list[gymnasium.Env]] = OrderedDict()
-        self._idle[b""] = [first]
-        self._made = 1
-        self._most = 0
+        self.pool = SimulatorPool(lambda: _make(identifier))
+        self.pool.put(b"", first)
 
     def advance(
         self, inner: Inner, seed: np.ndarray, restart: np.ndarray, action: np.ndarray
@@ -84,21 +77,20 @@ class _Simulators:
         """Steps or restarts every environment; see `host.Advance`."""
         after = {name: np.array(values) for name, values in inner.items()}
         batch = len(restart)
-        with self._lock:  # room for training and evaluation at once
-            self._most = max(self._most, 2 * batch)
+        self.pool.expect(batch)
         observations: list[Any] = []
         reward = np.zeros(batch, np.float32)
         terminated, truncated = np.zeros(batch, bool), np.zeros(batch, bool)
         for i in range(batch):
             if restart[i]:
-                simulator = self._take(after["fingerprint"][i].tobytes()) or self._spare()
+                simulator = self.pool.take(after["fingerprint"][i].tobytes()) or self.pool.spare()
                 observation, _ = simulator.reset(seed=int(seed[i]))
                 after["seed"][i], after["count"][i] = seed[i], 0
                 mark = _fingerprint(b"", seed[i])
             else:
                 count = int(after["count"][i])
                 mark = after["fingerprint"][i].tobytes()
-                simulator = self._take(mark) or self._replay(
+                simulator = self.pool.take(mark) or self._replay(
                     int(after["seed"][i]), after["actions"][i, :count]
                 )
                 observation, reward[i], terminated[i], truncated[i], _ = simulator.step(
@@ -109,36 +101,11 @@ class _Simulators:
                 mark = _fingerprint(mark, action[i])
             after["fingerprint"][i] = np.frombuffer(mark, np.uint32)
             observations.append(_observed(observation, simulator.observation_space))
-            self._put(mark, simulator)
+            self.pool.put(mark, simulator)
         return HostStep(after, np.stack(observations), reward, terminated, truncated)
 
-    def _take(self, mark: bytes) -> gymnasium.Env | None:
-        """The simulator in exactly this state, if there is one."""
-        with self._lock:
-            found = self._idle.get(mark)
-            if not found:
-                return None
-            simulator = found.pop()
-            if not found:
-                del self._idle[mark]
-            return simulator
-
-    def _put(self, mark: bytes, simulator: gymnasium.Env) -> None:
-        with self._lock:
-            self._idle.setdefault(mark, []).append(simulator)
-            self._idle.move_to_end(mark)
-
-    def _spare(self) -> gymnasium.Env:
-        """A simulator in any state: a new one, or the one that waited longest."""
-        with self._lock:
-            oldest = next(iter(self._idle), None)
-            make_one = self._made < self._most or oldest is None
-            self._made += make_one
-        simulator = None if make_one or oldest is None else self._take(oldest)
-        return simulator or _make(self._identifier)
-
     def _replay(self, seed: int, actions: np.ndarray) -> gymnasium.Env:
-        simulator = self._spare()
+        simulator = self.pool.spare()
         simulator.reset(seed=seed)
         for action in actions:
             simulator.step(_given(action, simulator.action_space))

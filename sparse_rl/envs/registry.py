@@ -13,6 +13,7 @@ from sparse_rl.envs.vector_env import VectorEnv
 # Suite -> its module. Imported when first asked for: most runs need one suite only, and some
 # suites need packages that are extras.
 _SUITES = {
+    "atari": "atari_suite",
     "brax": "brax_suite",
     "gymnasium": "gymnasium_suite",
     "gymnax": "gymnax_suite",
