@@ -1,0 +1,54 @@
+"""The host path under several devices: the same numbers as on one."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import Mesh, PartitionSpec as P
+from sparse_rl.envs import make
+
+assert len(jax.devices()) == 2
+for name in ["mujoco/Hopper-v4?impl=host", "gymnax/CartPole-v1"]:
+    env = make(name)
+    keys = jax.random.split(jax.random.key(0), 4)
+    shape = (40, 4, 3) if "Hopper" in name else (40, 4)
+    actions = jax.random.uniform(jax.random.key(1), shape, minval=-1.0)
+    actions = actions if "Hopper" in name else (actions > 0).astype(int)
+
+    def run(keys, actions):
+        state, _ = env.reset(keys)
+        return jax.lax.scan(env.step, state, actions)[1]
+
+    mesh = Mesh(np.array(jax.devices()), ("member",))
+    split = P(None, "member")
+    # With and without JAX's own check of what differs by device.
+    for check in (True, False) if "Hopper" in name else (True,):
+        sharded = jax.shard_map(
+            run, mesh=mesh, in_specs=(P("member"), split), out_specs=split, check_vma=check
+        )
+        together = jax.jit(run)(keys, actions)
+        apart = jax.jit(sharded)(keys, actions)
+        assert not together.valid.all()
+        close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        jax.tree.map(close, together, apart)
+print("agree")
+"""
+
+
+def test_two_devices_agree_with_one() -> None:
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "JAX_PLATFORMS": "cpu",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout.split()[-1:] == ["agree"], done.stderr[-2000:]
