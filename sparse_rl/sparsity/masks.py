@@ -87,20 +87,24 @@ def _ranked(masks: Masks, scores: Params) -> list[Float[Array, " weights"]]:
 
 
 def _rebuild(masks: Masks, flat: list[Bool[Array, " weights"]]) -> Masks:
+    """`flat` in the structure of `masks`. What was dead stays so, whatever counts were asked."""
     old, structure = jax.tree.flatten(masks)
     return jax.tree.unflatten(
-        structure, [new.reshape(mask.shape) for mask, new in zip(old, flat, strict=True)]
+        structure, [mask & new.reshape(mask.shape) for mask, new in zip(old, flat, strict=True)]
     )
 
 
 def prune_per_layer(masks: Masks, scores: Params, pruned: Int[Array, " layers"]) -> Masks:
-    """In layer l exactly `pruned[l]` weights are dead: those dead before and the lowest scores."""
+    """In layer l exactly `pruned[l]` weights are dead: those dead before and the lowest scores.
+
+    They are more only where more were dead before, and one fewer where all would be.
+    """
     kept = [keep_largest(layer, pruned[i]) for i, layer in enumerate(_ranked(masks, scores))]
     return _rebuild(masks, kept)
 
 
 def prune_globally(masks: Masks, scores: Params, pruned: Int[Array, " layers"]) -> Masks:
-    """One threshold for all layers: `sum(pruned)` weights are dead in all.
+    """One threshold for all layers: `sum(pruned)` weights are dead in all, or those dead before.
 
     The best weight of every layer is kept first, so that none is cut through.
     """
