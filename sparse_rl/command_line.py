@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sparse_rl import config as configuration
@@ -27,14 +28,43 @@ Given = tuple[str, list[str]]
 def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
     words = list(arguments)
-    name = DEFAULT if not words or _is_option(words[0]) else words.pop(0)
-    values = config_text.read_file(config_text.find(name))
+    name = None if not words or _is_option(words[0]) else words.pop(0)
     known = {
         option.name: option for section in options.sections(Config()) for option in section.options
     }
-    for key, given in _options(words):
-        _put(values, key, _value(key, given, known.get(key)))
+    given = [(key, _value(key, part, known.get(key))) for key, part in _options(words)]
+    resumed = next((value for key, value in given if key == "resume" and value), None)
+    if resumed is None:
+        values = config_text.read_file(config_text.find(DEFAULT if name is None else name))
+    else:
+        _refuse_changes(name, given)
+        values = config_text.read_file(_run_directory(resumed) / "config.yaml")
+        values["out"] = resumed
+    for key, value in given:
+        _put(values, key, value)
     return configuration.from_mapping(values)
+
+
+def _refuse_changes(name: str | None, given: list[tuple[str, object]]) -> None:
+    """A run goes on as what it was: beside --resume only what changes no result may be said."""
+    free = ("resume", "devices", "checkpoint", "distributed")
+    for key in [name] * (name is not None) + [key for key, _ in given]:
+        if key.partition(".")[0] not in free:
+            raise ConfigError(
+                f"{key}: found beside --resume; allowed: {', '.join(free[1:])}, which change no "
+                f"result; all else is in the run's config.yaml"
+            )
+
+
+def _run_directory(name: object) -> Path:
+    path = Path(name if isinstance(name, str) else "")
+    try:
+        found = isinstance(name, str) and (path / "config.yaml").is_file()
+    except (OSError, ValueError):  # a name that no path can have
+        found = False
+    if not found:
+        raise ConfigError(f"resume: {show(name)} has no config.yaml; allowed: a run directory")
+    return path
 
 
 def _is_option(word: str) -> bool:

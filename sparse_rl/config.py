@@ -194,6 +194,40 @@ class EvaluationConfig:
     """Episodes of each arm's last evaluation, the one that the tables use."""
 
 
+@dataclass(frozen=True, config=_STRICT)
+class CheckpointConfig:
+    """What is written so that an interrupted run can go on with --resume."""
+
+    every: NonNegative = 10.0
+    """Time between checkpoints, in checkpoint.unit; 0: only when interrupted."""
+    unit: Literal["minutes", "steps"] = "minutes"
+    """Minutes of training, or environment steps of one member."""
+    replay: Literal["full", "compressed", "none"] = "full"
+    """none leaves the rings out: a resumed run refills them first, and differs from then on."""
+    keep: PositiveCount = 2
+    """Checkpoints kept; older ones go once a new one is complete."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PopulationConfig:
+    """How the members are brought through training."""
+
+    split: PositiveCount = 1
+    """Groups in which the sparsity levels are trained, one after the other, to save memory."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DistributedConfig:
+    """Several processes that share the members; Slurm's are found without any of these."""
+
+    coordinator: str = ""
+    """Address of process 0, HOST:PORT; empty: one process, or what Slurm says."""
+    processes: PositiveCount = 1
+    """How many processes there are."""
+    index: Count = 0
+    """Which of them this one is."""
+
+
 def _agent_name(value: object) -> str | None:
     """Which of the agents is meant: the named one, SAC where none is named, None where neither."""
     name = value.get("name", "sac") if isinstance(value, Mapping) else getattr(value, "name", None)
@@ -220,10 +254,15 @@ class Config:
     sparsity: SparsityConfig = dataclasses.field(default_factory=SparsityConfig)
     quantization: QuantizationConfig = dataclasses.field(default_factory=QuantizationConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
+    checkpoint: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
+    population: PopulationConfig = dataclasses.field(default_factory=PopulationConfig)
+    distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
     devices: Annotated[Count, Field(le=1024)] = 0
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
     out: str = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
+    resume: str = ""
+    """Run directory to go on with, by its own configuration; empty: a new run."""
 
     @check(mode="after")
     def _is_possible(self) -> Self:
@@ -303,8 +342,23 @@ class Config:
                 "quantization.modes",
                 f"found {show(list(self.quantization.modes))}; allowed: each mode once",
             )
-        if "\0" in self.out:
-            yield "out", f"found {show(self.out)}; allowed: a path, without null characters"
+        if self.population.split > len(sparsity.levels):
+            yield (
+                "population.split",
+                f"found {self.population.split}; allowed: at most one group per sparsity level, "
+                f"{len(sparsity.levels)}",
+            )
+        if self.distributed.index >= self.distributed.processes:
+            yield (
+                "distributed.index",
+                f"found {self.distributed.index}; allowed: less than distributed.processes, "
+                f"{self.distributed.processes}",
+            )
+        if self.distributed.processes > 1 and not self.distributed.coordinator:
+            yield "distributed.coordinator", "found none for several processes; allowed: HOST:PORT"
+        for key, path in (("out", self.out), ("resume", self.resume)):
+            if "\0" in path:
+                yield key, f"found {show(path)}; allowed: a path, without null characters"
 
     def _out_of_rhythm(self) -> Iterator[tuple[str, str]]:
         """Lengths and intervals that are not whole numbers of updates."""
@@ -349,8 +403,19 @@ class Config:
         return range(self.first_seed, self.first_seed + self.seeds)
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits that name the experiment, whatever its directory or devices."""
-        experiment = dataclasses.replace(self, out="", devices=0)
+        """Twelve hexadecimal digits that name the experiment, however it is run.
+
+        Devices, groups, checkpoints and directories have no part in it.
+        """
+        experiment = dataclasses.replace(
+            self,
+            checkpoint=CheckpointConfig(),
+            population=PopulationConfig(),
+            distributed=DistributedConfig(),
+            devices=0,
+            out="",
+            resume="",
+        )
         return hashlib.sha256(to_yaml(experiment).encode()).hexdigest()[:12]
 
 
