@@ -42,8 +42,8 @@ def main(
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
     players = [player(actor) for actor in actors]
     name = environment_of(players, env)
-    view = scene(name)
     world = make(name, evaluation=True)
+    view = scene(name)
     policies = [one.policy(world.spec, seed) for one in players]
     episodes = [play(world, policy, seed, steps) for policy in policies]
     if out.suffix == ".html":

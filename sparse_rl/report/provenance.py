@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,15 @@ from sparse_rl.report.run_directory import Run, read_versions
 
 def provenance(run: Run) -> dict[str, str]:
     """What versions.txt says, line by line, and the budget of environment steps."""
-    found = {"directory": str(run.path)}
+    found, versions = {"directory": str(run.path)}, []
     for line in read_versions(run).splitlines():
         key, separator, value = line.partition(":") if ":" in line else line.partition(" ")
-        if separator and value.strip():
+        if separator and re.fullmatch(r"\d+(\.\w+)+", value.strip()):
+            versions.append(f"{key.strip()} {value.strip()}")
+        elif separator and value.strip():
             found[key.strip()] = value.strip()
+    if versions:
+        found["versions"] = ", ".join(versions)
     steps = environment_steps(run.config)
     seeds = int(setting(run.config, "seeds"))
     found["budget"] = (

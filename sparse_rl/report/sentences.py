@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,6 +16,10 @@ from sparse_rl.report.statistics import (
     highest_not_worse,
 )
 
+ALONE = {
+    "int8": "Not pruned, int8 weights and activations",
+    "int8w": "Not pruned, int8 weights",
+}
 KINDS = {
     "float32": "Pruned",
     "int8": "Pruned with int8 weights and activations",
@@ -44,26 +49,13 @@ def no_loss(table: pd.DataFrame) -> list[Sentence]:
     """How far each kind of compression in the table goes without loss: one sentence each."""
     sentences = []
     for quantization, kind in KINDS.items():
-        rows = table[(table["quantization"] == quantization) & (table["asked_sparsity"] > 0)]
-        if rows.empty:
-            continue
-        best = highest_not_worse(table, quantization)
-        if best is None:
-            sentences.append(_nothing_shown(kind, rows))
-            continue
-        below = rows[
-            (rows["asked_sparsity"] < best["asked_sparsity"]) & (rows["verdict"] != NOT_WORSE)
-        ]
-        exceptions = "" if below.empty else f" (though it is not shown for {_levels(below)})"
-        sentences.append(
-            Sentence(
-                f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
-                f"{exceptions}",
-                f"there the mean return differs by {best['difference']:+,.4g} (95 % interval "
-                f"{best['difference_low']:+,.4g} to {best['difference_high']:+,.4g}, "
-                f"{best['pairs']} seeds)",
-            )
-        )
+        own = table[table["quantization"] == quantization]
+        alone = own[(own["asked_sparsity"] == 0) & (own["arm"] != "0")]
+        for row in alone.to_dict("records"):
+            sentences.append(_one_arm(ALONE[quantization], row))
+        rows = own[own["asked_sparsity"] > 0]
+        if not rows.empty:
+            sentences.append(_levels_of(kind, rows, highest_not_worse(table, quantization)))
     return sentences
 
 
@@ -83,16 +75,42 @@ def level(sparsity: float) -> str:
     return f"{100 * sparsity:g} %"
 
 
-def _nothing_shown(kind: str, rows: pd.DataFrame) -> Sentence:
-    verdicts = set(rows["verdict"])
-    if verdicts == {TOO_FEW_SEEDS}:
+def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentence:
+    """What is shown of the levels above 0 of one kind of compression."""
+    if best is not None:
+        below = rows[rows["asked_sparsity"] < best["asked_sparsity"]]
+        gaps = below[below["verdict"] != NOT_WORSE]
+        exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
+        claim = f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
+        return Sentence(claim + exceptions, _difference(best.to_dict()))
+    if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
-    if verdicts == {WORSE}:
+    if set(rows["verdict"]) == {WORSE}:
         return Sentence(f"{kind}: worse than dense", f"at every level tried ({_levels(rows)})")
-    undecided = _levels(rows[rows["verdict"] == UNDECIDED])
-    return Sentence(
-        f"{kind}: no level is shown to be not worse than dense",
-        f"undecided: {undecided or 'none'}",
+    parts = [
+        f"{verdict} at {_levels(found)}"
+        for verdict in (UNDECIDED, WORSE, TOO_FEW_SEEDS)
+        if not (found := rows[rows["verdict"] == verdict]).empty
+    ]
+    return Sentence(f"{kind}: no level is shown to be not worse than dense", ", ".join(parts))
+
+
+def _one_arm(kind: str, row: Mapping[Any, Any]) -> Sentence:
+    """What is shown of a single arm."""
+    claims = {
+        NOT_WORSE: f"{kind}: not worse than dense",
+        WORSE: f"{kind}: worse than dense",
+        UNDECIDED: f"{kind}: not shown to be not worse than dense",
+    }
+    if row["verdict"] not in claims:
+        return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
+    return Sentence(claims[row["verdict"]], _difference(row))
+
+
+def _difference(row: Mapping[Any, Any]) -> str:
+    return (
+        f"there the mean return differs by {row['difference']:+,.4g} (95 % interval "
+        f"{row['difference_low']:+,.4g} to {row['difference_high']:+,.4g}, {row['pairs']} seeds)"
     )
 
 

@@ -1,6 +1,7 @@
 """A made-up run directory with the shape of a real one: every number is drawn or set here."""
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,19 @@ def _write_costs(directory: Path, arms: list[tuple[str, float]]) -> None:
         per_weight = 5 if quantization == "float32" else 2
         folder = directory / "artifacts" / f"{level:g}{suffix}"
         folder.mkdir(parents=True)
-        size, time = int(300 + per_weight * weights), 0.3 + 0.0011 * weights
-        (folder / "cost.json").write_text(
-            f'{{"bytes": {size}, "latency_us": {time:.3f}, "energy_uj": {time * 12:.3f}}}'
-        )
+        cost = {
+            "bytes": {"packed": int(300 + per_weight * weights), "dense_float32": 19_968},
+            "latency": {
+                "c": {"median": 0.3 + 0.0011 * weights, "p99": 9.0, "calls": 1000},
+                "c_dense_float32": {"median": 2.5, "p99": 9.0, "calls": 1000},
+            },
+            "energy_measured": {"c": "not available", "c_dense_float32": "not available"},
+            "energy_model": {
+                "compressed": {"arithmetic": 0.002 * weights, "memory": 0.02 * weights + 1},
+                "dense_float32": {"arithmetic": 23.0, "memory": 100.0},
+            },
+        }
+        (folder / "cost.json").write_text(json.dumps(cost))
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from sparse_rl.report.costs import COSTS, arm_costs
+from sparse_rl.report.costs import arm_costs, measured_costs
 from sparse_rl.report.figures.appearance import (
     INK,
     PAPER,
@@ -24,7 +25,7 @@ def caption(findings: Findings) -> str:
     """What to see."""
     return (
         "The best actors are at the top left: as much return as dense (dashed) at a fraction of "
-        "its bytes, time or energy, all measured on the exported file."
+        "its bytes, time or energy; the star is a dense float32 actor of the same layers."
     )
 
 
@@ -34,7 +35,7 @@ def draw(findings: Findings) -> Figure | None:
     if findings.table is None:
         return None
     costs = arm_costs(findings.run, list(findings.table["arm"]))
-    measured = [cost for cost in COSTS if cost.name in costs and costs[cost.name].notna().any()]
+    measured = measured_costs(costs)
     if not measured:
         return None
     figure = Figure(figsize=(0.6 + 2.35 * len(measured), 3.4), layout="constrained")
@@ -43,6 +44,9 @@ def draw(findings: Findings) -> Figure | None:
     dense = float(table.loc[table["arm"] == "0", "return_iqm"].iloc[0])
     for axes, cost in zip(grid, measured, strict=True):
         axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
+        reference = costs[f"dense_{cost.name}"].median()
+        if np.isfinite(reference):
+            axes.plot(reference, dense, "*", color=INK, ms=10, label="dense, float32", zorder=5)
         for quantization, series in SERIES.items():
             rows = table[(table["quantization"] == quantization) & table[cost.name].notna()]
             rows = rows.sort_values("asked_sparsity")
