@@ -11,6 +11,7 @@ one slice update of the whole population.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -64,6 +65,14 @@ def init(
     )
 
 
+def size_in_bytes(
+    capacity: int, observation: jax.ShapeDtypeStruct, action: jax.ShapeDtypeStruct
+) -> int:
+    """Bytes of the ring of one member, from shapes alone: nothing is allocated."""
+    ring = jax.eval_shape(functools.partial(init, capacity), observation, action)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(ring))
+
+
 def write(
     ring: Ring,
     clock: Int[Array, ""],
@@ -90,7 +99,7 @@ def write(
 def observe(
     ring: Ring, time: Int[Array, "*times"], frame_stack: int
 ) -> Num[Array, "*times *observation"]:
-    """What the policy sees at `time`: one observation, or the last `frame_stack` on a new last axis.
+    """What the policy sees at `time`: an observation, or the last `frame_stack` on a new last axis.
 
     Frames from before the episode's start are zeros, as in Stable-Baselines3's frame stacking.
     """
@@ -122,8 +131,15 @@ def sample(
 
     With n steps, reward = sum_k discount^k r_{t+k} over the m <= n steps until the episode ends,
     and discount = discount^m, or 0 if it terminated (Sutton and Barto 2018, equation 7.1).
+
+    Raises ValueError where the ring is too small to hold a single such transition.
     """
     capacity = ring.reward.shape[0]
+    if capacity < n_step + frame_stack:
+        raise ValueError(
+            f"replay.capacity: found {capacity}; allowed: at least {n_step + frame_stack}, "
+            f"{n_step} steps and {frame_stack} frames"
+        )
     # The row at the clock lends its place to the observation to come; older frames of a stack must
     # not have been overwritten either.
     oldest = jnp.where(clock < capacity, 0, clock - capacity + frame_stack)
