@@ -83,7 +83,7 @@ def _compile(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[..
 
 def _time(run: Callable[[int], None], compile_seconds: float, repeats: int) -> Timing:
     first = _seconds(run, 1)
-    warm = min(_seconds(run, 1) for _ in range(3))
+    warm = _seconds(run, 1)
     calls = max(1, round(SHORTEST_REPEAT / warm))
     before = time.process_time()
     each = [_seconds(run, calls) / calls for _ in range(repeats)]
