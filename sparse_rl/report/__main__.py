@@ -43,7 +43,8 @@ def main(
             terminal_table(one.table, f"{one.run.config.get('environment', one.run.name)}")
         )
         for sentence in [*no_loss(one.table), criterion(one.margin)]:
-            console.print(str(sentence), highlight=False)
+            if str(sentence):
+                console.print(str(sentence), highlight=False)
         console.print()
     directory = out or (runs[0] / "report" if len(runs) == 1 else Path("report"))
     console.print(f"{write_report(findings, directory)}", highlight=False, soft_wrap=True)

@@ -110,7 +110,7 @@ def _run_view(findings: Findings, name: str, figures: Path) -> dict[str, Any]:
     kinds = list(table["quantization"])
     first = [index > 0 and kinds[index] != kinds[index - 1] for index in range(len(kinds))]
     view["rows"] = [{"cells": row, "first": new} for row, new in zip(cells, first, strict=True)]
-    view["dense"] = cells[list(table["arm"]).index("0")]["return"]
+    view["dense"] = next((row["return"] for row in cells if row["arm"] == "0"), "-")
     view["without_loss"] = without_loss(table)
     view["sentences"] = no_loss(table)
     view["criterion"] = criterion(margin)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from sparse_rl.report.statistics import (
+    NO_DENSE,
     NOT_WORSE,
     TOO_FEW_SEEDS,
     UNDECIDED,
@@ -28,7 +30,9 @@ KINDS = {
 
 
 def criterion(margin: Margin) -> str:
-    """The criterion of "not worse" with its numbers."""
+    """The criterion of "not worse" with its numbers; empty where nothing can be compared."""
+    if not math.isfinite(margin.value):
+        return ""
     return (
         f'An arm is called "not worse" than dense if the 95 % interval of its paired '
         f"difference lies wholly above -{margin.value:,.4g} ({margin.origin})."
@@ -83,6 +87,8 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentenc
         exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
         claim = f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
         return Sentence(claim + exceptions, _difference(best.to_dict()))
+    if set(rows["verdict"]) == {NO_DENSE}:
+        return Sentence(f"{kind}: no dense arm to compare with", "sparsity.levels has no 0")
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     if set(rows["verdict"]) == {WORSE}:

@@ -17,7 +17,11 @@ from sparse_rl.report.run_directory import ARM, arm_name, arms_of
 MARGIN_FRACTION = 0.05
 """A loss below this fraction of what training gained over acting at random counts as no loss."""
 
-NOT_WORSE, WORSE, UNDECIDED, TOO_FEW_SEEDS = "not worse", "worse", "undecided", "few seeds"
+NOT_WORSE, WORSE, UNDECIDED = "not worse", "worse", "undecided"
+TOO_FEW_SEEDS, NO_DENSE = "few seeds", "no dense"
+
+
+_NONE = pd.Series(dtype="float64", index=pd.Index([], dtype="int64"))
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,12 @@ def random_return(metrics: pd.DataFrame) -> float | None:
 def default_margin(metrics: pd.DataFrame) -> Margin:
     """5 % of |dense - random|, the means of final return and of acting at random.
 
-    Without recorded random returns it is 5 % of |dense|.
+    Without recorded random returns it is 5 % of |dense|; without a dense arm it is nan.
     """
-    dense = float(final_returns(metrics)["0"].mean())
+    returns = final_returns(metrics).get("0", _NONE)
+    if returns.empty:
+        return Margin(float("nan"), "the run has no dense arm")
+    dense = float(returns.mean())
     random = random_return(metrics)
     percent = f"{100 * MARGIN_FRACTION:g} %"
     if random is None:
@@ -97,7 +104,7 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         probability_of_improvement: that a seed of the arm beats a seed of dense;
         verdict: "not worse" if the interval of the difference lies above -margin, "worse" if it
             lies below 0 and reaches below -margin, "undecided" otherwise, "few seeds" without
-            an interval, "" for dense itself;
+            an interval, "no dense" without a dense arm to compare with, "" for dense itself;
         nonzero: weights that survive (mean over seeds).
     Numbers that the metrics do not have are nan.
 
@@ -105,14 +112,10 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         margin: in units of return; None for `default_margin`.
 
     Raises:
-        ValueError: no final evaluation, or none of the dense float32 arm.
+        ValueError: no final evaluation.
     """
     returns = final_returns(metrics)
-    if "0" not in returns or returns["0"].empty:
-        raise ValueError(
-            "metrics.csv: no final return of the dense float32 arm (sparsity 0): nothing to compare"
-        )
-    dense = returns["0"]
+    dense = returns.get("0", _NONE)
     allowed = default_margin(metrics).value if margin is None else margin
     final = metrics[metrics["phase"] == "final"]
     rows = []
@@ -145,7 +148,9 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
                 "probability_of_improvement": probability_of_improvement(
                     own.to_numpy(float), dense.to_numpy(float)
                 ),
-                "verdict": _verdict(difference.low, difference.high, allowed),
+                "verdict": NO_DENSE
+                if dense.empty
+                else _verdict(difference.low, difference.high, allowed),
             }
         row["nonzero"] = _mean(rows_of_arm, "nonzero", own.index)
         rows.append(row)

@@ -96,7 +96,7 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]
     kinds = list(table["quantization"])
     for index, row in enumerate(formatted(table)):
-        cells = [row[key] for key in shown]
+        cells = [row[key].replace(" .. ", "..") for key in shown]  # every column counts
         cells[0] = f"[bold]{cells[0]}[/bold]"
         style = colour.get(row["verdict"])
         cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
@@ -105,10 +105,10 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
 
 
 def _decimals(largest: float) -> int:
-    """Decimals that leave about four figures of the largest return."""
+    """Decimals that leave three figures of the largest return, or all those before the point."""
     if not math.isfinite(largest) or largest == 0:
         return 2
-    return max(0, min(4, 3 - math.floor(math.log10(largest))))
+    return max(0, min(4, 2 - math.floor(math.log10(largest))))
 
 
 def _number(value: float, decimals: int, sign: bool = False) -> str:

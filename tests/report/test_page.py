@@ -135,6 +135,13 @@ def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_pa
     assert 'id="hopper-learning_curves"' in text and 'id="hopper-panel"' not in text
 
 
+def test_run_without_a_dense_arm_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(levels=(0.5, 0.9), modes=())
+    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    assert "no dense arm to compare with" in text
+    assert 'id="hopper-panel"' in text and 'id="hopper-frontier"' in text
+
+
 def test_films_of_dense_and_the_sparsest_lossless_arm_are_shown(
     make_run: MakeRun, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sparse_rl.report.run_directory import read_metrics
-from sparse_rl.report.sentences import no_loss
+from sparse_rl.report.sentences import criterion, no_loss
 from sparse_rl.report.statistics import default_margin, final_table, random_return
 
 MakeRun = Callable[..., Path]
@@ -101,9 +101,16 @@ def test_unfinished_run_is_an_error_that_says_so(phase: str) -> None:
         final_table(metrics)
 
 
-def test_no_dense_arm_is_an_error() -> None:
-    with pytest.raises(ValueError, match="dense float32"):
-        final_table(metrics_of({(0.5, "float32"): DENSE}))
+def test_without_a_dense_arm_returns_are_given_and_nothing_is_compared() -> None:
+    metrics = metrics_of({(0.5, "float32"): DENSE})
+    table = final_table(metrics)
+    assert list(table["verdict"]) == ["no dense"]
+    assert table.loc[0, "return_iqm"] == pytest.approx(102.5)
+    assert np.isnan(table.loc[0, "difference"]) and table.loc[0, "pairs"] == 0
+    assert str(no_loss(table)[0]) == (
+        "Pruned: no dense arm to compare with; sparsity.levels has no 0."
+    )
+    assert criterion(default_margin(metrics)) == ""
 
 
 def test_sentence_names_the_highest_level_and_the_gaps_below_it() -> None:

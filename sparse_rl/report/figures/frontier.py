@@ -41,11 +41,13 @@ def draw(findings: Findings) -> Figure | None:
     figure = Figure(figsize=(0.6 + 2.35 * len(measured), 3.4), layout="constrained")
     grid = figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
     table = findings.table.merge(costs, on="arm")
-    dense = float(table.loc[table["arm"] == "0", "return_iqm"].iloc[0])
+    finals = findings.table.set_index("arm")["return_iqm"]
+    dense = float(finals.get("0", np.nan))
     for axes, cost in zip(grid, measured, strict=True):
-        axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
         reference = costs[f"dense_{cost.name}"].median()
-        if np.isfinite(reference):
+        if np.isfinite(dense):
+            axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
+        if np.isfinite(dense) and np.isfinite(reference):
             axes.plot(reference, dense, "*", color=INK, ms=10, label="dense, float32", zorder=5)
         for quantization, series in SERIES.items():
             rows = table[(table["quantization"] == quantization) & table[cost.name].notna()]

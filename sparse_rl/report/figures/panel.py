@@ -53,8 +53,8 @@ def draw(findings: Findings) -> Figure | None:
     levels = list(table["asked_sparsity"].unique())
     returns = final_returns(findings.run.metrics)
     ends = (0.93, factor(max(levels)) * 1.08)
-    dense = table[table["arm"] == "0"].iloc[0]
-    _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
+    for _, dense in table[table["arm"] == "0"].iterrows():
+        _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
     for quantization, series in SERIES.items():
         kind = table[table["quantization"] == quantization]
         if quantization != "float32":
