@@ -1,0 +1,113 @@
+"""Writing an actor in the formats that were asked for, each one checked against the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_rl.artifact import fixed_point, packed, reference
+from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.compaction import compact
+from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
+from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, layers
+from sparse_rl.artifact.packed import PackedActor, Provenance
+from sparse_rl.artifact.runtime import Actor
+
+Format = Literal["packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """An actor ready to be written: as trained, and for int8 arms with integer arithmetic only."""
+
+    original: Graph
+    actor: PackedActor
+    integer: PackedActor | None
+    observations: NDArray
+
+    @property
+    def fixed_point(self) -> FixedPoint:
+        assert self.integer is not None and self.integer.unit is not None
+        return fixed_point.with_unit(self.integer.graph, self.integer.unit)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One format on disk and how far its actions are from the graph's."""
+
+    format: Format
+    path: Path
+    size: int
+    difference: float
+    """Largest difference of an action; for discrete actions the share of other choices."""
+
+
+def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Delivery:
+    """Compact a lowered policy; int8 arms are also calibrated on the observations [n, *shape]."""
+    actor = PackedActor(compact(graph), provenance)
+    integer = None
+    if all(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations)):
+        # Scales come from the whole graph: with fixed scales more units can go than before.
+        static = compact(with_static_scales(graph, observations))
+        unit = to_fixed_point(static, observations).unit
+        integer = PackedActor(static, provenance, unit)
+    return Delivery(graph, actor, integer, observations)
+
+
+def write(delivery: Delivery, form: Format, directory: Path) -> Written:
+    """Write one format into `directory` and run it on the delivery's observations.
+
+    Raises ValueError for an integer format of an actor whose activations are not int8.
+    """
+    kind, _, arithmetic = form.partition("-")
+    chosen = delivery.integer if arithmetic else delivery.actor
+    if chosen is None:
+        raise ValueError(f"--format: found {form}, which needs an arm with int8 activations")
+    directory.mkdir(parents=True, exist_ok=True)
+    suffix = f"-{arithmetic}" if arithmetic else ""
+    observations = delivery.observations
+    expected = reference.act(delivery.original, observations)
+    if kind == "packed":
+        path = directory / f"actor{suffix}.srl"
+        size = packed.save(path, chosen)
+        actions = Actor(packed.load(path), "numpy")(observations)
+    elif kind == "c":
+        path = directory / f"c{suffix}"
+        about = chosen.provenance
+        source = generate(
+            delivery.fixed_point if arithmetic else chosen.graph,
+            title=f"{about.environment}, arm {about.arm}, seed {about.seed}",
+        )
+        source.write(path)
+        size = sum(len(text) for text in source.files.values())
+        actions = Actor(chosen, "c" if find_compiler() else "numpy")(observations)
+    else:
+        from sparse_rl.artifact import onnx_model
+
+        path = directory / f"actor{suffix}.onnx"
+        size = onnx_model.save(path, chosen.graph)
+        actions = _run_onnx(path, observations)
+    return Written(form, path, size, _difference(delivery.original, actions, expected))
+
+
+def _difference(graph: Graph, actions: NDArray, expected: NDArray) -> float:
+    if isinstance(graph.output, ArgMax):
+        return float(np.mean(actions != expected))
+    return float(np.abs(actions - expected).max(initial=0))
+
+
+def _run_onnx(path: Path, observations: NDArray) -> NDArray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    batches = [
+        session.run(None, {"observation": observations[start : start + 256]})[0]
+        for start in range(0, len(observations), 256)
+    ]
+    return np.concatenate(batches)

@@ -1,0 +1,63 @@
+"""python -m sparse_rl.evaluate ACTOR [--env NAME] [--episodes 20]: the return of an exported actor.
+
+It is the artifact that acts, compiled or with NumPy, not the network that was trained.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+
+def main(
+    actor: Annotated[Path, tyro.conf.Positional],
+    env: str = "",
+    episodes: int = 20,
+    seed: int = 0,
+    backend: Literal["auto", "c", "numpy"] = "auto",
+) -> None:
+    """Play whole episodes with an exported actor and print their return.
+
+    Args:
+        actor: a packed actor (.srl).
+        env: the environment, such as brax/hopper; by default the one it was trained in.
+        episodes: how many, played side by side.
+        seed: of the episodes' starts.
+        backend: compiled C, NumPy, or C if there is a compiler.
+    """
+    if episodes < 1:
+        raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
+    if not actor.is_file():
+        raise ValueError(f"{actor}: no such file; needed is a packed actor (.srl)")
+    # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl.actor_episodes import check_fits, play
+    from sparse_rl.artifact.runtime import load_actor
+    from sparse_rl.envs import make
+
+    loaded = load_actor(actor, backend)
+    name = env or loaded.provenance.environment
+    if not name:
+        raise ValueError("--env: not given, and the actor names none; needed is an environment")
+    environment = make(name, evaluation=True)
+    check_fits(loaded.graph, environment.spec)
+    result = play(loaded, environment, episodes, seed)
+    returns = result.returns
+    spread = returns.std(ddof=1) / np.sqrt(episodes) if episodes > 1 else float("nan")
+    print(f"{actor} in {name}, {loaded.backend}, {episodes} episodes")
+    print(f"return {returns.mean():.6g} +- {spread:.3g} (standard error), "
+          f"from {returns.min():.6g} to {returns.max():.6g}")
+    print(f"length {result.lengths.mean():.6g}")
+    if loaded.provenance.measured_return is not None:
+        print(f"measured at the end of training: {loaded.provenance.measured_return:.6g}")
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main, prog="python -m sparse_rl.evaluate")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
