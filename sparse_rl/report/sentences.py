@@ -86,13 +86,13 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentenc
         gaps = below[below["verdict"] != NOT_WORSE]
         exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
         claim = f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
-        return Sentence(claim + exceptions, _difference(best.to_dict()))
+        return Sentence(claim + exceptions, f"there, {_difference(best.to_dict())}")
     if set(rows["verdict"]) == {NO_DENSE}:
         return Sentence(f"{kind}: no dense arm to compare with", "sparsity.levels has no 0")
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     if set(rows["verdict"]) == {WORSE}:
-        return Sentence(f"{kind}: worse than dense", f"at every level tried ({_levels(rows)})")
+        return Sentence(f"{kind}: worse than dense at every level tried", _levels(rows))
     parts = [
         f"{verdict} at {_levels(found)}"
         for verdict in (UNDECIDED, WORSE, TOO_FEW_SEEDS)
@@ -114,10 +114,12 @@ def _one_arm(kind: str, row: Mapping[Any, Any]) -> Sentence:
 
 
 def _difference(row: Mapping[Any, Any]) -> str:
-    return (
-        f"there the mean return differs by {row['difference']:+,.4g} (95 % interval "
-        f"{row['difference_low']:+,.4g} to {row['difference_high']:+,.4g}, {row['pairs']} seeds)"
-    )
+    low, high = row["difference_low"], row["difference_high"]
+    # As many decimals as give the interval's width two figures.
+    width = high - low
+    decimals = max(0, 1 - math.floor(math.log10(width))) if width > 0 else 2
+    mean, low, high = (f"{value:+,.{decimals}f}" for value in (row["difference"], low, high))
+    return f"mean difference {mean} (95 % interval {low} to {high}, {row['pairs']} seeds)"
 
 
 def _levels(rows: pd.DataFrame) -> str:

@@ -28,13 +28,13 @@ def table(**verdicts: str) -> pd.DataFrame:
     [
         (
             {"float32_50": "not worse", "float32_90": "not worse", "float32_98": "worse"},
-            "Pruned: not worse than dense up to 90 % sparsity; there the mean return differs by "
-            "-1 (95 % interval -2.5 to +0.5, 7 seeds).",
+            "Pruned: not worse than dense up to 90 % sparsity; there, mean difference -1.0 (95 % "
+            "interval -2.5 to +0.5, 7 seeds).",
         ),
         (
             {"float32_50": "undecided", "float32_90": "not worse"},
             "Pruned: not worse than dense up to 90 % sparsity (though it is not shown for 50 %); "
-            "there the mean return differs by -1 (95 % interval -2.5 to +0.5, 7 seeds).",
+            "there, mean difference -1.0 (95 % interval -2.5 to +0.5, 7 seeds).",
         ),
         (
             {"float32_50": "undecided", "float32_90": "worse", "float32_98": "worse"},
@@ -43,8 +43,8 @@ def table(**verdicts: str) -> pd.DataFrame:
         ),
         (
             {"int8w_0": "not worse"},
-            "Not pruned, int8 weights: not worse than dense; there the mean return differs by -1 "
-            "(95 % interval -2.5 to +0.5, 7 seeds).",
+            "Not pruned, int8 weights: not worse than dense; mean difference -1.0 (95 % interval -2.5 to "
+            "+0.5, 7 seeds).",
         ),
         (
             {"float32_50": "few seeds"},
