@@ -135,6 +135,26 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert command_line.parse([str(path)]).seeds == 3
 
 
+def test_a_run_goes_on_as_what_it_was(tmp_path: Path) -> None:
+    original = command_line.parse(["sac_pendulum", "--seeds", "3", "--out", "elsewhere"])
+    (tmp_path / "config.yaml").write_text(to_yaml(original))
+    resumed = command_line.parse(["--resume", str(tmp_path), "--devices", "2"])
+    assert resumed.digest() == original.digest()
+    assert (resumed.out, resumed.resume, resumed.devices) == (str(tmp_path), str(tmp_path), 2)
+    for words in (["--seeds", "4"], ["--out", "x"], ["--agent.tau", "1"]):
+        line = refusal("--resume", str(tmp_path), *words)
+        assert line.startswith(f"{words[0][2:]}: found beside --resume; allowed: ")
+    line = refusal("sac_pendulum", "--resume", str(tmp_path))
+    assert line.startswith("sac_pendulum: found beside --resume; allowed: ")
+
+
+def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
+    for words in (["--resume", str(tmp_path)], ["--resume", "a\0b"], ["--resume", "x" * 5000]):
+        line = refusal(*words)
+        assert line.startswith("resume: ") and line.endswith("allowed: a run directory")
+    assert refusal("--resume") == "resume: found no value; allowed: text"
+
+
 # What is refused
 
 
@@ -313,7 +333,7 @@ FUZZ = settings(
     derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 NAMES = [option.name for section in options.sections(Config()) for option in section.options]
-SECTIONS = ["agent", "network", "replay", "training", "sparsity", "quantization", "evaluation"]
+SECTIONS = [section.name for section in options.sections(Config()) if section.name]
 WORDS = (
     "0 1 -1 3 0.5 0.9 1.2 1e6 1e-9 1e400 -0.0 nan inf -inf true false yes null none sac dqn mlp "
     "int8 uniform 0,0.9 [0,0.9] {} [] 1_000 0x10 1:30 ~ * & ! % 2147483647 2147483648"

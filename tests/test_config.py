@@ -44,6 +44,34 @@ agents = st.one_of(
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
+# How an experiment is run, which says nothing about what it is.
+circumstances = st.fixed_dictionaries(
+    {
+        "devices": st.integers(0, 1024),
+        "out": texts,
+        "resume": texts,
+        "checkpoint": st.fixed_dictionaries(
+            {
+                "every": st.floats(0, 1e6),
+                "unit": st.sampled_from(["minutes", "steps"]),
+                "replay": st.sampled_from(["full", "compressed", "none"]),
+                "keep": st.integers(1, 9),
+            }
+        ),
+        "population": st.just({"split": 1}),
+        "distributed": st.integers(1, 9).flatmap(
+            lambda processes: st.fixed_dictionaries(
+                {
+                    "coordinator": st.just("host:1234"),
+                    "processes": st.just(processes),
+                    "index": st.integers(0, processes - 1),
+                }
+            )
+        ),
+    }
+)
+
+
 @st.composite
 def valid_mappings(draw: st.DrawFn) -> dict[str, object]:
     """Values that fit each other by construction, written by hand from the rules."""
@@ -91,8 +119,7 @@ def valid_mappings(draw: st.DrawFn) -> dict[str, object]:
             "episodes": draw(st.integers(1, 1000)),
             "final_episodes": draw(st.integers(1, 1000)),
         },
-        "devices": draw(st.integers(0, 1024)),
-        "out": draw(texts),
+        **draw(circumstances),
     }
 
 
@@ -121,10 +148,10 @@ def test_what_is_valid_is_accepted_kept_and_comes_back_from_yaml(values: dict[st
 
 
 @FAST
-@given(valid_mappings(), st.integers(0, 1024), texts)
-def test_digest_and_hash(values: dict[str, object], devices: int, out: str) -> None:
+@given(valid_mappings(), circumstances)
+def test_digest_and_hash(values: dict[str, object], other_way: dict[str, object]) -> None:
     config = from_mapping(values)
-    elsewhere = from_mapping(values | {"devices": devices, "out": out})
+    elsewhere = from_mapping(values | other_way)
     assert elsewhere.digest() == config.digest()
     assert len(config.digest()) == 12
     assert hash(from_mapping(values)) == hash(config)
@@ -275,6 +302,18 @@ TOGETHER = [
     ({"sparsity": {"levels": [0, 0.99999999]}}, "sparsity.levels: found", "below 1"),
     ({"quantization": {"modes": ["int8", "int8"]}}, "quantization.modes: found", "each mode once"),
     ({"out": "runs/\0"}, "out: found", "null"),
+    ({"resume": "runs/\0"}, "resume: found", "null"),
+    (
+        {"population": {"split": 3}, "sparsity": {"levels": [0, 0.9]}},
+        "population.split: found 3",
+        "at most one group per sparsity level, 2",
+    ),
+    (
+        {"distributed": {"processes": 2, "index": 2, "coordinator": "host:1"}},
+        "distributed.index: found 2",
+        "less than distributed.processes, 2",
+    ),
+    ({"distributed": {"processes": 2}}, "distributed.coordinator: found none", "HOST:PORT"),
 ]
 
 
