@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jaxtyping import Float
 
-from sparse_rl.config import Config, ConfigError, DistributedConfig
+from sparse_rl.config import ConfigError, DistributedConfig
 
 
 def configure(devices: int, distributed: DistributedConfig | None = None) -> None:
@@ -63,7 +64,7 @@ def choose(devices: int) -> Sequence[jax.Device]:
     """The first `devices` devices of every process, or all of them for 0."""
     available = len(jax.local_devices())
     if devices > available:
-        raise ConfigError(f"devices: {devices} asked for; allowed: at most {available}")
+        raise ConfigError(f"devices: found {devices}; allowed: at most {available}")
     chosen: list[jax.Device] = []
     for process in range(jax.process_count()):
         own = [device for device in jax.devices() if device.process_index == process]
@@ -76,14 +77,19 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def agree(number: float) -> float:
-    """The largest of all processes' numbers; every process must call it at the same point."""
+def everyone(numbers: Sequence[float]) -> Float[np.ndarray, "processes n"]:
+    """The numbers of all processes; all must call it at the same point: it is a barrier."""
+    own = np.array(numbers, np.float64)
     if jax.process_count() == 1:
-        return number
-    # As two halves: JAX has no doubles by default.
-    words = np.array(number, np.float64).reshape(1).view(np.uint32)
-    everyone = np.asarray(multihost_utils.process_allgather(words))
-    return float(np.ascontiguousarray(everyone, np.uint32).reshape(-1, 2).view(np.float64).max())
+        return own[None]
+    # As pairs of words: JAX has no doubles by default.
+    words = np.asarray(multihost_utils.process_allgather(own.view(np.uint32)))
+    return np.ascontiguousarray(words, np.uint32).reshape(-1, 2 * own.size).view(np.float64)
+
+
+def agree(number: float) -> float:
+    """The largest of all processes' numbers."""
+    return float(everyone([number]).max())
 
 
 def to_host(tree: Any) -> Any:

@@ -47,12 +47,15 @@ def run_episodes(
     stack = environment.spec.frame_stack
     members = keys.shape[0]
 
-    def see(old: Num[Array, "batch *seen"], new: Num[Array, "batch *frame"]) -> Num[Array, "batch *seen"]:
+    def see(
+        old: Num[Array, "batch *seen"], new: Num[Array, "batch *frame"]
+    ) -> Num[Array, "batch *seen"]:
         return new if stack == 1 else jnp.concatenate([old[..., 1:], new[..., None]], axis=-1)
 
     def step(rollout: _Rollout) -> _Rollout:
         seen = rollout.seen.reshape(members, episodes, *rollout.seen.shape[1:])
         action = jax.vmap(act)(params, seen)
+        action = jnp.where(jnp.isfinite(action), action, 0)  # of a member that has failed
         state, outcome = environment.step(
             rollout.environment, action.reshape(members * episodes, *action.shape[2:])
         )

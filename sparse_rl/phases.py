@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -32,12 +33,16 @@ class Member(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """The steps [begin, end) of one member, for all `members`, in one compiled program."""
+    """The steps [begin, end) of one member, for all `members`, in one compiled program.
+
+    `after` is the index, in the plan, of the phase that it goes on from; -1 for the first.
+    """
 
     name: PhaseName
     begin: int
     end: int
     members: tuple[Member, ...]
+    after: int = -1
 
     @property
     def quantization(self) -> Quantization:
@@ -59,27 +64,37 @@ DENSE = Arm(0.0, "float32")
 def plan(config: Config) -> list[Phase]:
     """Dense training once per seed, then all levels, then all levels once per int8 mode.
 
-    Phases without steps are left out. Every quantisation phase starts from the end of fine-tuning.
+    Levels may be split into groups, one after the other. Every group goes on from the end of dense
+    training, every quantisation phase from the end of its group's fine-tuning. Phases without steps
+    are left out.
     """
     seeds = config.seed_numbers
     shared = tuple(Member(seed, DENSE) for seed in seeds)
+    steps, quantized = config.training.steps, config.quantize_end
+    phases: list[Phase] = []
 
-    def arms(quantization: Quantization) -> tuple[Member, ...]:
-        levels = config.sparsity.levels
-        return tuple(Member(seed, Arm(level, quantization)) for level in levels for seed in seeds)
+    def add(name: PhaseName, begin: int, end: int, members: tuple[Member, ...], after: int) -> int:
+        if end == begin:
+            return after
+        phases.append(Phase(name, begin, end, members, after))
+        return len(phases) - 1
 
-    steps, pruned = config.training.steps, arms("float32")
-    phases = [
-        Phase("prefill", 0, config.training.learning_starts, shared),
-        Phase("dense", config.training.learning_starts, config.prune_begin, shared),
-        Phase("prune", config.prune_begin, config.prune_end, pruned),
-        Phase("finetune", config.prune_end, steps, pruned),
-        *(
-            Phase("quantize", steps, config.quantize_end, arms(mode))
-            for mode in config.quantization.modes
-        ),
-    ]
-    return [phase for phase in phases if phase.end > phase.begin]
+    prefill = add("prefill", 0, config.training.learning_starts, shared, -1)
+    dense = add("dense", config.training.learning_starts, config.prune_begin, shared, prefill)
+    for levels in np.array_split(np.array(config.sparsity.levels), config.population.split):
+
+        def arms(
+            quantization: Quantization, levels: Iterable[float] = levels
+        ) -> tuple[Member, ...]:
+            return tuple(
+                Member(seed, Arm(float(level), quantization)) for level in levels for seed in seeds
+            )
+
+        prune = add("prune", config.prune_begin, config.prune_end, arms("float32"), dense)
+        tuned = add("finetune", config.prune_end, steps, arms("float32"), prune)
+        for mode in config.quantization.modes:
+            add("quantize", steps, quantized, arms(mode), tuned)
+    return phases
 
 
 def parents(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.ndarray, " after"]:

@@ -8,14 +8,16 @@ branch. The member axis is sharded over the devices of a mesh; members never tal
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float, Int, Key, Num, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
 from sparse_rl import replay
 from sparse_rl.agents.agent import Agent, Metrics
@@ -38,7 +40,11 @@ class Tally(NamedTuple):
 
 
 class Members(NamedTuple):
-    """The state of all members; every leaf has the leading axis [M]."""
+    """The state of all members; every leaf has the leading axis [M].
+
+    A member has failed when a loss, an action or a parameter of it was not a finite number. From
+    then on it learns nothing and acts 0: it disturbs nobody and costs nobody a run.
+    """
 
     agent: Any
     ring: replay.Ring
@@ -47,6 +53,7 @@ class Members(NamedTuple):
     learn_key: Key[Array, " members"]
     evaluation_key: Key[Array, " members"]
     pruned: Int[Array, "members layers"]
+    failed: Bool[Array, " members"]
     tally: Tally
 
 
@@ -68,7 +75,11 @@ class Program(NamedTuple):
     pruning: GradualPruning | None
 
 
-Chunk = Callable[[Population, Int[Array, ""]], Population]
+class Chunk(Protocol):
+    """A compiled program: a population and a number of iterations to the population after them."""
+
+    def __call__(self, population: Population, iterations: int | np.int32) -> Population: ...
+    def lower(self, population: Population, iterations: np.int32) -> Any: ...
 
 
 def mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -83,7 +94,10 @@ def padded(members: int, mesh: Mesh) -> int:
 
 
 def init(
-    program: Program, mesh: Mesh, seeds: Int[Array, " members"], pruned: Int[Array, "members layers"]
+    program: Program,
+    mesh: Mesh,
+    seeds: Int[np.ndarray, " members"],
+    pruned: Int[np.ndarray, "members layers"],
 ) -> Population:
     """Fresh members. All that a member draws follows from its own seed."""
 
@@ -101,8 +115,9 @@ def init(
         zeros = jnp.zeros(seeds.shape[0])
         count = jnp.zeros(seeds.shape[0], jnp.int32)
         tally = Tally({name: zeros for name in losses}, count, zeros, zeros, count)
+        failed = jnp.zeros(seeds.shape[0], bool)
         members = Members(
-            agent, ring, environment, keys[:, 2], keys[:, 3], keys[:, 4], pruned, tally
+            agent, ring, environment, keys[:, 2], keys[:, 3], keys[:, 4], pruned, failed, tally
         )
         return members, jnp.int32(0)
 
@@ -146,7 +161,7 @@ def _interact(
     keys = jax.vmap(jax.random.fold_in, (0, None))(members.act_key, clock)
     observe = functools.partial(replay.observe, frame_stack=program.environment.spec.frame_stack)
     observation = jax.vmap(observe, (0, None))(members.ring, clock)
-    action = choose(members.agent, observation, keys, clock)
+    action, unusable = _finite(choose(members.agent, observation, keys, clock))
     environment, outcome = program.environment.step(members.environment, action)
     ring = jax.vmap(replay.write, (0, None, 0, 0, 0, 0, 0, 0))(
         members.ring, clock, action, *outcome
@@ -154,8 +169,18 @@ def _interact(
     return members._replace(
         ring=ring,
         environment=environment,
+        failed=members.failed | unusable,
         tally=_count_rewards(members.tally, outcome.reward, outcome.terminated | outcome.truncated),
     )
+
+
+def _finite(
+    action: Num[Array, "members *action"],
+) -> tuple[Num[Array, "members *action"], Bool[Array, " members"]]:
+    """Actions that any simulator can take, and for which members they had to be made so."""
+    usable = jnp.isfinite(action)
+    every = usable.reshape(action.shape[0], -1).all(axis=1)
+    return jnp.where(usable, action, 0), ~every
 
 
 def _count_rewards(
@@ -175,8 +200,9 @@ def learn(
     ring: replay.Ring,
     key: Key[Array, ""],
     pruned: Int[Array, " layers"],
+    failed: Bool[Array, ""],
     clock: Int[Array, ""],
-) -> tuple[Any, Metrics]:
+) -> tuple[Any, Bool[Array, ""], Metrics]:
     """The update of one member: gradient steps, then the masks where they are due.
 
     Meant for `vmap` with an unbatched clock: then the masks' sort runs only when it is due.
@@ -184,28 +210,38 @@ def learn(
     keys = jax.random.split(jax.random.fold_in(key, clock), program.training.gradient_steps)
     metrics: Metrics = {}
     for step_key in keys:
-        agent, metrics = _gradient_step(program, clock, agent, ring, step_key)
+        stepped, metrics = _gradient_step(program, clock, agent, ring, step_key)
+        # Whether a member is frozen is known before its step, so the choice is fused into the
+        # optimizer's loop over the weights; a look at the new ones would be a pass of its own.
+        agent = _choose(failed, agent, stepped)
+        failed = failed | ~jnp.isfinite(jnp.stack(list(metrics.values()))).all()
     pruning = program.pruning
     if pruning is not None:
         old = agent.policy
         policy = jax.lax.cond(
             pruning.schedule.is_due(clock),
-            lambda: old.with_masks(pruning.update(old.masks, old.params, pruned, clock)),
+            lambda: _choose(
+                failed, old, old.with_masks(pruning.update(old.masks, old.params, pruned, clock))
+            ),
             lambda: old,
         )
         agent = agent._replace(policy=policy)
-    return agent, metrics
+    return agent, failed, metrics
+
+
+def _choose(first: Bool[Array, ""], one: Any, other: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(first, a, b), one, other)
 
 
 def _learn_all(program: Program, members: Members, clock: Int[Array, ""]) -> Members:
-    agent, metrics = jax.vmap(functools.partial(learn, program), (0, 0, 0, 0, None))(
-        members.agent, members.ring, members.learn_key, members.pruned, clock
+    agent, failed, metrics = jax.vmap(functools.partial(learn, program), (0, 0, 0, 0, 0, None))(
+        members.agent, members.ring, members.learn_key, members.pruned, members.failed, clock
     )
     tally = members.tally._replace(
         metrics=jax.tree.map(jnp.add, members.tally.metrics, metrics),
         updates=members.tally.updates + 1,
     )
-    return members._replace(agent=agent, tally=tally)
+    return members._replace(agent=agent, failed=failed, tally=tally)
 
 
 def collect_chunk(program: Program, mesh: Mesh) -> Chunk:
@@ -221,11 +257,53 @@ def collect_chunk(program: Program, mesh: Mesh) -> Chunk:
     return _compiled(iteration, mesh)
 
 
-def train_chunk(program: Program, mesh: Mesh) -> Chunk:
-    """The program of n iterations; one is `train_frequency` environment steps and an update."""
+def refill(program: Program, mesh: Mesh, population: Population) -> Population:
+    """The population with its rings filled anew by its policies, the clock as before.
 
+    For a population that was stored without its rings. Its environments start new episodes. As
+    many steps are taken as a ring that was never lost would hold; nothing is learned from them
+    before all are there, and they count for no metric.
+    """
+    choose = _explorer(program)
+
+    def step(_: Int[Array, ""], population: Population) -> Population:
+        members = _interact(program, population.members, population.clock, choose)
+        return Population(members, population.clock + 1)
+
+    def local(population: Population) -> Population:
+        members, clock = population
+        keys = jax.vmap(jax.random.fold_in, (0, None))(members.evaluation_key, -clock)
+        environment, observation = program.environment.reset(keys)
+        steps = jnp.minimum(clock, program.replay.capacity)
+        start = (clock - steps) % program.replay.capacity
+
+        def place(ring: replay.Ring, observation: Num[Array, "*observation"]) -> replay.Ring:
+            rows = jnp.zeros_like(ring.observation).at[start].set(observation)
+            return jax.tree.map(jnp.zeros_like, ring)._replace(observation=rows)
+
+        tally = members.tally
+        begun = members._replace(
+            ring=jax.vmap(place)(members.ring, observation),
+            environment=environment,
+            tally=tally._replace(running_return=jnp.zeros_like(tally.running_return)),
+        )
+        filled, _ = jax.lax.fori_loop(0, steps, step, Population(begun, clock - steps))
+        kept = tally._replace(running_return=filled.tally.running_return)
+        return Population(filled._replace(tally=kept), clock)
+
+    return _sharded(local, mesh)(population)
+
+
+def _explorer(program: Program) -> Callable[..., Num[Array, "members *action"]]:
     def choose(agent: Any, observation: Any, keys: Any, clock: Any) -> Num[Array, "members *a"]:
         return jax.vmap(program.agent.explore, (0, 0, 0, None))(agent, observation, keys, clock)
+
+    return choose
+
+
+def train_chunk(program: Program, mesh: Mesh) -> Chunk:
+    """The program of n iterations; one is `train_frequency` environment steps and an update."""
+    choose = _explorer(program)
 
     def step(_: Int[Array, ""], population: Population) -> Population:
         members = _interact(program, population.members, population.clock, choose)
@@ -249,30 +327,43 @@ def _compiled(iteration: Callable[[Any, Population], Population], mesh: Mesh) ->
     def local(population: Population, iterations: Int[Array, ""]) -> Population:
         return jax.lax.fori_loop(0, iterations, iteration, population)
 
+    return _sharded(local, mesh)
+
+
+def _sharded(local: Callable[..., Population], mesh: Mesh) -> Any:
+    """The compiled function of a population, and of scalars, whose members are shared by devices.
+
+    The population goes in and comes out in the same memory.
+    """
     specs = Population(P(AXIS), P())  # type: ignore[arg-type]
+    scalars = (P(),) * (len(inspect.signature(local).parameters) - 1)
     sharded = jax.shard_map(
-        local, mesh=mesh, in_specs=(specs, P()), out_specs=specs, check_vma=False
+        local, mesh=mesh, in_specs=(specs, *scalars), out_specs=specs, check_vma=False
     )
     return jax.jit(sharded, donate_argnums=0)
 
 
-def fork(population: Population, parents: Int[Array, " children"], mesh: Mesh) -> Population:
+def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Mesh) -> Population:
     """A population whose member i is a copy of member `parents[i]`.
 
     A copy shares its parent's random keys: arms of one seed see the same random numbers, so that
     they can be compared pairwise.
     """
-    sharding = NamedSharding(mesh, P(AXIS))
+    copy = jax.jit(
+        lambda members: jax.tree.map(lambda leaf: leaf[parents], members),
+        out_shardings=NamedSharding(mesh, P(AXIS)),
+    )
+    return Population(copy(population.members), jnp.copy(population.clock))
 
-    def copy(leaf: Num[Array, "members ..."]) -> Num[Array, "children ..."]:
-        return jax.jit(lambda x: x[parents], out_shardings=sharding)(leaf)
 
-    return population._replace(members=jax.tree.map(copy, population.members))
-
-
-def with_pruned(population: Population, pruned: Int[Array, "members layers"]) -> Population:
+def with_pruned(
+    population: Population, pruned: Int[np.ndarray, "members layers"], mesh: Mesh
+) -> Population:
     """The population with the arms' final numbers of dead weights."""
-    return population._replace(members=population.members._replace(pruned=pruned))
+    placed = jax.make_array_from_callback(
+        pruned.shape, NamedSharding(mesh, P(AXIS)), lambda index: pruned[index]
+    )
+    return population._replace(members=population.members._replace(pruned=placed))
 
 
 def with_empty_tally(population: Population) -> Population:
@@ -280,6 +371,19 @@ def with_empty_tally(population: Population) -> Population:
     tally = population.members.tally
     empty = jax.tree.map(jnp.zeros_like, tally)._replace(running_return=tally.running_return)
     return population._replace(members=population.members._replace(tally=empty))
+
+
+def with_failures(population: Population) -> Population:
+    """The population, with those members marked whose parameters are not finite."""
+    agent, failed = population.members.agent, population.members.failed
+    return population._replace(members=population.members._replace(failed=_failures(agent, failed)))
+
+
+@jax.jit
+def _failures(agent: Any, failed: Bool[Array, " members"]) -> Bool[Array, " members"]:
+    for leaf in jax.tree.leaves(agent):
+        failed = failed | ~jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1)
+    return failed
 
 
 def alive_counts(population: Population) -> Int[Array, "members layers"]:

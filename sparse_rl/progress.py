@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from sparse_rl.checkpoint import Saved
 from sparse_rl.config import Config
 from sparse_rl.phases import Phase
 from sparse_rl.report.table import terminal_table
@@ -23,24 +25,34 @@ Metrics = dict[str, np.ndarray]
 class Progress(Protocol):
     """Events of a run, in the order in which they happen."""
 
-    def start(self, config: Config, phases: list[Phase], out: Path, devices: int) -> None: ...
+    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None: ...
     def phase(self, phase: Phase) -> None: ...
     def compiled(self, phase: Phase, seconds: float) -> None: ...
     def advance(self, phase: Phase, clock: int, steps: int, seconds: float) -> None: ...
     def measured(self, phase: Phase, clock: int, metrics: Metrics) -> None: ...
     def final_evaluation(self, phase: Phase) -> None: ...
+    def resumed(self, phases: Sequence[Phase], index: int, clock: int) -> None: ...
+    def saved(self, saved: Saved) -> None: ...
+    def interrupted(self) -> None: ...
+    def say(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
     def finish(self, run: Run) -> None: ...
 
 
 class Silent:
     """Shows nothing."""
 
-    def start(self, config: Config, phases: list[Phase], out: Path, devices: int) -> None: ...
+    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None: ...
     def phase(self, phase: Phase) -> None: ...
     def compiled(self, phase: Phase, seconds: float) -> None: ...
     def advance(self, phase: Phase, clock: int, steps: int, seconds: float) -> None: ...
     def measured(self, phase: Phase, clock: int, metrics: Metrics) -> None: ...
     def final_evaluation(self, phase: Phase) -> None: ...
+    def resumed(self, phases: Sequence[Phase], index: int, clock: int) -> None: ...
+    def saved(self, saved: Saved) -> None: ...
+    def interrupted(self) -> None: ...
+    def say(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
     def finish(self, run: Run) -> None: ...
 
 
@@ -54,7 +66,7 @@ class Lines:
         self._compile_seconds = 0.0
         self._began = time.perf_counter()
 
-    def start(self, config: Config, phases: list[Phase], out: Path, devices: int) -> None:
+    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None:
         self._began = time.perf_counter()
         self._total = sum(phase.member_steps for phase in phases)
         levels = ", ".join(f"{level:g}" for level in config.sparsity.levels)
@@ -84,6 +96,23 @@ class Lines:
 
     def final_evaluation(self, phase: Phase) -> None:
         self.say(f"  final evaluation of {len(phase.members)} members")
+
+    def resumed(self, phases: Sequence[Phase], index: int, clock: int) -> None:
+        phase = phases[index]
+        self._done = sum(before.member_steps for before in phases[:index])
+        self._done += (clock - phase.begin) * len(phase.members)
+        self.say(f"goes on in {phase.label} at step {clock:,}")
+
+    def saved(self, saved: Saved) -> None:
+        self.say(
+            f"  checkpoint {saved.path.name}: {in_bytes(saved.bytes)} in {saved.seconds:.1f} s"
+        )
+
+    def interrupted(self) -> None:
+        self.say("interrupted: a checkpoint follows; once more ends at once, without it")
+
+    def warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
 
     def finish(self, run: Run) -> None:
         minutes, seconds = divmod(round(time.perf_counter() - self._began), 60)
@@ -135,7 +164,7 @@ class Terminal(Lines):
         self._last = ""
         self._clock = 0
 
-    def start(self, config: Config, phases: list[Phase], out: Path, devices: int) -> None:
+    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None:
         super().start(config, phases, out, devices)
         self._live.start()
 
@@ -178,6 +207,15 @@ def for_console() -> Lines:
     """`Terminal` where somebody watches, `Lines` where the output goes to a file or a pipe."""
     console = Console()
     return Terminal(console) if console.is_terminal else Lines(console)
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes as a person reads it: 512 B, 1.5 kB, 23 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
 
 
 def _minutes(seconds: float) -> str:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import importlib.metadata
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 import jax
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from sparse_rl import devices
 from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
 from sparse_rl.report.run_directory import COLUMNS
 from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.tensor_file import Corrupt
 
+_HEADER = ",".join(COLUMNS) + "\n"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "aqtp", "gymnax", "brax", "mujoco", "numpy")
 
 
@@ -49,46 +54,131 @@ def rows_of(
 
 
 class Recorder:
-    """Owns one run directory while it is being written."""
+    """Owns one run directory while it is being written.
+
+    Of several processes only the first writes; the others' recorders do nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writes = devices.is_first()
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lets others have the directory."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def create(self, config: Config, command: str) -> None:
         """The directory with its configuration; refuses one that holds another run."""
-        try:
+        if not self._writes:
+            return
+        with self._naming_errors():
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / "metrics.csv").exists():
-                raise ConfigError(f"out: {self.path} already holds a run; allowed: a new directory")
+                raise ConfigError(
+                    f"out: {self.path} already holds a run; allowed: a new directory, or "
+                    f"--resume {self.path}"
+                )
+            self._take()
             self.write_text("config.yaml", to_yaml(config))
             self.write_text("versions.txt", versions(config, command))
-            self.write_text("metrics.csv", ",".join(COLUMNS) + "\n")
-        except OSError as error:
-            raise ConfigError(f"out: cannot write {self.path}: {error.strerror}") from None
+            self.write_text("metrics.csv", _HEADER)
+
+    def reopen(self, command: str) -> None:
+        """Takes the directory of an interrupted run, and notes with what it goes on."""
+        if not self._writes:
+            return
+        with self._naming_errors():
+            self._take()
+            file = self.path / "versions.txt"
+            before = file.read_text() if file.exists() else ""
+            self.write_text("versions.txt", f"{before}resumed: {command}\n")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has reached its end: the summary is written last."""
+        return (self.path / "summary.md").exists()
+
+    def metrics_bytes(self) -> int:
+        """The length of metrics.csv, all of it on the disk."""
+        if not self._writes:
+            return 0
+        with self._naming_errors(), (self.path / "metrics.csv").open("r+b") as file:
+            os.fsync(file.fileno())
+            return file.seek(0, os.SEEK_END)
+
+    def cut_back(self, length: int | None) -> None:
+        """Shortens metrics.csv to what it was at a checkpoint; None: to its header.
+
+        Raises `Corrupt` where it is shorter than that.
+        """
+        file = self.path / "metrics.csv"
+        if length is None:
+            if self._writes:
+                self.write_text("metrics.csv", _HEADER)
+            return
+        found = file.stat().st_size if file.exists() else 0
+        if found < length:
+            raise Corrupt(f"{file}: {found} bytes, fewer than the {length} at the checkpoint")
+        if self._writes:
+            with self._naming_errors():
+                os.truncate(file, length)
 
     def append(self, rows: list[Row]) -> None:
         """Adds rows to metrics.csv."""
-        with (self.path / "metrics.csv").open("a", newline="") as file:
+        if not self._writes:
+            return
+        with self._naming_errors(), (self.path / "metrics.csv").open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file under a temporary name, then renames it."""
+        if not self._writes:
+            return
         target = self.path / name
         temporary = target.with_name(target.name + ".part")
-        temporary.write_text(text)
-        os.replace(temporary, target)
+        with self._naming_errors():
+            temporary.write_text(text)
+            os.replace(temporary, target)
 
     def save_policies(self, arm: str, params: Params, masks: Masks) -> None:
         """policies/<arm>.safetensors: parameters and masks, stacked over seeds."""
+        if not self._writes:
+            return
         folder = self.path / "policies"
-        folder.mkdir(exist_ok=True)
         arrays = {name: np.asarray(leaf) for name, leaf in _named(params)}
         arrays |= {
             name.replace("params/", "masks/", 1): np.asarray(leaf) for name, leaf in _named(masks)
         }
         temporary = folder / f"{arm}.safetensors.part"
-        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, temporary)
-        os.replace(temporary, folder / f"{arm}.safetensors")
+        with self._naming_errors():
+            folder.mkdir(exist_ok=True)
+            # Made in memory: the library's own writer raises errors that name no file.
+            temporary.write_bytes(save({k: np.ascontiguousarray(a) for k, a in arrays.items()}))
+            os.replace(temporary, folder / f"{arm}.safetensors")
+
+    def _take(self) -> None:
+        """Only one process may write here; the system forgets the lock when it ends, however."""
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"out: another process is writing {self.path}; allowed: one"
+            ) from None
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        """What the system refuses, as one line that says where and why."""
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(f"out: cannot write {self.path}: {error.strerror}") from None
 
 
 def _named(tree: Any) -> list[tuple[str, Any]]:
@@ -98,14 +188,14 @@ def _named(tree: Any) -> list[tuple[str, Any]]:
 
 def versions(config: Config, command: str) -> str:
     """Everything needed to run the same thing again."""
-    devices = jax.devices()
+    present = jax.devices()
     lines = {
         "command": command,
         "config digest": config.digest(),
         "commit": _commit(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "devices": f"{len(present)} x {present[0].device_kind}",
     } | {name: importlib.metadata.version(name) for name in PACKAGES}
     return "".join(f"{name}: {value}\n" for name, value in lines.items())
 

@@ -1,4 +1,8 @@
-"""python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population."""
+"""python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population.
+
+Ctrl-C and SIGTERM write a checkpoint, say how to go on (`--resume RUN`), and end with exit status
+130 or 143; a second one ends at once.
+"""
 
 from sparse_rl import command_line
 from sparse_rl.config import Config
@@ -10,13 +14,18 @@ def main(config: Config) -> None:
     # devices that were asked for.
     from sparse_rl.devices import configure
 
-    configure(config.devices)
+    configure(config.devices, config.distributed)
+    from sparse_rl.interruption import Interrupted
     from sparse_rl.progress import for_console
     from sparse_rl.training import train
 
     progress = for_console()
     try:
         train(config, progress)
+    except Interrupted as stop:
+        progress.stop()
+        progress.say(f"stopped; to go on: {stop}")
+        raise SystemExit(stop.exit_status) from None
     finally:
         progress.stop()
 

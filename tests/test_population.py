@@ -94,7 +94,9 @@ def test_a_member_does_not_depend_on_the_others(agent: str) -> None:
 
 @pytest.mark.parametrize("agent", ["sac", "dqn"])
 def test_arms_of_a_seed_meet_the_same_world_until_their_masks_differ(agent: str) -> None:
-    both = trained(agent, [3, 3, 3, 3], [0, 9, 0, 0], iterations=4)  # the first mask changes at step 30
+    both = trained(
+        agent, [3, 3, 3, 3], [0, 9, 0, 0], iterations=4
+    )  # the first mask changes at step 30
     for leaf in arrays(both.members._replace(pruned=jnp.zeros(4))):
         np.testing.assert_array_equal(leaf[0], leaf[1])
     later = trained(agent, [3, 3, 3, 3], [0, 9, 0, 0], iterations=25)
@@ -120,7 +122,7 @@ def test_fork_copies_parents() -> None:
     state = trained("dqn", [0, 1, 2, 3], [0, 0, 0, 0], iterations=3)
     before = [leaf.copy() for leaf in arrays(state.members)]
     parents = np.array([2, 0, 0, 3, 1])
-    forked = population.fork(state, jnp.asarray(parents), single_device())
+    forked = population.fork(state, parents, single_device())
     for old, new in zip(before, arrays(forked.members), strict=True):
         np.testing.assert_array_equal(new, old[parents])
     assert int(forked.clock) == int(state.clock)
@@ -160,10 +162,10 @@ def update_jaxpr(agent: str, clock_axis: int | None) -> list[tuple]:
         )
     )
     clock = jnp.array([20, 20]) if clock_axis == 0 else jnp.int32(20)
-    vmapped = jax.vmap(functools.partial(population.learn, program), (0, 0, 0, 0, clock_axis))
+    vmapped = jax.vmap(functools.partial(population.learn, program), (0, 0, 0, 0, 0, clock_axis))
     members = state.members
     jaxpr = jax.make_jaxpr(vmapped)(
-        members.agent, members.ring, members.learn_key, members.pruned, clock
+        members.agent, members.ring, members.learn_key, members.pruned, members.failed, clock
     )
     return list(primitives(jaxpr.jaxpr))
 
