@@ -56,7 +56,9 @@ def unit_counts(graph: Graph) -> list[int]:
     return [len(layer.bias) for layer in layers(graph.operations)]
 
 
-def _pass(operations: tuple[Operation, ...], shape: tuple[int, ...]) -> tuple[tuple[Operation, ...], int]:
+def _pass(
+    operations: tuple[Operation, ...], shape: tuple[int, ...]
+) -> tuple[tuple[Operation, ...], int]:
     """One sweep over all pairs of neighbouring layers."""
     steps = list(operations)
     removed = 0
@@ -132,7 +134,9 @@ def _plan(producer: Layer, consumer: Layer, relu: bool, positions: int) -> _Plan
         values = level[gone].astype(np.float64)
         if isinstance(scale, StaticScale):
             values = quantise(level[gone], np.float32(scale.scale)) * float(np.float32(scale.scale))
-        per_output = 1.0 if consumer.weights.scale is None else consumer.weights.scale.astype(np.float64)
+        per_output = (
+            1.0 if consumer.weights.scale is None else consumer.weights.scale.astype(np.float64)
+        )
         contribution = np.einsum("u,upo->o", values, per_unit[gone].astype(np.float64)) * per_output
         bias = (bias + contribution).astype(np.float32)
     return _Plan(keep, bias, floor)

@@ -39,6 +39,4 @@ def compile_c(
 
 def compile_shared(directory: Path, output: Path, compiler: str | None = None) -> Path:
     """A shared library of the artifact in `directory`."""
-    return compile_c(
-        output, [directory / "srl_actor.c"], "-shared", "-fPIC", compiler=compiler
-    )
+    return compile_c(output, [directory / "srl_actor.c"], "-shared", "-fPIC", compiler=compiler)

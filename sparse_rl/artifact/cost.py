@@ -22,7 +22,7 @@ from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph, Weights, layer_shapes, layers, with_layers
 from sparse_rl.artifact.latency import Latency
-from sparse_rl.artifact.packed import PackedActor, dense_float32_bytes, entropy_bound, to_bytes
+from sparse_rl.artifact.packed import PackedActor, entropy_bound, to_bytes
 
 NOT_AVAILABLE = "not available"
 
@@ -52,8 +52,12 @@ class Cost:
 
 
 def measure(
-    original: Graph, delivered: PackedActor, program: Graph | FixedPoint, observations: NDArray,
-    trained_float32_bytes: int, onnx_bytes: int | None = None,
+    original: Graph,
+    delivered: PackedActor,
+    program: Graph | FixedPoint,
+    observations: NDArray,
+    trained_float32_bytes: int,
+    onnx_bytes: int | None = None,
 ) -> Cost:
     """The costs of an actor.
 
@@ -108,7 +112,8 @@ def measure(
         bytes=sizes,
         packed_ratio=trained_float32_bytes / packed,
         entropy_bound={
-            "original": entropy_bound(original), "compacted": entropy_bound(delivered.graph)
+            "original": entropy_bound(original),
+            "compacted": entropy_bound(delivered.graph),
         },
         latency=measured,
         instructions=counted,

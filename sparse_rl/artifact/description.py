@@ -1,12 +1,12 @@
 """A graph's structure as a small JSON value, without its arrays.
 
-    [observation, operations, output]
-    observation  [shape, dtype, divisor, frame_stack]
-    operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides, padding,
-                 weights, input], "relu", ["pool", window, strides, padding], "flatten", ["residual", [...]]
-    weights      "float32", "int8" (one scale) or "int8/channel"
-    input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
-    output       "argmax" or ["squash", low, high]; a bound that is the same for all elements is a number
+[observation, operations, output]
+observation  [shape, dtype, divisor, frame_stack]
+operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides, padding,
+             weights, input], "relu", ["pool", window, strides, padding], "flatten", ["residual", [...]]
+weights      "float32", "int8" (one scale) or "int8/channel"
+input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
+output       "argmax" or ["squash", low, high]; a bound that is the same for all elements is a number
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from sparse_rl.artifact.graph import (
     ArgMax,
     Convolution,
     Dense,
-    DynamicScale,
     Flatten,
     Graph,
     InputScale,
@@ -104,8 +103,13 @@ def _describe(operation: Operation) -> Any:
         case Convolution():
             height, width, _, outputs = operation.weights.values.shape
             return [
-                "conv", [height, width], outputs, list(operation.strides), operation.padding,
-                _weights_kind(operation), _input_kind(operation.input_scale),
+                "conv",
+                [height, width],
+                outputs,
+                list(operation.strides),
+                operation.padding,
+                _weights_kind(operation),
+                _input_kind(operation.input_scale),
             ]
         case Relu():
             return "relu"
@@ -189,7 +193,9 @@ def _slot(item: Any, shape: tuple[int, ...]) -> LayerSlot:
     if len(shape) != (1 if item[0] == "dense" else 3):
         raise ValueError(f"{item[0]} after shape {shape}")
     window = () if item[0] == "dense" else _pair(item[1])
-    return LayerSlot((*window, shape[-1], outputs), kind != "float32", kind == "int8/channel", source)
+    return LayerSlot(
+        (*window, shape[-1], outputs), kind != "float32", kind == "int8/channel", source
+    )
 
 
 def _shape_after_layer(item: Any, slot: LayerSlot, shape: tuple[int, ...]) -> tuple[int, ...]:

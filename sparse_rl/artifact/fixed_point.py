@@ -73,7 +73,9 @@ def to_fixed_point(graph: Graph, observations: NDArray) -> FixedPoint:
     The unit is the power of two that gives the largest calibrated value 20 bits, so nine bits are left
     for values beyond it. Raises ValueError where the graph is not static.
     """
-    return with_unit(graph, 2.0 ** np.ceil(np.log2(largest_value(graph, observations) / _CALIBRATED_LIMIT)))
+    return with_unit(
+        graph, 2.0 ** np.ceil(np.log2(largest_value(graph, observations) / _CALIBRATED_LIMIT))
+    )
 
 
 def with_unit(graph: Graph, unit: float) -> FixedPoint:
@@ -81,7 +83,9 @@ def with_unit(graph: Graph, unit: float) -> FixedPoint:
     if not is_static(graph):
         raise ValueError("the integer path needs int8 weights and static activation scales")
     return FixedPoint(
-        graph, float(unit), tuple(_arithmetic(layer, float(unit)) for layer in layers(graph.operations))
+        graph,
+        float(unit),
+        tuple(_arithmetic(layer, float(unit)) for layer in layers(graph.operations)),
     )
 
 
@@ -128,7 +132,9 @@ def _prepare(fixed: FixedPoint, observations: NDArray) -> NDArray[np.int64]:
 
 def _layer(layer: Layer, numbers: LayerArithmetic, x: NDArray[np.int64]) -> NDArray[np.int64]:
     q = np.clip(
-        _shifted(x * numbers.input_multiplier, numbers.input_shift), -LARGEST_INTEGER, LARGEST_INTEGER
+        _shifted(x * numbers.input_multiplier, numbers.input_shift),
+        -LARGEST_INTEGER,
+        LARGEST_INTEGER,
     )
     values = layer.weights.values
     if isinstance(layer, Convolution):

@@ -61,7 +61,9 @@ class Weights:
             if self.values.size and int(self.values.min()) < -LARGEST_INTEGER:
                 raise ValueError("int8 weights must lie in [-127, 127]")
         elif kind != np.float32 or self.scale is not None:
-            raise ValueError(f"weights of dtype {kind}: expected int8 with a scale, or float32 without")
+            raise ValueError(
+                f"weights of dtype {kind}: expected int8 with a scale, or float32 without"
+            )
 
     @property
     def nonzero(self) -> int:
@@ -210,7 +212,9 @@ def shape_after(operation: Operation, shape: tuple[int, ...]) -> tuple[int, ...]
         case Convolution():
             height, width, inputs, outputs = operation.weights.values.shape
             if len(shape) != 3 or shape[2] != inputs:
-                raise ValueError(f"convolution {operation.weights.values.shape} after shape {shape}")
+                raise ValueError(
+                    f"convolution {operation.weights.values.shape} after shape {shape}"
+                )
             return (
                 window_count(shape[0], height, operation.strides[0], operation.padding),
                 window_count(shape[1], width, operation.strides[1], operation.padding),
@@ -306,9 +310,7 @@ def is_static(graph: Graph) -> bool:
     )
 
 
-def quantise_weights(
-    kernel: NDArray[np.floating], per_output_channel: bool
-) -> Weights:
+def quantise_weights(kernel: NDArray[np.floating], per_output_channel: bool) -> Weights:
     """int8 weights by the rule of training; an all-zero tensor or channel gets the scale 1 / 127."""
     kernel = kernel.astype(np.float32)
     axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))

@@ -36,7 +36,14 @@ def count(source: Source, observations: NDArray, calls: int = 100) -> Instructio
         source.write(directory)
         (directory / "timer.c").write_text(TIMER)
         command = [
-            compiler, *FLAGS, "-D_POSIX_C_SOURCE=199309L", "-o", "timer", "timer.c", "srl_actor.c", "-lm"
+            compiler,
+            *FLAGS,
+            "-D_POSIX_C_SOURCE=199309L",
+            "-o",
+            "timer",
+            "timer.c",
+            "srl_actor.c",
+            "-lm",
         ]
         built = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
         if built.returncode:
@@ -44,9 +51,19 @@ def count(source: Source, observations: NDArray, calls: int = 100) -> Instructio
         kind = np.float32 if observations.dtype == np.float32 else np.uint8
         (directory / "observations").write_bytes(observations.astype(kind).tobytes())
         result = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--toggle-collect=srl_act", "--callgrind-out-file=/dev/null",
-             "./timer", "observations", str(calls)],
-            cwd=directory, capture_output=True, text=True, check=False,
+            [
+                "valgrind",
+                "--tool=callgrind",
+                "--toggle-collect=srl_act",
+                "--callgrind-out-file=/dev/null",
+                "./timer",
+                "observations",
+                str(calls),
+            ],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     found = re.search(r"Collected : (\d+)", result.stderr)
     if result.returncode or found is None:

@@ -34,7 +34,9 @@ def of_samples(nanoseconds: NDArray) -> Latency:
     return Latency(float(median), float(p99), len(nanoseconds))
 
 
-def of_function(act: Callable[[NDArray], object], observations: NDArray, calls: int = _CALLS) -> Latency:
+def of_function(
+    act: Callable[[NDArray], object], observations: NDArray, calls: int = _CALLS
+) -> Latency:
     """A Python callable, given one observation of `observations` after the other."""
     times = np.empty(calls, np.int64)
     one_by_one = [observations[k : k + 1] for k in range(len(observations))]
@@ -74,7 +76,9 @@ def run_timer(program: Path, directory: Path, observations: NDArray, calls: int)
     (directory / "observations").write_bytes(np.ascontiguousarray(observations, kind).tobytes())
     output = subprocess.run(
         [str(program), str(directory / "observations"), str(calls)],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return np.array(output.split(), np.int64)
 

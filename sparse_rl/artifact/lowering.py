@@ -89,7 +89,9 @@ def read_policies(path: Path) -> dict[str, NDArray]:
         raise ValueError(f"{path}: not a safetensors file: {error}") from None
     prefix = "params/"
     arrays = {
-        name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)
+        name.removeprefix(prefix): value
+        for name, value in stored.items()
+        if name.startswith(prefix)
     }
     if not arrays:
         raise ValueError(f"{path}: no array's name begins with {prefix}")
@@ -117,7 +119,9 @@ class _Builder:
 
     def array(self, name: str) -> NDArray[np.float32]:
         if name not in self.arrays:
-            raise ValueError(f"policy: the array {name} is missing; there are {', '.join(self.arrays)}")
+            raise ValueError(
+                f"policy: the array {name} is missing; there are {', '.join(self.arrays)}"
+            )
         return np.asarray(self.arrays[name], np.float32)
 
     def weights(self, name: str) -> Weights:

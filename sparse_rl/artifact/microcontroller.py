@@ -27,10 +27,19 @@ from sparse_rl.artifact.graph import ArgMax, Graph
 
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
-_FLAGS = (
-    "-std=c99 -O2 -ffp-contract=off -Wall -Wextra -mcpu=cortex-m4 -mthumb -mfloat-abi=hard "
-    "-mfpu=fpv4-sp-d16 -ffunction-sections -fdata-sections"
-).split()
+_FLAGS = [
+    "-std=c99",
+    "-O2",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-mcpu=cortex-m4",
+    "-mthumb",
+    "-mfloat-abi=hard",
+    "-mfpu=fpv4-sp-d16",
+    "-ffunction-sections",
+    "-fdata-sections",
+]
 _SECONDS = 300
 
 
@@ -74,8 +83,10 @@ def run(graph: Graph | FixedPoint, observations: NDArray) -> MicrocontrollerRepo
     stack, ticks, unit_ticks, *bits = [int(text, 16) for text in lines]
     width = 1 if isinstance(plain.output, ArgMax) else plain.output_shape[0]
     words = np.array(bits, np.uint32).reshape(len(observations), width)
-    actions = words.view(np.int32)[:, 0].astype(np.int64) if isinstance(plain.output, ArgMax) else (
-        words.view(np.float32)
+    actions = (
+        words.view(np.int32)[:, 0].astype(np.int64)
+        if isinstance(plain.output, ArgMax)
+        else (words.view(np.float32))
     )
     instructions = ticks * (_LOOP_INSTRUCTIONS / unit_ticks) / len(observations)
     itemsize = 4 if observations.dtype == np.float32 else 1
@@ -100,8 +111,20 @@ def build(source: Source, observations: NDArray, directory: Path) -> Path:
     (directory / "memory.ld").write_text(MEMORY_MAP)
     _run([COMPILER, *_FLAGS, "-pedantic", "-Werror", "-c", "srl_actor.c"], directory)
     _run(
-        [COMPILER, *_FLAGS, "--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-T", "memory.ld",
-         "-o", "firmware.elf", "firmware.c", "srl_actor.o", "-lm"],
+        [
+            COMPILER,
+            *_FLAGS,
+            "--specs=nano.specs",
+            "-nostartfiles",
+            "-Wl,--gc-sections",
+            "-T",
+            "memory.ld",
+            "-o",
+            "firmware.elf",
+            "firmware.c",
+            "srl_actor.o",
+            "-lm",
+        ],
         directory,
     )
     return directory / "firmware.elf"
@@ -109,12 +132,31 @@ def build(source: Source, observations: NDArray, directory: Path) -> Path:
 
 def _emulate(firmware: Path) -> str:
     command = [
-        EMULATOR, "-machine", "mps2-an386", "-cpu", "cortex-m4", "-icount", "shift=0", "-display", "none",
-        "-serial", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native",
-        "-kernel", str(firmware),
+        EMULATOR,
+        "-machine",
+        "mps2-an386",
+        "-cpu",
+        "cortex-m4",
+        "-icount",
+        "shift=0",
+        "-display",
+        "none",
+        "-serial",
+        "none",
+        "-monitor",
+        "none",
+        "-semihosting-config",
+        "enable=on,target=native",
+        "-kernel",
+        str(firmware),
     ]
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL
+        command,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     output = result.stdout + result.stderr
     if "done" not in output:

@@ -91,7 +91,9 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
-    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: object) -> str:
+    def node(
+        self, kind: str, inputs: list[str], output: str | None = None, **attributes: object
+    ) -> str:
         name = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
@@ -169,7 +171,9 @@ class _Writer:
             "Conv", inputs, kernel_shape=list(window), strides=list(layer.strides), pads=pads
         )
 
-    def dynamic_layer(self, layer: Layer, values: NDArray, name: str, shape: tuple[int, ...]) -> str:
+    def dynamic_layer(
+        self, layer: Layer, values: NDArray, name: str, shape: tuple[int, ...]
+    ) -> str:
         assert isinstance(layer.input_scale, DynamicScale) and layer.weights.scale is not None
         image = len(shape) == 3
         largest = self.node(

@@ -97,7 +97,9 @@ def load(path: Path) -> PackedActor:
 
 def to_bytes(actor: PackedActor) -> bytes:
     """The packed file's content."""
-    about = {key: value for key, value in asdict(actor.provenance).items() if value not in ("", None)}
+    about = {
+        key: value for key, value in asdict(actor.provenance).items() if value not in ("", None)
+    }
     if actor.unit is not None:
         about["unit"] = int(np.log2(actor.unit))
     text = json.dumps([describe(actor.graph), about], separators=(",", ":")).encode()
@@ -122,10 +124,19 @@ def from_bytes(data: bytes) -> PackedActor:
     except ArtifactError:
         raise
     except (
-        ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, AttributeError,
-        zstandard.ZstdError, MemoryError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+        AttributeError,
+        zstandard.ZstdError,
+        MemoryError,
     ) as error:
-        raise ArtifactError(f"damaged: {str(error).splitlines()[0] if str(error) else error!r}") from None
+        raise ArtifactError(
+            f"damaged: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from None
 
 
 def entropy_bound(graph: Graph) -> float:
@@ -140,7 +151,9 @@ def entropy_bound(graph: Graph) -> float:
 
 def dense_float32_bytes(graph: Graph) -> int:
     """Bytes of all weights and biases as float32, zeros included."""
-    return 4 * sum(layer.weights.values.size + layer.bias.size for layer in layers(graph.operations))
+    return 4 * sum(
+        layer.weights.values.size + layer.bias.size for layer in layers(graph.operations)
+    )
 
 
 def _layer_bytes(layer: Layer) -> bytes:
@@ -152,7 +165,10 @@ def _layer_bytes(layer: Layer) -> bytes:
         parameter, code, positions = _ALL_WEIGHTS, b"", np.arange(flat.size)
     little = values.dtype.newbyteorder("<")
     parts = [
-        _varint(len(positions)), bytes([parameter]), code, _block(flat[positions].astype(little).tobytes())
+        _varint(len(positions)),
+        bytes([parameter]),
+        code,
+        _block(flat[positions].astype(little).tobytes()),
     ]
     if layer.weights.scale is not None:
         parts.append(layer.weights.scale.astype("<f4").tobytes())
@@ -219,7 +235,9 @@ def _parse(reader: _Reader) -> PackedActor:
     if unit is not None and not -60 <= unit <= 60:
         raise ValueError(f"unit 2^{unit}")
     provenance = Provenance(**about)
-    return PackedActor(graph_of(description, contents), provenance, None if unit is None else 2.0**unit)
+    return PackedActor(
+        graph_of(description, contents), provenance, None if unit is None else 2.0**unit
+    )
 
 
 def _read_layer(
@@ -287,8 +305,11 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 
 def _compressor() -> zstandard.ZstdCompressor:
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        19, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False,
-        write_checksum=False, write_dict_id=False,
+        19,
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        write_content_size=False,
+        write_checksum=False,
+        write_dict_id=False,
     )
     return zstandard.ZstdCompressor(compression_params=parameters, dict_data=_dictionary())
 

@@ -116,7 +116,9 @@ def _scaled_product(layer: Layer, x: NDArray[np.float32], kernel: NDArray) -> ND
         product = x @ kernel.astype(np.float32)
     else:
         # Sums of int8 products are whole numbers far below 2^53: float64 is exact, and fast.
-        product = (quantise(x, scale).astype(np.float64) @ kernel.astype(np.float64)).astype(np.float32)
+        product = (quantise(x, scale).astype(np.float64) @ kernel.astype(np.float64)).astype(
+            np.float32
+        )
         product = product * scale
     if layer.weights.scale is not None:
         product = product * layer.weights.scale

@@ -62,7 +62,9 @@ class Actor:
         shape = self.graph.observation.shape
         single = array.shape == shape
         if not single and array.shape[1:] != shape:
-            raise ValueError(f"observation of shape {array.shape}: the actor reads {shape}, or a batch")
+            raise ValueError(
+                f"observation of shape {array.shape}: the actor reads {shape}, or a batch"
+            )
         batch = np.ascontiguousarray(array[None] if single else array, self._dtype)
         if batch.dtype == np.float32 and not np.isfinite(batch).all():
             raise ValueError("observation: a number is not finite")

@@ -88,9 +88,7 @@ def minatar_q_network(
     """10 x 10 x 4 planes, convolution 16 3x3, dense 128, 6 actions."""
     draw = _Layers(seed, sparsity, quantisation)
     operations = (draw.convolution(3, 4, 16), Relu(), Flatten(), draw.dense(1024, 128), Relu())
-    return Graph(
-        Observation((10, 10, 4), "bool"), (*operations, draw.dense(128, 6)), ArgMax()
-    )
+    return Graph(Observation((10, 10, 4), "bool"), (*operations, draw.dense(128, 6)), ArgMax())
 
 
 def nature_q_network(

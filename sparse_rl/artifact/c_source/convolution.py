@@ -135,24 +135,19 @@ def product(name: str, values: NDArray, layout: Planes, integer: bool, source: s
     terms = "\n                    + ".join(
         f"({element})w[{n}] * q{n}[i]" for n in range(_TAP_STEP)
     )
-    sources = "".join(
-        f"            const {source} *q{n} = q + t[{n}];\n" for n in range(_TAP_STEP)
-    )
+    sources = "".join(f"            const {source} *q{n} = q + t[{n}];\n" for n in range(_TAP_STEP))
     statements = (
-        start
-        + f"        memset(sum, 0, sizeof sum);\n"
+        start + f"        memset(sum, 0, sizeof sum);\n"
         f"        for (k = 0; k < {count}; k += {_TAP_STEP}, t += {_TAP_STEP}, w += {_TAP_STEP}) {{\n"
         f"{sources}"
         f"            for (i = 0; i < {layout.run}; i++) {{\n"
         f"                sum[i] += {terms};\n"
         "            }\n        }"
     )
-    return Product(constants, advance, statements)
+    return Product(constants, advance, statements, layout.size, layout.run)
 
 
-def _surviving_taps(
-    matrix: NDArray, offsets: NDArray
-) -> tuple[list[int], list[int], list[float]]:
+def _surviving_taps(matrix: NDArray, offsets: NDArray) -> tuple[list[int], list[int], list[float]]:
     """Taps per output channel, filled up with zero weights to a multiple of the step."""
     counts: list[int] = []
     chosen: list[int] = []

@@ -18,7 +18,6 @@ from sparse_rl.artifact.c_source.target import Target
 from sparse_rl.artifact.graph import LARGEST_INTEGER
 
 
-
 @dataclass(frozen=True)
 class Product:
     """C text that fills `sum` from `q`: constant arrays, declarations and statements.
@@ -29,6 +28,10 @@ class Product:
     constants: str
     declarations: str
     statements: str
+    inputs: int
+    """Elements of q that are read: the layer's, and zeros up to whole vectors."""
+    outputs: int
+    """Elements of sum that are written."""
 
 
 Kernel = Literal["unrolled", "columns", "rows", "full"]
@@ -65,19 +68,21 @@ def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
     return "int8_t" if kernel == "rows" else "int32_t"
 
 
-def product(name: str, values: NDArray, kernel: Kernel, integer: bool, source: str) -> Product:
+def product(
+    name: str, values: NDArray, kernel: Kernel, integer: bool, source: str, target: Target
+) -> Product:
     """The product with a weight matrix [inputs, outputs]; `source` is the C type of q's elements."""
     element = "int32_t" if integer else "float"
     weight = "float" if values.dtype == np.float32 else "int8_t"
     match kernel:
         case "unrolled":
-            return Product("", "", _unrolled(values, integer))
+            return Product("", "", _unrolled(values, integer), *values.shape)
         case "columns":
             return _columns(name, values, element)
         case "rows":
             return _rows(name, values, element, weight, source)
         case "full":
-            return _full(name, values, element, weight, integer)
+            return _full(name, values, element, weight, integer, target)
 
 
 def _literal(value: float, integer: bool) -> str:
@@ -141,9 +146,9 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
         start += length * number
     largest = max((number for _, _, number in groups), default=1)
     if not groups:
-        return Product("", "", lines[0])
+        return Product("", "", lines[0], inputs, outputs)
     declarations = f"    uint16_t active[{largest}];\n    int n;\n"
-    return Product(constants, declarations, "\n".join(lines))
+    return Product(constants, declarations, "\n".join(lines), inputs, outputs)
 
 
 def _rows(name: str, values: NDArray, element: str, weight: str, source: str) -> Product:
@@ -177,38 +182,53 @@ def _rows(name: str, values: NDArray, element: str, weight: str, source: str) ->
     return Product(
         constants,
         f"    const uint8_t *t = {name}_index;\n    const {weight} *w = {name}_weight;\n",
-        f"    for (i = 0; i < {outputs}; i++) {{\n"
-        + start
-        + f"        {element} total = 0;\n"
+        f"    for (i = 0; i < {outputs}; i++) {{\n" + start + f"        {element} total = 0;\n"
         f"        for (k = 0; k < {name}_count[i]; k++) {{\n{step}        }}\n"
         "        sum[i] = total;\n"
         "    }",
+        inputs,
+        outputs,
     )
 
 
-def _full(name: str, values: NDArray, element: str, weight: str, integer: bool) -> Product:
+def _full(
+    name: str, values: NDArray, element: str, weight: str, integer: bool, target: Target
+) -> Product:
     inputs, outputs = values.shape
     if integer and inputs >= _SHORT_ROW:
-        constants = array(f"{name}_weight", weight, values.T.ravel())
+        width = _whole_vectors(inputs, target)
+        values = np.pad(values, ((0, width - inputs), (0, 0)))
         return Product(
-            constants,
+            array(f"{name}_weight", weight, values.T.ravel()),
             "",
             f"    for (i = 0; i < {outputs}; i++) {{\n"
-            f"        const {weight} *w = {name}_weight + {inputs} * i;\n"
+            f"        const {weight} *w = {name}_weight + {width} * i;\n"
             "        int32_t total = 0;\n"
-            f"        for (k = 0; k < {inputs}; k++) total += (int32_t)q[k] * (int32_t)w[k];\n"
+            f"        for (k = 0; k < {width}; k++) total += (int32_t)q[k] * (int32_t)w[k];\n"
             "        sum[i] = total;\n"
             "    }",
+            width,
+            outputs,
         )
     # Sums of floats may not be reordered, so the inner loop runs over independent outputs.
-    constants = array(f"{name}_weight", weight, values.ravel())
+    width = _whole_vectors(outputs, target)
+    values = np.pad(values, ((0, 0), (0, width - outputs)))
+    stored = "float" if target.wide_weights and not integer else weight
     return Product(
-        constants,
+        array(f"{name}_weight", stored, values.ravel()),
         "",
-        f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;\n"
+        f"    for (i = 0; i < {width}; i++) sum[i] = 0;\n"
         f"    for (k = 0; k < {inputs}; k++) {{\n"
-        f"        const {weight} *w = {name}_weight + {outputs} * k;\n"
+        f"        const {stored} *w = {name}_weight + {width} * k;\n"
         f"        const {element} x = q[k];\n"
-        f"        for (i = 0; i < {outputs}; i++) sum[i] += x * ({element})w[i];\n"
+        f"        for (i = 0; i < {width}; i++) sum[i] += x * ({element})w[i];\n"
         "    }",
+        inputs,
+        width,
     )
+
+
+def _whole_vectors(size: int, target: Target) -> int:
+    """Sizes just beyond a vector leave compilers with slow remainders: fill up with zeros."""
+    step = target.vector if size > target.vector // 2 else 1
+    return -(-size // step) * step

@@ -66,7 +66,11 @@ def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Pro
 
 
 def _operations(
-    program: Program, operations: tuple[Operation, ...], slot: int, shape: Shape, nonnegative: bool,
+    program: Program,
+    operations: tuple[Operation, ...],
+    slot: int,
+    shape: Shape,
+    nonnegative: bool,
     keep: bool = False,
 ) -> int:
     """Emit the operations on buffer `slot`, return the buffer of the result; `keep` leaves `slot` be."""
@@ -122,8 +126,12 @@ def _operations(
 
 
 def _layer(
-    program: Program, layer: Dense | Convolution, shape: Shape, planes_shape: Shape,
-    nonnegative: bool, relu: bool,
+    program: Program,
+    layer: Dense | Convolution,
+    shape: Shape,
+    planes_shape: Shape,
+    nonnegative: bool,
+    relu: bool,
 ) -> str:
     index = program.layers
     program.layers += 1
@@ -156,8 +164,15 @@ def _finish(text: LayerText, relu: bool, output: str) -> str:
 
 
 def _dense(
-    name: str, layer: Dense, planes_shape: Shape, stream: str, target: Target, text: LayerText,
-    integer: bool, nonnegative: bool, relu: bool,
+    name: str,
+    layer: Dense,
+    planes_shape: Shape,
+    stream: str,
+    target: Target,
+    text: LayerText,
+    integer: bool,
+    nonnegative: bool,
+    relu: bool,
 ) -> tuple[str, str]:
     values = _in_plane_order(layer.weights.values, planes_shape)
     inputs, outputs = values.shape
@@ -166,17 +181,19 @@ def _dense(
         # Whole numbers below 2^24: the same sums, and compilers schedule float literals better.
         integer = False
     source = dense.source_element(kernel, integer, nonnegative)
-    product = dense.product(name, values, kernel, integer, source)
+    product = dense.product(name, values, kernel, integer, source, target)
     element = "int32_t" if integer else "float"
     if layer.input_scale is not None:
-        declared = f"    {source} q[{inputs}];\n"
+        declared = f"    {source} q[{product.inputs}];\n"
         value = f"({source}){text.input_value.format(x='x[i]')}"
         filled = f"    for (i = 0; i < {inputs}; i++) q[i] = {value};\n"
         if kernel == "unrolled" and source == stream:
             filled = f"    {text.quantise.format(n=inputs)}\n"
+        if product.inputs > inputs:
+            filled += f"    for (i = {inputs}; i < {product.inputs}; i++) q[i] = 0;\n"
     else:
         declared, filled = f"    const {source} *q = x;\n", ""
-    loop_k = "k" if "k" in _loop_variables(product) else ""
+    second = ", k" if " k = 0" in product.statements or "(k = 0" in product.statements else ""
     value = f"    {stream} value;\n" if relu else ""
     finish = _finish(text, relu, "i").replace("\n            ", "\n        ")
     code = (
@@ -185,19 +202,15 @@ def _dense(
         + f"static void {name}(const {stream} *x, {stream} *y)\n{{\n"
         + text.prologue
         + declared
-        + f"    {element} sum[{outputs}];\n"
+        + f"    {element} sum[{product.outputs}];\n"
         + value
-        + f"    int i{', k' if loop_k else ''};\n"
+        + f"    int i{second};\n"
         + product.declarations
         + filled
         + product.statements
         + f"\n    for (i = 0; i < {outputs}; i++) {{\n        {finish}\n    }}\n}}\n\n"
     )
     return code, kernel
-
-
-def _loop_variables(product: dense.Product) -> str:
-    return "k" if "(k = 0" in product.statements or " k = 0" in product.statements else ""
 
 
 def _in_plane_order(values: np.ndarray, planes_shape: Shape) -> np.ndarray:
@@ -209,8 +222,15 @@ def _in_plane_order(values: np.ndarray, planes_shape: Shape) -> np.ndarray:
 
 
 def _convolution(
-    name: str, layer: Convolution, shape: Shape, stream: str, target: Target, text: LayerText,
-    integer: bool, nonnegative: bool, relu: bool,
+    name: str,
+    layer: Convolution,
+    shape: Shape,
+    stream: str,
+    target: Target,
+    text: LayerText,
+    integer: bool,
+    nonnegative: bool,
+    relu: bool,
 ) -> tuple[str, str]:
     layout = convolution.planes(layer, shape)
     source = ("uint8_t" if nonnegative else "int8_t") if integer else "float"

@@ -18,7 +18,7 @@ from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.target import HOST, Target
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint
-from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, Squash, is_static, layers
+from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, Squash, layers
 
 FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
 
@@ -110,9 +110,7 @@ int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
 
 
 def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
-    dynamic = any(
-        isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations)
-    )
+    dynamic = any(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations))
     includes = ["float.h", "stdint.h", "string.h"]
     if isinstance(graph.output, Squash):
         includes.append("math.h")

@@ -25,7 +25,11 @@ class Target:
     sparse_density_integer: float
     rows: bool
     """Store sparse layers by rows (small) instead of by columns (fast: zero inputs are skipped)."""
+    vector: int = 1
+    """Elements to which the dense kernel's inner loop is filled up with zeros."""
+    wide_weights: bool = False
+    """Store int8 weights of dense kernels with float sums as float: four times larger, twice as fast."""
 
 
-HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False)
+HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, wide_weights=True)
 MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)
