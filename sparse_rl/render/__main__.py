@@ -1,4 +1,4 @@
-"""python -m sparse_rl.render ACTOR [ACTOR ...] --out FILE.gif [--env NAME]: see them move."""
+"""python -m sparse_rl.render ACTOR [ACTOR ...] [--out FILE.gif] [--env NAME]: see them move."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tyro
 from PIL import Image
 
 from sparse_rl.envs import make
-from sparse_rl.render.actors import Player, player
+from sparse_rl.render.actors import RANDOM, Player, player
 from sparse_rl.render.episode import Episode, play
 from sparse_rl.render.film import captioned, side_by_side, write_gif
 from sparse_rl.render.scenes import Scene, scene
@@ -19,7 +19,7 @@ from sparse_rl.render.scenes import Scene, scene
 
 def main(
     actors: Annotated[tuple[str, ...], tyro.conf.Positional],
-    out: Path,
+    out: Path | None = None,
     env: str = "",
     seed: int = 0,
     steps: int = 400,
@@ -28,7 +28,8 @@ def main(
 
     Args:
         actors: exported actors (.srl), or the word "random" for random actions.
-        out: a .gif; for brax also an .html, brax's viewer (one actor; it loads three.js).
+        out: a .gif; for brax also an .html, brax's viewer (one actor; it loads three.js). By
+            default film.gif beside the actor, where the report of its run looks for it.
         env: the environment, such as gymnax/Breakout-MinAtar or brax/hopper?backend=spring; by
             default the one that the actors were trained in.
         seed: of the episode's start.
@@ -36,6 +37,7 @@ def main(
     """
     if not actors:
         raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
+    out = out or film_beside(actors)
     if out.suffix not in (".gif", ".html"):
         raise ValueError(f"--out: found {out}; allowed are names that end in .gif or .html")
     if steps < 1:
@@ -71,6 +73,13 @@ def frames(episode: Episode, view: Scene, name: str) -> list[Image.Image]:
         )
         for index in shown
     ]
+
+
+def film_beside(actors: Sequence[str]) -> Path:
+    """film.gif in the folder of a single actor's file."""
+    if len(actors) != 1 or actors[0] == RANDOM:
+        raise ValueError("--out: not given; it can be left out for one exported actor only")
+    return Path(actors[0]).parent / "film.gif"
 
 
 def environment_of(players: Sequence[Player], asked: str) -> str:

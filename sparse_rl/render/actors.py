@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_rl.actor_episodes import check_fits
 from sparse_rl.artifact.runtime import Actor, load_actor
 from sparse_rl.envs.vector_env import Continuous, EnvSpec
 from sparse_rl.render.episode import Policy, random_policy
@@ -30,7 +31,7 @@ class Player:
         """
         if self.actor is None:
             return random_policy(spec, seed)
-        _check(self.actor, spec)
+        check_fits(self.actor.graph, spec)
         actor, space = self.actor, spec.action
         if not isinstance(space, Continuous):
             return lambda observation: np.asarray(actor(observation), np.int32)
@@ -52,20 +53,3 @@ def player(name: str) -> Player:
     actor = load_actor(name)
     about = actor.provenance
     return Player(about.arm or Path(name).stem, about.environment, actor)
-
-
-def _check(actor: Actor, spec: EnvSpec) -> None:
-    shape = spec.observation_shape
-    if spec.frame_stack > 1:
-        shape = (*shape, spec.frame_stack)
-    if actor.graph.observation.shape != shape:
-        raise ValueError(
-            f"--env: {spec.name} gives observations of shape {shape}, the actor reads "
-            f"{actor.graph.observation.shape}"
-        )
-    actions = len(spec.action.low) if isinstance(spec.action, Continuous) else spec.action.n
-    if actor.graph.output_shape != (actions,):
-        raise ValueError(
-            f"--env: {spec.name} takes {actions} actions, the actor gives "
-            f"{actor.graph.output_shape[0]}"
-        )

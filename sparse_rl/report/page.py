@@ -141,7 +141,7 @@ def _figures(
 
 
 def _films(findings: Findings) -> list[dict[str, str]]:
-    """Dense and the sparsest arm without loss, side by side, where both have render/<arm>.gif."""
+    """Dense and the sparsest arm without loss, side by side, where both have a film.gif."""
     assert findings.table is not None
     best = [
         row
@@ -156,7 +156,7 @@ def _films(findings: Findings) -> list[dict[str, str]]:
         ("0", "dense"),
         (str(sparsest["arm"]), f"{sparsest['arm']}: {level(sparsest['asked_sparsity'])} sparse"),
     ):
-        file = findings.run.path / "render" / f"{arm}.gif"
+        file = findings.run.path / "artifacts" / arm / "film.gif"
         if not file.is_file():
             return []
         data = base64.b64encode(file.read_bytes()).decode()

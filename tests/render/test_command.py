@@ -10,7 +10,7 @@ from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.artifact.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.envs import make
 from sparse_rl.envs.vector_env import Continuous
-from sparse_rl.render.__main__ import environment_of, main
+from sparse_rl.render.__main__ import environment_of, film_beside, main
 from sparse_rl.render.actors import Player, player
 
 
@@ -46,7 +46,7 @@ def test_actions_in_the_environments_units_arrive_there(pendulum_actor: str) -> 
 
 def test_an_actor_of_another_world_is_refused(pendulum_actor: str) -> None:
     spec = make("gymnax/CartPole-v1").spec
-    with pytest.raises(ValueError, match=r"gives observations of shape \(4,\), the actor reads"):
+    with pytest.raises(ValueError, match=r"gives float32 \(4,\), the actor reads float32 \(3,\)"):
         player(pendulum_actor).policy(spec, seed=0)
 
 
@@ -54,8 +54,15 @@ def test_another_number_of_actions_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "breakout.srl"
     save(file, PackedActor(minatar_q_network()))
     spec = make("gymnax/Breakout-MinAtar").spec
-    with pytest.raises(ValueError, match="takes 3 actions, the actor gives 6"):
+    with pytest.raises(ValueError, match="takes one of 3 actions, the actor has 6 outputs"):
         player(str(file)).policy(spec, seed=0)
+
+
+def test_film_lies_beside_a_single_actor() -> None:
+    assert film_beside(["runs/x/artifacts/0/actor.srl"]) == Path("runs/x/artifacts/0/film.gif")
+    for actors in (["random"], ["a.srl", "b.srl"]):
+        with pytest.raises(ValueError, match="--out: not given"):
+            film_beside(actors)
 
 
 def test_environment_is_the_one_the_actors_name() -> None:

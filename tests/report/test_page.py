@@ -146,9 +146,8 @@ def test_films_of_dense_and_the_sparsest_lossless_arm_are_shown(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     run = make_run()
-    (run / "render").mkdir()
     for arm in ("0", "0.95-int8"):
-        Image.new("RGB", (40, 30)).save(run / "render" / f"{arm}.gif")
+        Image.new("RGB", (40, 30)).save(run / "artifacts" / arm / "film.gif")
     text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
     assert text.count("data:image/gif;base64,") == 2
     assert "0.95-int8: 95 % sparse" in text

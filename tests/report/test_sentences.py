@@ -43,8 +43,8 @@ def table(**verdicts: str) -> pd.DataFrame:
         ),
         (
             {"int8w_0": "not worse"},
-            "Not pruned, int8 weights: not worse than dense; mean difference -1.0 (95 % interval -2.5 to "
-            "+0.5, 7 seeds).",
+            "Not pruned, int8 weights: not worse than dense; mean difference -1.0 (95 % interval "
+            "-2.5 to +0.5, 7 seeds).",
         ),
         (
             {"float32_50": "few seeds"},
