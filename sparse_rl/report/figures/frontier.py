@@ -25,7 +25,7 @@ def caption(findings: Findings) -> str:
     """What to see."""
     return (
         "The best actors are at the top left: as much return as dense (dashed) at a fraction of "
-        "its bytes, time or energy; the star is a dense float32 actor of the same layers."
+        "its bytes, time or energy (of the exported seed); the star is a dense float32 actor."
     )
 
 
