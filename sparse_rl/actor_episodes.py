@@ -92,7 +92,9 @@ def check_fits(graph: Graph, spec: EnvSpec) -> None:
         fits = isinstance(graph.output, ArgMax) and graph.output_shape == (spec.action.n,)
         taken = f"one of {spec.action.n} actions"
     if not fits:
-        raise ValueError(f"{spec.name}: takes {taken}, the actor has {graph.output_shape[0]} outputs")
+        raise ValueError(
+            f"{spec.name}: takes {taken}, the actor has {graph.output_shape[0]} outputs"
+        )
 
 
 def _as_agent_acts(spec: EnvSpec, action: np.ndarray) -> np.ndarray:

@@ -48,8 +48,10 @@ def main(
     returns = result.returns
     spread = returns.std(ddof=1) / np.sqrt(episodes) if episodes > 1 else float("nan")
     print(f"{actor} in {name}, {loaded.backend}, {episodes} episodes")
-    print(f"return {returns.mean():.6g} +- {spread:.3g} (standard error), "
-          f"from {returns.min():.6g} to {returns.max():.6g}")
+    print(
+        f"return {returns.mean():.6g} +- {spread:.3g} (standard error), "
+        f"from {returns.min():.6g} to {returns.max():.6g}"
+    )
     print(f"length {result.lengths.mean():.6g}")
     if loaded.provenance.measured_return is not None:
         print(f"measured at the end of training: {loaded.provenance.measured_return:.6g}")

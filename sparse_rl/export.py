@@ -57,8 +57,11 @@ def main(
     environment = make(config.environment, evaluation=True)
     quantization = arm.partition("-")[2] or "float32"
     graph = lower(
-        arrays, config.network.torso, quantization,  # type: ignore[arg-type]
-        observation_of(environment.spec), output_of(environment.spec),
+        arrays,
+        config.network.torso,
+        quantization,  # type: ignore[arg-type]
+        observation_of(environment.spec),
+        output_of(environment.spec),
     )
     played = play(
         lambda seen: reference.act(graph, seen), environment, episodes, number, _OBSERVATIONS
@@ -66,17 +69,25 @@ def main(
     about = Provenance(config.environment, arm, number, config.digest(), returns.get(number))
     delivery = prepare(graph, about, played.observations)
     directory = out or run / "artifacts" / arm
-    print(f"{config.environment}, arm {arm}, seed {number}: return {played.returns.mean():.6g} in "
-          f"{episodes} episodes, {len(played.observations):,} observations")
+    print(
+        f"{config.environment}, arm {arm}, seed {number}: return {played.returns.mean():.6g} in "
+        f"{episodes} episodes, {len(played.observations):,} observations"
+    )
     sizes = {}
     for form in format:
         written = write(delivery, form, directory)
         sizes[form] = written.size
-        print(f"  {form:<15} {written.size:>10,} bytes  {written.path}  "
-              f"(actions differ by at most {written.difference:.2g})")
+        print(
+            f"  {form:<15} {written.size:>10,} bytes  {written.path}  "
+            f"(actions differ by at most {written.difference:.2g})"
+        )
     report = cost.measure(
-        graph, delivery.actor, delivery.actor.graph, played.observations[:1000],
-        float32_bytes(arrays), sizes.get("onnx"),
+        graph,
+        delivery.actor,
+        delivery.actor.graph,
+        played.observations[:1000],
+        float32_bytes(arrays),
+        sizes.get("onnx"),
     )
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / "cost.json.tmp"
@@ -96,7 +107,9 @@ def final_returns(metrics, arm: str) -> dict[int, float]:  # type: ignore[no-unt
         name = arm_name(row.sparsity, row.quantization)
         arms.setdefault(name, {})[int(row.seed)] = float(row.value)
     if arm not in arms:
-        raise ValueError(f"--arm: found {arm}; allowed: {', '.join(arms) or 'none, the run is not finished'}")
+        raise ValueError(
+            f"--arm: found {arm}; allowed: {', '.join(arms) or 'none, the run is not finished'}"
+        )
     return arms[arm]
 
 

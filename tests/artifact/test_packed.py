@@ -1,0 +1,163 @@
+"""The packed file: read as written, as small as promised, and never misread when damaged."""
+
+import zlib
+
+import numpy as np
+import pytest
+
+from sparse_rl.artifact import reference, synthetic
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.compaction import compact
+from sparse_rl.artifact.fixed_point import to_fixed_point
+from sparse_rl.artifact.packed import (
+    ArtifactError,
+    PackedActor,
+    Provenance,
+    dense_float32_bytes,
+    entropy_bound,
+    from_bytes,
+    load,
+    save,
+    to_bytes,
+)
+
+ABOUT = Provenance("brax/halfcheetah", "0.98-int8", 7, "0123456789ab", 8123.25)
+TRAINED_BYTES = dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32"))
+
+
+def halfcheetah(sparsity, quantisation, seed=0):
+    kind = "int8" if quantisation == "integer" else quantisation
+    graph = synthetic.mlp_actor((17, 256, 256, 6), sparsity, kind, seed)
+    if quantisation == "integer":
+        graph = with_static_scales(graph, synthetic.random_observations(graph, 200))
+    return graph
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.6, 0.95])
+@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "static"])
+def test_the_actor_is_read_as_written(tmp_path, architecture, quantisation, sparsity):
+    kind = "int8" if quantisation == "static" else quantisation
+    graph = architecture(sparsity=sparsity, quantisation=kind)
+    observations = synthetic.random_observations(graph, 8)
+    unit = None
+    if quantisation == "static":
+        graph = with_static_scales(graph, observations)
+        unit = to_fixed_point(graph, observations).unit
+    size = save(tmp_path / "actor.srl", PackedActor(compact(graph), ABOUT, unit))
+    read = load(tmp_path / "actor.srl")
+    assert size == (tmp_path / "actor.srl").stat().st_size
+    assert (read.provenance, read.unit) == (ABOUT, unit)
+    assert read.graph.observation == graph.observation and read.graph.output == graph.output
+    np.testing.assert_array_equal(
+        reference.outputs(read.graph, observations), reference.outputs(compact(graph), observations)
+    )
+    assert to_bytes(read) == to_bytes(PackedActor(compact(graph), ABOUT, unit))
+
+
+def test_bounds_of_actions_are_kept():
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "float32")
+    squash = type(graph.output)((-2.0, -0.5), (1.0, 3.0))
+    graph = type(graph)(graph.observation, graph.operations, squash)
+    assert from_bytes(to_bytes(PackedActor(graph))).graph.output == squash
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "integer"])
+@pytest.mark.parametrize("sparsity", [0.98, 0.99])
+def test_the_size_is_near_the_entropy_bound(sparsity, quantisation, seed):
+    graph = halfcheetah(sparsity, quantisation, seed)
+    assert len(to_bytes(PackedActor(graph, ABOUT))) < 1.25 * entropy_bound(graph)
+
+
+def test_the_bound_of_a_small_layer_by_hand():
+    graph = synthetic.mlp_actor((4, 2), 0.5, "int8w")
+    # log2(8 choose 4) = log2(70) index bits, four values of 8 bits, two biases of 32 bits
+    assert entropy_bound(graph) == pytest.approx((np.log2(70) + 4 * 8 + 2 * 32) / 8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("quantisation", ["int8w", "int8", "integer"])
+def test_compressed_actors_are_as_small_as_promised(quantisation, seed):
+    assert TRAINED_BYTES == 293_936
+    for sparsity, ratio in ((0.98, 60), (0.99, 100)):
+        actor = PackedActor(compact(halfcheetah(sparsity, quantisation, seed)), ABOUT)
+        assert TRAINED_BYTES / len(to_bytes(actor)) >= ratio
+
+
+@pytest.fixture(scope="module")
+def small():
+    return to_bytes(
+        PackedActor(synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, "int8"), ABOUT)
+    )
+
+
+def test_every_truncation_is_an_error(small):
+    for length in range(len(small)):
+        with pytest.raises(ArtifactError):
+            from_bytes(small[:length])
+    with pytest.raises(ArtifactError):
+        from_bytes(small + b"\0")
+
+
+def test_every_flipped_bit_is_an_error(small):
+    for bit in range(8 * len(small)):
+        damaged = bytearray(small)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ArtifactError):
+            from_bytes(bytes(damaged))
+
+
+def with_checksum(body: bytes) -> bytes:
+    return b"SRL\x01" + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def test_damage_behind_a_right_checksum_is_an_error_or_a_whole_actor(small):
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(3000):
+        body = bytearray(small[8:])
+        kind = random.integers(3)
+        where = int(random.integers(len(body)))
+        if kind == 0:
+            body[where] ^= int(random.integers(1, 256))
+        elif kind == 1:
+            del body[where : where + int(random.integers(1, 9))]
+        else:
+            body[where:where] = random.bytes(int(random.integers(1, 9)))
+        try:
+            actor = from_bytes(with_checksum(bytes(body)))
+        except ArtifactError as error:
+            assert "\n" not in str(error)
+            refused += 1
+            continue
+        # What is accepted is a complete actor: it acts, and its outputs are numbers.
+        observations = synthetic.random_observations(actor.graph, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            assert reference.outputs(actor.graph, observations).shape == (
+                1,
+                *actor.graph.output_shape,
+            )
+    assert refused > 1000
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 8, 9, 100, 5000])
+def test_random_bytes_are_an_error(length):
+    random = np.random.default_rng(length)
+    for _ in range(50):
+        data = random.bytes(length)
+        for candidate in (data, with_checksum(data)):
+            with pytest.raises(ArtifactError):
+                from_bytes(candidate)
+
+
+def test_errors_name_the_file_and_the_cause(tmp_path, small):
+    path = tmp_path / "actor.srl"
+    path.write_bytes(b"PK\x03\x04 something else")
+    with pytest.raises(ArtifactError, match=r"actor\.srl: not a packed actor"):
+        load(path)
+    path.write_bytes(small[:3] + b"\x02" + small[4:])
+    with pytest.raises(ArtifactError, match="version 2: this library reads version 1"):
+        load(path)
+    path.write_bytes(small[:-1])
+    with pytest.raises(ArtifactError, match="checksum"):
+        load(path)
