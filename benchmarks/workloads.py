@@ -1,0 +1,131 @@
+"""The workloads that several benchmarks share: a trivial environment, and training programs."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from sparse_rl import population
+from sparse_rl.agents.build import build
+from sparse_rl.config import Config, from_mapping
+from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
+from sparse_rl.envs.jax_env import JaxEnv, Transition
+from sparse_rl.population import Population, Program
+from sparse_rl.quantization.aqt import dot_products
+from sparse_rl.sparsity.method import GradualPruning
+from sparse_rl.sparsity.schedules import CubicSchedule
+
+
+def halfcheetah_shaped() -> VectorEnv:
+    """A linear system with HalfCheetah's 17 observations and 6 actions, and next to no cost."""
+    drive = np.random.default_rng(0).normal(size=(6, 17)).astype(np.float32)
+
+    def reset(key: Any) -> tuple[Float[Array, "17"], Float[Array, "17"]]:
+        start = jax.random.normal(key, (17,))
+        return start, start
+
+    def step(key: Any, state: Float[Array, "17"], action: Float[Array, "6"]) -> Transition:
+        moved = jnp.tanh(0.9 * state + action @ drive)
+        return Transition(moved, moved, moved[0], jnp.array(False))
+
+    spec = EnvSpec(
+        name="linear, 17 observations and 6 actions",
+        observation_shape=(17,),
+        observation_dtype=np.dtype(np.float32),
+        action=Continuous((-1.0,) * 6, (1.0,) * 6),
+        time_limit=1000,
+    )
+    return JaxEnv(spec, reset, step)
+
+
+SAC_PAPER: dict[str, Any] = {
+    "agent": {"name": "sac", "weight_decay": 1e-4},
+    "network": {"torso": "mlp", "hidden": [256, 256]},
+    "replay": {"capacity": 20_000, "batch_size": 256},
+    "training": {"steps": 1_000_000, "learning_starts": 1_000},
+}
+
+
+class Workload(NamedTuple):
+    """A training program, ready to run, and the population that it starts from."""
+
+    program: Program
+    mesh: Mesh
+    state: Population
+    chunk: population.Chunk
+
+
+def prepare(
+    values: dict[str, Any],
+    environment: VectorEnv,
+    members: int,
+    devices: int,
+    quantization: str = "float32",
+    mask_interval: int | None = None,
+) -> Workload:
+    """A population after its random steps; `mask_interval` None trains without mask updates.
+
+    With a mask interval half of every layer is to go in the end, and the schedule is so long that
+    it never ends.
+    """
+    config: Config = from_mapping(values)
+    agent = build(config, environment.spec, dot_products(quantization))  # type: ignore[arg-type]
+    pruning = mask_interval and GradualPruning(CubicSchedule(0, 2**30, mask_interval))
+    program = Program(
+        agent,
+        environment,
+        config.replay,
+        config.training,
+        config.agent.discount,
+        pruning or None,
+    )
+    mesh = population.mesh(jax.devices()[:devices])
+    shapes = jax.eval_shape(agent.init, jax.random.key(0)).policy.masks
+    sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
+    pruned = np.tile(np.array(sizes, np.int32) // 2, (members, 1))
+    state = population.init(program, mesh, np.arange(members, dtype=np.int32), pruned)
+    state = population.collect_chunk(program, mesh)(
+        state, jnp.int32(config.training.learning_starts)
+    )
+    return Workload(program, mesh, state, population.train_chunk(program, mesh))
+
+
+def matmul_flops(function: Any, *arguments: Any) -> int:
+    """Floating-point operations of all matrix products in a function, from its jaxpr."""
+    return _count(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _count(jaxpr: Any) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            summed = int(np.prod([left[axis] for axis in contracted]))
+            total += 2 * int(np.prod(equation.outvars[0].aval.shape)) * summed
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                body = getattr(inner, "jaxpr", inner)
+                if hasattr(body, "eqns"):
+                    total += _count(body)
+    return total
+
+
+def update_flops(workload: Workload) -> int:
+    """Matrix products of one update of one member, interaction left out."""
+    single = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), workload.state.members
+    )
+    program = workload.program._replace(pruning=None)
+    return matmul_flops(
+        lambda agent, ring, key: population._gradient_step(
+            program, jnp.int32(1_000), agent, ring, key
+        ),
+        single.agent,
+        single.ring,
+        single.learn_key,
+    )
+
