@@ -47,7 +47,9 @@ def main(
                 console.print(str(sentence), highlight=False)
         console.print()
     directory = out or (runs[0] / "report" if len(runs) == 1 else Path("report"))
-    console.print(f"{write_report(findings, directory)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{write_report(findings, directory)}", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -48,10 +47,11 @@ def write_report(findings: Sequence[Findings], directory: str | Path, title: str
     Every file is written under a temporary name first and then renamed; the page comes last.
     """
     folder = Path(directory)
-    names = _distinct_names([one.run for one in findings])
+    names = _distinct([one.run.name for one in findings])
+    anchors = _distinct([re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "run" for name in names])
     runs = [
-        _run_view(one, name, folder / "figures" / name)
-        for one, name in zip(findings, names, strict=True)
+        _run_view(one, name, anchor, folder / "figures" / name)
+        for one, name, anchor in zip(findings, names, anchors, strict=True)
     ]
     heading = title or (
         f"Compression study: {names[0]}" if len(runs) == 1 else "Compression studies"
@@ -82,10 +82,9 @@ def render(runs: Sequence[dict[str, Any]], title: str) -> str:
     )
 
 
-def _run_view(findings: Findings, name: str, figures: Path) -> dict[str, Any]:
+def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> dict[str, Any]:
     run, table, margin = findings.run, findings.table, findings.margin
     config = run.config
-    identifier = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "run"
     view: dict[str, Any] = {
         "name": name,
         "anchor": identifier,
@@ -180,11 +179,12 @@ def _description(run: Run) -> str:
     return " \N{MIDDLE DOT} ".join(part for part in parts if part)
 
 
-def _distinct_names(runs: Sequence[Run]) -> list[str]:
-    """The directories' own names; numbered where two are the same."""
-    counts, seen = Counter(run.name for run in runs), Counter[str]()
-    names = []
-    for run in runs:
-        seen[run.name] += 1
-        names.append(run.name if counts[run.name] == 1 else f"{run.name}-{seen[run.name]}")
-    return names
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names; where one comes again, it is numbered: run, run-2, run-3."""
+    found: list[str] = []
+    for name in names:
+        candidate, number = name, 2
+        while candidate in found:
+            candidate, number = f"{name}-{number}", number + 1
+        found.append(candidate)
+    return found

@@ -76,7 +76,7 @@ def test_environment_is_the_one_the_actors_name() -> None:
 def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sparse_rl.render", "nowhere.srl", "--out"]
     done = subprocess.run(
-        [*command, str(tmp_path / "x.gif")], capture_output=True, text=True, timeout=120
+        [*command, str(tmp_path / "x.gif")], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 2
     assert done.stderr.strip().startswith("error: nowhere.srl: no such file")

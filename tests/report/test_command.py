@@ -8,7 +8,7 @@ from sparse_rl.report.statistics import final_table
 
 def report(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sparse_rl.report", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def test_prints_the_table_and_says_where_the_page_is(finished_run: Path, tmp_path: Path) -> None:

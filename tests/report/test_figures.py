@@ -106,6 +106,16 @@ def test_learning_curves_have_a_plot_for_each_pruned_level(findings: Findings) -
     assert line(figure.axes[0], "pruned + int8")[-1, 0] == 120_000
 
 
+def test_a_member_that_failed_does_not_shorten_the_curves_of_the_others(
+    make_run: MakeRun,
+) -> None:
+    metrics = read_run(make_run(seeds=4, levels=(0.0, 0.9))).metrics
+    failed = (metrics["seed"] == 2) & (metrics["sparsity"] == 0.9) & (metrics["step"] > 50_000)
+    curve = learning_curves.evaluation_curves(metrics[~failed])[0.9, "float32"]
+    assert list(curve.columns) == [0, 1, 3]
+    assert curve.index[-1] == 100_000
+
+
 def test_schedule_draws_what_was_asked_and_achieved(findings: Findings) -> None:
     axes = axes_of(schedule.draw(findings))
     achieved = [one for one in axes.lines if one.get_marker() == "o" and len(one.get_xdata())]

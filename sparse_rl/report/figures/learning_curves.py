@@ -74,10 +74,13 @@ def evaluation_curves(metrics: pd.DataFrame) -> dict[tuple[float, str], pd.DataF
     The final evaluation, which has other episodes, is no part of a curve.
     """
     rows = metrics[(metrics["metric"] == "return") & ~metrics["phase"].isin(["final", "prefill"])]
+    rows = rows[np.isfinite(rows["value"])]
     curves = {}
     for (sparsity, quantization), arm in rows.groupby(ARM):
         table = arm.pivot_table(index="step", columns="seed", values="value", aggfunc="last")
-        curves[float(str(sparsity)), str(quantization)] = table.dropna()
+        # A member that failed has no values from then on: it is left out, the others stay whole.
+        whole = table.dropna(axis="columns")
+        curves[float(str(sparsity)), str(quantization)] = whole if whole.size else table.dropna()
     return {arm: table for arm, table in curves.items() if len(table)}
 
 
