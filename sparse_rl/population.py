@@ -42,8 +42,8 @@ class Tally(NamedTuple):
 class Members(NamedTuple):
     """The state of all members; every leaf has the leading axis [M].
 
-    A member has failed when a loss, an action or a parameter of it was not a finite number. From
-    then on it learns nothing and acts 0: it disturbs nobody and costs nobody a run.
+    A member has failed when a loss, an action or a weight of it was not a finite number. From then
+    on its policy stays what it was before, and what it does counts for nothing.
     """
 
     agent: Any
@@ -211,10 +211,10 @@ def learn(
     metrics: Metrics = {}
     for step_key in keys:
         stepped, metrics = _gradient_step(program, clock, agent, ring, step_key)
-        # Whether a member is frozen is known before its step, so the choice is fused into the
-        # optimizer's loop over the weights; a look at the new ones would be a pass of its own.
-        agent = _choose(failed, agent, stepped)
         failed = failed | ~jnp.isfinite(jnp.stack(list(metrics.values()))).all()
+        # The losses are known before the optimizer's step on the policy, so this choice is fused
+        # into its loop over the weights; one for critics and targets would be a pass of its own.
+        agent = stepped._replace(policy=_choose(failed, agent.policy, stepped.policy))
     pruning = program.pruning
     if pruning is not None:
         old = agent.policy
