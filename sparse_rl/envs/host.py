@@ -8,12 +8,15 @@ or ordering; a fork is indexing; and a checkpoint of the state is a checkpoint o
 A suite supplies one function on NumPy arrays, `advance`. It may keep simulators between calls as
 a cache, but its results must depend on its arguments alone.
 
-The callback runs on a thread of the JAX runtime: it must not call JAX, which can deadlock.
+The callback runs on a thread of the JAX runtime: it must not call JAX, which can deadlock. JAX
+itself does so before it calls us: it copies every argument, the large ones (above 100 KiB) on the
+very threads that wait for the callback. With as many devices as threads, none is left, and all
+stands still. Arguments therefore travel in small pieces.
 """
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -117,13 +120,14 @@ class HostEnv:
             result((), bool),
         )
         seed = jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now)
-        step = jax.pure_callback(self._on_host, results, inner, seed, restart, action)
+        arguments = jax.tree.map(_in_pieces, (inner, seed, restart, action))
+        step = jax.pure_callback(self._on_host, results, arguments)
         checked: HostStep = episodes.on_every_device(step, now)
         return checked
 
-    def _on_host(self, inner: Any, seed: Array, restart: Array, action: Array) -> HostStep:
-        arrays = {k: np.asarray(x) for k, x in inner.items()}
-        step = self.advance(arrays, np.asarray(seed), np.asarray(restart), np.asarray(action))
+    def _on_host(self, arguments: Any) -> HostStep:
+        whole = jax.tree.map(_Pieces.join, arguments, is_leaf=lambda x: isinstance(x, _Pieces))
+        step = self.advance(*whole)
         return HostStep(
             step.inner,
             step.observation.astype(self.spec.observation_dtype, copy=False),
@@ -131,6 +135,38 @@ class HostEnv:
             step.terminated.astype(bool, copy=False),
             step.truncated.astype(bool, copy=False),
         )
+
+
+_PIECE = 64 * 1024  # bytes
+
+
+@jax.tree_util.register_pytree_node_class
+class _Pieces:
+    """An array on its way to the host, cut into pieces of at most 64 KiB."""
+
+    def __init__(self, pieces: Sequence[Any], shape: tuple[int, ...]) -> None:
+        self._pieces = pieces
+        self._shape = shape
+
+    def tree_flatten(self) -> tuple[Sequence[Any], tuple[int, ...]]:
+        return self._pieces, self._shape
+
+    @classmethod
+    def tree_unflatten(cls, shape: tuple[int, ...], pieces: Sequence[Any]) -> "_Pieces":
+        return cls(pieces, shape)
+
+    def join(self) -> np.ndarray:
+        """The whole array, in NumPy."""
+        if len(self._pieces) == 1:
+            return np.asarray(self._pieces[0])
+        return np.concatenate([np.asarray(piece) for piece in self._pieces]).reshape(self._shape)
+
+
+def _in_pieces(array: Array) -> _Pieces:
+    if array.nbytes <= _PIECE:
+        return _Pieces([array], array.shape)
+    flat, size = array.ravel(), _PIECE // array.dtype.itemsize
+    return _Pieces([flat[i : i + size] for i in range(0, flat.size, size)], array.shape)
 
 
 def in_threads(work: Callable[[range], None], batch: int) -> None:

@@ -33,11 +33,25 @@ for name in ["mujoco/Hopper-v4?impl=host", "gymnax/CartPole-v1"]:
         assert not together.valid.all()
         close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
         jax.tree.map(close, together, apart)
-print("agree")
+print("agree", flush=True)
+
+# Arguments so large that JAX would copy them on the threads that wait for the callback.
+env = make("mujoco/Hopper-v4?impl=host")
+
+def few(keys):
+    state, _ = env.reset(keys)
+    still = jnp.zeros((keys.shape[0], 3))
+    return jax.lax.fori_loop(0, 3, lambda _, s: env.step(s, still)[0], state)
+
+apart = jax.shard_map(few, mesh=mesh, in_specs=P("member"), out_specs=P("member"))
+state = jax.jit(apart)(jax.random.split(jax.random.key(0), 3000))
+assert state.inner["physics"].addressable_shards[0].data.nbytes > 200_000
+assert (state.elapsed == 3).all()
+print("alive")
 """
 
 
-def test_two_devices_agree_with_one() -> None:
+def test_two_devices_agree_with_one_and_large_batches_do_not_deadlock() -> None:
     environment = {
         **os.environ,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
@@ -48,7 +62,7 @@ def test_two_devices_agree_with_one() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=120,
         check=False,
     )
-    assert done.stdout.split()[-1:] == ["agree"], done.stderr[-2000:]
+    assert done.stdout.split()[-1:] == ["alive"], done.stderr[-2000:]

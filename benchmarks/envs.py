@@ -1,0 +1,197 @@
+"""Steps per second of the environments: alone, beside their own library, and inside training.
+
+    python -m benchmarks.envs --json results/envs/steps_per_second.json
+    python -m benchmarks.envs --only mujoco/Hopper-v4?impl=host --batch 1 10 80
+    python -m benchmarks.envs --training --json results/envs/inside_training.json
+
+Alone: random actions in one jitted loop, everything included that a training step would pay: keys,
+time limit, resets and, for environments on the host, the way there and back. *Library*: the vector
+environment of Gymnasium or ALE with the same number of environments, in a plain Python loop.
+
+Inside training (`--training`): SAC, 2 x 256, batch 256, an update per step and member, with the
+environment, and again with one that does nothing but has the same shapes. The difference is what
+the environment costs there; *overhead* is that difference relative to the environment alone.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import harness
+from sparse_rl import population, study
+from sparse_rl.config import Config
+from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
+
+NAMES = [
+    "gymnax/Pendulum-v1",
+    "gymnax/CartPole-v1",
+    "gymnax/Breakout-MinAtar",
+    "gymnax/Seaquest-MinAtar",
+    "brax/hopper",
+    "brax/halfcheetah",
+    *(
+        f"mujoco/{task}-v4?impl=host"
+        for task in ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Humanoid", "Swimmer")
+    ),
+    "mujoco/HalfCheetah-v4?impl=mjx",
+    "mujoco/Hopper-v4?impl=mjx",
+    "gymnasium/LunarLander-v3",
+    "atari/Pong",
+]
+
+
+def random_walk(env: VectorEnv, batch: int, steps: int) -> tuple[Any, Any]:
+    """A function from state to state, `steps` random steps of each environment; its first state."""
+    space = env.spec.action
+
+    def draw(key: jax.Array) -> jax.Array:
+        if isinstance(space, Continuous):
+            return jax.random.uniform(key, (batch, len(space.low)), minval=-1.0)
+        return jax.random.randint(key, (batch,), 0, space.n)
+
+    def step(carry: Any, _: None) -> tuple[Any, None]:
+        key, state, total = carry
+        key, now = jax.random.split(key)
+        state, out = env.step(state, draw(now))
+        # What nobody uses would not be computed.
+        total += out.reward.sum() + out.observation.astype(jnp.float32).mean()
+        return (key, state, total), None
+
+    def walk(carry: Any) -> Any:
+        return jax.lax.scan(step, carry, None, length=steps)[0]
+
+    state, _ = jax.jit(env.reset)(jax.random.split(jax.random.key(0), batch))
+    return walk, (jax.random.key(1), state, jnp.float32(0))
+
+
+def alone(name: str, batch: int, repeats: int, seconds: float = 0.3) -> harness.Timing:
+    """Seconds per step of the whole batch, with as many steps in a loop as take `seconds`."""
+    env = make(name)
+    steps = 20
+    walk, state = random_walk(env, batch, steps)
+    timing, state = harness.measure_steps(jax.jit(walk), state, repeats=1)
+    steps = max(20, int(steps * seconds / timing.median))
+    walk, _ = random_walk(env, batch, steps)
+    timing, _ = harness.measure_steps(jax.jit(walk), state, repeats)
+    each = {k: getattr(timing, k) / steps for k in ("median", "fastest", "slowest", "processor")}
+    return timing._replace(**each)
+
+
+def library(name: str, batch: int, seconds: float = 1.0) -> float | None:
+    """Seconds per step of the whole batch in the library's own vector environment."""
+    suite, _, identifier = name.partition("?")[0].partition("/")
+    if suite not in ("mujoco", "gymnasium", "atari"):
+        return None
+    import gymnasium
+
+    if suite == "atari":
+        from ale_py.vector_env import AtariVectorEnv
+
+        rom = "".join("_" + c.lower() if c.isupper() else c for c in identifier).lstrip("_")
+        vector: Any = AtariVectorEnv(rom, batch, episodic_life=True)
+    else:
+        vector = gymnasium.make_vec(identifier, batch, vectorization_mode="sync")
+    vector.reset(seed=0)
+    vector.action_space.seed(0)
+    actions = [vector.action_space.sample() for _ in range(100)]
+    start, count, elapsed = time.perf_counter(), 0, 0.0
+    while elapsed < seconds:
+        vector.step(actions[count % len(actions)])
+        count += 1
+        elapsed = time.perf_counter() - start
+    return elapsed / count
+
+
+@dataclass(frozen=True)
+class Still:
+    """An environment in which nothing happens and nothing is computed."""
+
+    spec: EnvSpec
+
+    def reset(self, keys: Any) -> tuple[Any, Any]:
+        return keys, self._observation(keys.shape[0])
+
+    def step(self, state: Any, action: Any) -> tuple[Any, Outcome]:
+        batch = state.shape[0]
+        no = jnp.zeros(batch, bool)
+        return state, Outcome(self._observation(batch), jnp.zeros(batch), no, no, ~no)
+
+    def _observation(self, batch: int) -> jax.Array:
+        return jnp.zeros((batch, *self.spec.observation_shape), self.spec.observation_dtype)
+
+
+def in_training(name: str, members: int, repeats: int, iterations: int) -> tuple[float, float]:
+    """Seconds per iteration of SAC with the environment, and with one that does nothing."""
+    config = replace(Config(), environment=name, seeds=members)
+    config = replace(config, replay=replace(config.replay, capacity=20_000), devices=1)
+    prepared = study.prepare(config)
+    seconds = []
+    for environment in (prepared.environment, Still(prepared.environment.spec)):
+        variant = prepared._replace(environment=environment)
+        dense = next(phase for phase in variant.phases if phase.name == "dense")
+        chunk = population.train_chunk(variant.program(dense), variant.mesh)
+        first = variant.fresh(dense)
+        timing, _ = harness.measure_steps(
+            jax.jit(lambda p, chunk=chunk: chunk(p, jnp.int32(iterations))), first, repeats
+        )
+        seconds.append(timing.median / iterations)
+    return seconds[0], seconds[1]
+
+
+def main() -> None:
+    parser = harness.argument_parser(__doc__)
+    parser.add_argument("--only", nargs="+", default=None, metavar="NAME")
+    parser.add_argument("--batch", nargs="+", type=int, default=[10])
+    parser.add_argument("--training", action="store_true", help="cost inside SAC's training")
+    parser.set_defaults(repeats=5)
+    arguments = parser.parse_args()
+    rows = []
+    if arguments.training:
+        for name in arguments.only or [
+            "mujoco/HalfCheetah-v4?impl=host",
+            "mujoco/Hopper-v4?impl=host",
+        ]:
+            for batch in arguments.batch:
+                before = alone(name, batch, arguments.repeats).median
+                full, still = in_training(name, batch, arguments.repeats, iterations=100)
+                after = alone(name, batch, arguments.repeats).median
+                single = (before + after) / 2  # other users of the machine come and go
+                rows.append(
+                    {
+                        "environment": name,
+                        "members": batch,
+                        "training_ms": 1e3 * full,
+                        "training_without_ms": 1e3 * still,
+                        "environment_alone_ms": 1e3 * single,
+                        "overhead_percent": 100 * ((full - still) / single - 1),
+                    }
+                )
+        harness.report("Environments inside training", rows, arguments.json)
+        return
+    for name in arguments.only or NAMES:
+        for batch in arguments.batch:
+            timing = alone(name, batch, arguments.repeats)
+            own = library(name, batch)
+            rows.append(
+                {
+                    "environment": name,
+                    "batch": batch,
+                    "steps_per_s": round(batch / timing.median),
+                    "fastest": round(batch / timing.fastest),
+                    "slowest": round(batch / timing.slowest),
+                    "library_steps_per_s": round(batch / own) if own else "",
+                    "processor_us_per_step": 1e6 * timing.processor / batch,
+                    "compile_s": timing.compile,
+                }
+            )
+            print(rows[-1], flush=True)
+    harness.report("Environments alone", rows, arguments.json)
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    main()
