@@ -1,15 +1,17 @@
 """Batch-1 inference of the 17-256-256 actor: what sparsity and int8 bring in time and bytes.
 
-    python -m benchmarks.inference                      # the table and the targets
-    python -m benchmarks.inference --compiler clang
-    python -m benchmarks.inference --kernels            # one layer, every kernel: the costs behind the
-                                                        # choice in sparse_rl/artifact/c_source/target.py
+    python -m benchmarks.inference                      # the table and the targets python -m
+    benchmarks.inference --compiler clang python -m benchmarks.inference --kernels            # one
+    layer, every kernel: the costs behind the
+                                                        # choice in
+                                                        sparse_rl/artifact/c_source/target.py
 
-Everything is timed one after the other in one run: a dense float32 actor in ONNX Runtime (called from
-Python, as its users do) and in C, then sparse actors in C, by number path and sparsity. Weights and masks
-are random, so half of the hidden activations are zero, and the masks have no structure that compaction or
-a kernel could use; "compacted" rows have lost their dead units as every export does, the others have not.
-C is compiled with -O3 -march=native. Times are medians of 20,000 single calls, in microseconds.
+Everything is timed one after the other in one run: a dense float32 actor in ONNX Runtime (called
+from Python, as its users do) and in C, then sparse actors in C, by number path and sparsity.
+Weights and masks are random, so half of the hidden activations are zero, and the masks have no
+structure that compaction or a kernel could use; "compacted" rows have lost their dead units as
+every export does, the others have not. C is compiled with -O3 -march=native. Times are medians of
+20,000 single calls, in microseconds.
 """
 
 from __future__ import annotations
@@ -196,7 +198,8 @@ def print_targets(onnx: Latency, dense: Latency, rows: list[Row]) -> bool:
     ]
     for name, found, needed in checks:
         print(
-            f"{'met ' if found >= needed else 'MISSED'}  {name:<48} {found:7.1f}x  (at least {needed}x)"
+            f"{'met ' if found >= needed else 'MISSED'}  {name:<48} "
+            f"{found:7.1f}x  (at least {needed}x)"
         )
     return all(found >= needed for _, found, needed in checks)
 
@@ -212,7 +215,9 @@ def as_json(onnx: Latency, dense: Latency, rows: list[Row]) -> dict[str, object]
 
 
 def print_kernels(compiler: str | None, calls: int) -> None:
-    """Microseconds of a 256-256 layer by kernel: (the actor with it) - (the actor with an empty one)."""
+    """Microseconds of a 256-256 layer by kernel: (the actor with it) - (the actor with an empty
+    one).
+    """
     forced = {
         "unrolled": Target("unrolled", 1, 1, 10**9, 1, 1, rows=False),
         "columns": Target("columns", 0, 0, 0, 1, 1, rows=False),

@@ -1,4 +1,6 @@
-"""Whole episodes of an exported actor: the artifact acts on the host, JAX or a simulator is the world."""
+"""Whole episodes of an exported actor: the artifact acts on the host, JAX or a simulator is the
+world.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Act = Callable[[Num[np.ndarray, "batch *observation"]], Num[np.ndarray, "batch *
 
 
 class ActorEpisodes(NamedTuple):
-    """Undiscounted returns, lengths, and the first observations that were seen, in no special order."""
+    """Undiscounted returns, lengths, and the first observations that were seen, in no special
+    order.
+    """
 
     returns: Float[np.ndarray, " episodes"]
     lengths: Int[np.ndarray, " episodes"]
@@ -27,7 +31,9 @@ class ActorEpisodes(NamedTuple):
 def play(
     act: Act, environment: VectorEnv, episodes: int, seed: int, keep: int = 0
 ) -> ActorEpisodes:
-    """`episodes` episodes side by side until the last one has ended; keeps up to `keep` observations."""
+    """`episodes` episodes side by side until the last one has ended; keeps up to `keep`
+    observations.
+    """
     spec = environment.spec
     step = jax.jit(environment.step)
     state, first = jax.jit(environment.reset)(jax.random.split(jax.random.key(seed), episodes))
@@ -56,7 +62,9 @@ def play(
 
 
 def observation_of(spec: EnvSpec) -> Observation:
-    """What an actor reads in this environment: frames stacked on the last axis, pixels divided by 255."""
+    """What an actor reads in this environment: frames stacked on the last axis, pixels divided by
+    255.
+    """
     stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
     dtype = np.dtype(spec.observation_dtype)
     if dtype == np.float32:

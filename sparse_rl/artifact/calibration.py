@@ -26,7 +26,8 @@ def with_static_scales(graph: Graph, observations: NDArray) -> Graph:
     """Every layer's input scale fixed to max|input| / 127 over the observations [batch, *shape].
 
     The maxima are those of the graph as it is given (its dynamic scales, if any). An input that is
-    always zero gets the scale 1 / 127. Raises ValueError for float32 weights or without observations.
+    always zero gets the scale 1 / 127. Raises ValueError for float32 weights or without
+    observations.
     """
     if any(layer.weights.scale is None for layer in layers(graph.operations)):
         raise ValueError("static activation scales need int8 weights in every layer")

@@ -1,20 +1,21 @@
 """Lossless compaction: hidden units that no weight reaches, or that reach nothing, are removed.
 
-A unit whose incoming weights are all zero is constant, c = relu(bias) or bias. Its contribution to the
-next layer is a constant, which is folded into that layer's bias; a unit whose outgoing weights are all
-zero has no contribution. Removing units can starve others, so this repeats until nothing changes.
+A unit whose incoming weights are all zero is constant, c = relu(bias) or bias. Its contribution to
+the next layer is a constant, which is folded into that layer's bias; a unit whose outgoing weights
+are all zero has no contribution. Removing units can starve others, so this repeats until nothing
+changes.
 
 What is exact depends on how the next layer quantises its input:
 
 - float inputs: the constant is folded (the same real number; float32 rounding of one sum);
 - a static scale: the same, with c quantised first;
-- a dynamic scale: the largest input decides the scale, so a unit matters even if no weight leaves it.
-  Only constant units can go: those that are zero, and those without outgoing weights, whose magnitude
-  then remains as the scale's `floor`.
+- a dynamic scale: the largest input decides the scale, so a unit matters even if no weight leaves
+  it. Only constant units can go: those that are zero, and those without outgoing weights, whose
+  magnitude then remains as the scale's `floor`.
 
-The same holds for convolution channels, with two more exceptions: zeros around the image (SAME padding)
-are no constant channel, so only zero or unread channels go there; and the channels of a residual stream
-are never touched, only those inside its bodies.
+The same holds for convolution channels, with two more exceptions: zeros around the image (SAME
+padding) are no constant channel, so only zero or unread channels go there; and the channels of a
+residual stream are never touched, only those inside its bodies.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ from sparse_rl.artifact.graph import (
 
 
 def compact(graph: Graph) -> Graph:
-    """The same function of every observation with fewer units; ties and rounding as stated above."""
+    """The same function of every observation with fewer units; ties and rounding as stated
+    above.
+    """
     operations = graph.operations
     while True:
         operations, removed = _pass(operations, graph.observation.shape)

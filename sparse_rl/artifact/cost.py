@@ -1,7 +1,7 @@
 """The cost report: what compression brought in bytes, microseconds, instructions and energy.
 
-Everything is measured on this machine, one after the other in the same run, beside a dense float32 actor
-of the same layers. The formula's ratio stands beside it, labelled as theoretical.
+Everything is measured on this machine, one after the other in the same run, beside a dense float32
+actor of the same layers. The formula's ratio stands beside it, labelled as theoretical.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Cost:
     packed_ratio: float
     """Dense float32 bytes of the trained network over the packed file's, everything included."""
     entropy_bound: dict[str, float]
-    """Bytes of n log-binomial index bits + value bits + 32-bit biases: of the actor and as compacted."""
+    """Bytes of n log-binomial index bits + value bits + 32-bit biases: of the actor and as
+    compacted.
+    """
     latency: dict[str, Latency | None]
     instructions: dict[str, float | None]
     instruction_method: str
@@ -140,7 +142,9 @@ def dense_counterpart(graph: Graph) -> Graph:
 
 
 def multiply_accumulates(graph: Graph, surviving: bool) -> int:
-    """Products per action: weights (only those that are not zero, if `surviving`) times positions."""
+    """Products per action: weights (only those that are not zero, if `surviving`) times
+    positions.
+    """
     total = 0
     for layer, _, after in layer_shapes(graph):
         weights = layer.weights.nonzero if surviving else layer.weights.values.size
@@ -169,7 +173,8 @@ def describe(cost: Cost) -> str:
     for name, size in cost.bytes.items():
         lines.append(f"  {name:<26}{size:>10,}  {dense / size:>8.1f}x")
     lines.append(
-        f"  theoretical, {100 * cost.sparsity:.2f} % of weights zero{cost.theoretical_ratio:>11.1f}x"
+        f"  theoretical, {100 * cost.sparsity:.2f} % of weights zero"
+        f"{cost.theoretical_ratio:>11.1f}x"
     )
     bound = cost.entropy_bound
     packed = cost.bytes["packed"]

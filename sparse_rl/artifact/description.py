@@ -2,11 +2,12 @@
 
 [observation, operations, output]
 observation  [shape, dtype, divisor, frame_stack]
-operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides, padding,
-             weights, input], "relu", ["pool", window, strides, padding], "flatten", ["residual", [...]]
+operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides,
+             padding, weights, input], "relu", ["pool", window, strides, padding], "flatten", ["residual",
+             [...]]
 weights      "float32", "int8" (one scale) or "int8/channel"
 input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
-output       "argmax" or ["squash", low, high]; a bound that is the same for all elements is a number
+output       "argmax" or ["squash", low, high]; a bound is a list, or one number for all
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def describe(graph: Graph) -> list[Any]:
 
 
 def layer_slots(description: Any) -> list[LayerSlot]:
-    """Shapes and kinds of all layers in order of execution; ValueError where it is no description."""
+    """Shapes and kinds of all layers in order of execution; ValueError where it is no
+    description.
+    """
     observation = _observation(description[0])
     slots: list[LayerSlot] = []
     _walk(description[1], observation.shape, slots)

@@ -1,10 +1,11 @@
-"""Energy per action: a model from published figures, and the processor's own meter where there is one.
+"""Energy per action: a model from published figures, and the processor's own meter where there is
+one.
 
-Model: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9:
-45 nm, 0.9 V. Every multiply-accumulate costs its multiplication and its addition, and every stored weight
-byte is read once per action from the smallest memory that holds the whole actor. It ignores instruction
-fetch (some 70 pJ per instruction on a processor of that age), so it is a model of arithmetic and weights,
-not of a machine.
+Model: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure
+1.1.9: 45 nm, 0.9 V. Every multiply-accumulate costs its multiplication and its addition, and every
+stored weight byte is read once per action from the smallest memory that holds the whole actor. It
+ignores instruction fetch (some 70 pJ per instruction on a processor of that age), so it is a model
+of arithmetic and weights, not of a machine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ MEMORIES: tuple[tuple[str, float, float], ...] = (
     ("1 MB cache", 1024 * 1024, 100 / 8),
     ("DRAM", float("inf"), 1300 / 8),
 )
-"""(name, bytes it holds, pJ per byte): the figure gives pJ per 64-bit access; DRAM at its lower end."""
+"""(name, bytes it holds, pJ per byte): the figure gives pJ per 64-bit access; DRAM at its lower
+end.
+"""
 
 _METER = Path("/sys/class/powercap/intel-rapl:0")
 
@@ -53,7 +56,8 @@ def estimate(multiply_accumulates: int, stored_bytes: int, integer: bool) -> Ene
 
 
 def measured(repeat: Callable[[int], object], seconds: float = 1.0) -> float | None:
-    """Nanojoules per repetition by the processor package's RAPL meter; None where it cannot be read.
+    """Nanojoules per repetition by the processor package's RAPL meter; None where it cannot be
+    read.
 
     The meter counts the whole package, idle power included: an upper bound on a quiet machine.
     """

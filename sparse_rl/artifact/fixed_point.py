@@ -1,16 +1,16 @@
 """The integer path: a static int8 graph turned into integer arithmetic, and its NumPy forward pass.
 
-Between layers every tensor is int32 in units of one power of two, `unit`. A layer quantises its input to
-int8 with an integer multiplication and a shift, accumulates int8 x int8 products in int32, and returns to
-the common unit with one multiplier per output channel:
+Between layers every tensor is int32 in units of one power of two, `unit`. A layer quantises its
+input to int8 with an integer multiplication and a shift, accumulates int8 x int8 products in int32,
+and returns to the common unit with one multiplier per output channel:
 
     q = clip((x * input_multiplier + half) >> input_shift, -127, 127)
     y = clip((sum(q * w) * multiplier + half) >> shift) + bias
 
-Residual additions, ReLU and max pooling need no scale at all this way. Floating point is left only at the
-two edges: to read a float observation and to squash the last outputs. The generated C repeats this
-arithmetic exactly (after Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", section 2.2).
+Residual additions, ReLU and max pooling need no scale at all this way. Floating point is left only
+at the two edges: to read a float observation and to squash the last outputs. The generated C
+repeats this arithmetic exactly (after Jacob et al. 2018, "Quantization and Training of Neural
+Networks for Efficient Integer-Arithmetic-Only Inference", section 2.2).
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class FixedPoint:
     @property
     def pixel_multiplier(self) -> int:
         """Units per step of a uint8 or bool observation."""
-        return int(round(1.0 / (self.graph.observation.divisor * self.unit)))
+        return round(1.0 / (self.graph.observation.divisor * self.unit))
 
 
 def to_fixed_point(graph: Graph, observations: NDArray) -> FixedPoint:
     """Integer constants for a static graph; `observations` [batch, *shape] choose the unit.
 
-    The unit is the power of two that gives the largest calibrated value 20 bits, so nine bits are left
-    for values beyond it. Raises ValueError where the graph is not static.
+    The unit is the power of two that gives the largest calibrated value 20 bits, so nine bits are
+    left for values beyond it. Raises ValueError where the graph is not static.
     """
     return with_unit(
         graph, 2.0 ** np.ceil(np.log2(largest_value(graph, observations) / _CALIBRATED_LIMIT))
@@ -125,7 +125,8 @@ def _prepare(fixed: FixedPoint, observations: NDArray) -> NDArray[np.int64]:
         return observations.astype(np.int64) * fixed.pixel_multiplier
     factor = np.float32(1.0 / (fixed.graph.observation.divisor * fixed.unit))
     limit = np.float32(STREAM_LIMIT)
-    scaled = np.clip(observations.astype(np.float32) * factor, -limit, limit)
+    with np.errstate(over="ignore"):
+        scaled = np.clip(observations.astype(np.float32) * factor, -limit, limit)
     # Round half away from zero: what a cast in C gives without the mathematics library.
     return (scaled + np.where(scaled < 0, np.float32(-0.5), np.float32(0.5))).astype(np.int64)
 

@@ -1,11 +1,11 @@
 """A compressed actor as data: a feed-forward graph of a few operations, NumPy arrays only.
 
-Every delivery format (packed file, C, ONNX) is made from this graph, and every one of them is compared
-with `reference.act` on it. The graph knows nothing of how the actor was trained.
+Every delivery format (packed file, C, ONNX) is made from this graph, and every one of them is
+compared with `reference.act` on it. The graph knows nothing of how the actor was trained.
 
 Quantisation is symmetric with the rule of training: scale = max|x| * (1 / 127), q =
-round_half_even(clip(x * (1 / scale), -127, 127)); products are accumulated in int32 and the result is
-accumulator * scale_x * scale_w + bias, in this order, in float32.
+round_half_even(clip(x * (1 / scale), -127, 127)); products are accumulated in int32 and the result
+is accumulator * scale_x * scale_w + bias, in this order, in float32.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Observation:
 class Weights:
     """A kernel: Dense [inputs, outputs], Convolution [height, width, inputs, outputs].
 
-    `values` is float32 (then `scale` is None) or int8 in [-127, 127] with a positive float32 `scale` of one
-    element (per tensor) or one per output channel; the weight is values * scale.
+    `values` is float32 (then `scale` is None) or int8 in [-127, 127] with a positive float32
+    `scale` of one element (per tensor) or one per output channel; the weight is values * scale.
     """
 
     values: NDArray[np.float32] | NDArray[np.int8]
@@ -105,7 +105,9 @@ InputScale = DynamicScale | StaticScale | None
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """y = x W + b on the last axis; `input_scale` says how x is quantised to int8 (None: not at all)."""
+    """y = x W + b on the last axis; `input_scale` says how x is quantised to int8 (None: not at
+    all).
+    """
 
     weights: Weights
     bias: NDArray[np.float32]
@@ -311,7 +313,9 @@ def is_static(graph: Graph) -> bool:
 
 
 def quantise_weights(kernel: NDArray[np.floating], per_output_channel: bool) -> Weights:
-    """int8 weights by the rule of training; an all-zero tensor or channel gets the scale 1 / 127."""
+    """int8 weights by the rule of training; an all-zero tensor or channel gets the scale 1 /
+    127.
+    """
     kernel = kernel.astype(np.float32)
     axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))
     largest = np.max(np.abs(kernel), axis=axes, keepdims=True, initial=np.float32(0))

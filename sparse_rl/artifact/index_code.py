@@ -1,9 +1,9 @@
 """Positions of surviving weights as Rice-coded gaps, and the entropy bound to compare with.
 
-The gaps between k random positions among n are nearly geometric, for which a Rice code with the best
-parameter is within a few hundredths of a bit per weight of log2 binomial(n, k) (Rice and Plaunt 1971;
-Gallager and Van Voorhis 1975). All quotients are written first, in unary, then all remainders, so that
-reading and writing are a few NumPy operations on millions of weights.
+The gaps between k random positions among n are nearly geometric, for which a Rice code with the
+best parameter is within a few hundredths of a bit per weight of log2 binomial(n, k) (Rice and
+Plaunt 1971; Gallager and Van Voorhis 1975). All quotients are written first, in unary, then all
+remainders, so that reading and writing are a few NumPy operations on millions of weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ LARGEST_PARAMETER = 30
 
 
 def entropy_bits(size: int, count: int) -> float:
-    """log2 binomial(size, count): bits that any code needs on average for `count` random positions."""
+    """log2 binomial(size, count): bits that any code needs on average for `count` random
+    positions.
+    """
     return (lgamma(size + 1) - lgamma(count + 1) - lgamma(size - count + 1)) / log(2)
 
 
@@ -38,10 +40,13 @@ def encode(positions: NDArray[np.int64]) -> tuple[int, bytes]:
 
 
 def decode(code: bytes, count: int, parameter: int, size: int) -> tuple[NDArray[np.int64], int]:
-    """(positions, bytes read) of `count` positions below `size`; ValueError if the code is not one."""
+    """(positions, bytes read) of `count` positions below `size`; ValueError if the code is not
+    one.
+    """
     if count == 0:
         return np.empty(0, np.int64), 0
-    # No unary part is longer than size / 2^parameter + count bits, and remainders have a fixed length.
+    # No unary part is longer than size / 2^parameter + count bits, and remainders have a fixed
+    # length.
     longest = (size >> parameter) + count + count * parameter
     bits = np.unpackbits(np.frombuffer(code, np.uint8, min(len(code), -(-longest // 8))))
     ends = np.flatnonzero(bits)[:count]

@@ -1,8 +1,9 @@
 """From a trained policy's arrays to a graph: MLP, MinAtar CNN, Nature CNN and IMPALA ResNet.
 
-The arrays are those of policies/<arm>.safetensors for one seed: `hidden_0/kernel`, `hidden_0/bias`, ...,
-and the head: `mean` (SAC; `log_std` is left behind, a deterministic policy needs none) or `head` (DQN).
-Structure that the arrays do not show (strides, padding, pooling) is that of `sparse_rl.networks`.
+The arrays are those of policies/<arm>.safetensors for one seed: `hidden_0/kernel`, `hidden_0/bias`,
+..., and the head: `mean` (SAC; `log_std` is left behind, a deterministic policy needs none) or
+`head` (DQN). Structure that the arrays do not show (strides, padding, pooling) is that of
+`sparse_rl.networks`.
 """
 
 from __future__ import annotations

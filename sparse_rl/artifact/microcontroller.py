@@ -1,11 +1,11 @@
 """The C artifact on a Cortex-M4F: cross-compiled, run under QEMU, its costs counted.
 
 The firmware holds the observations, calls `srl_act` on each and prints the bits of the actions over
-semihosting. Under `-icount shift=0` QEMU's clock advances one nanosecond per instruction, so the 25 MHz
-SysTick timer counts instructions in units of 40; a loop of known length, run first, tells the exact unit.
-Needs arm-none-eabi-gcc with newlib, and qemu-system-arm (Debian: gcc-arm-none-eabi, libnewlib-arm-none-eabi,
-qemu-system-arm). An emulator knows no cache, no pipeline and no flash wait states: instructions are not
-cycles.
+semihosting. Under `-icount shift=0` QEMU's clock advances one nanosecond per instruction, so the 25
+MHz SysTick timer counts instructions in units of 40; a loop of known length, run first, tells the
+exact unit. Needs arm-none-eabi-gcc with newlib, and qemu-system-arm (Debian: gcc-arm-none-eabi,
+libnewlib-arm-none-eabi, qemu-system-arm). An emulator knows no cache, no pipeline and no flash wait
+states: instructions are not cycles.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ SECTIONS
 _LOOP_INSTRUCTIONS = 400_000
 
 _FIRMWARE = r"""
-/* Runs the actor on embedded observations and prints stack depth, timer ticks and actions in hexadecimal. */
+/* Runs the actor on embedded observations; prints stack depth, timer ticks and actions as hex. */
 #include <stdint.h>
 #include <string.h>
 #include "srl_actor.h"

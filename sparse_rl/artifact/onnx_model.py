@@ -2,9 +2,10 @@
 
 Three kinds of layers, as in the graph:
 
-- float inputs: float weights, or int8 weights that are cast, multiplied and scaled (onnxruntime turns
-  DequantizeLinear before a product with float inputs into one with inputs rounded to int8);
-- static scales: QuantizeLinear and DequantizeLinear around int8 (QDQ), the pattern that runtimes fuse;
+- float inputs: float weights, or int8 weights that are cast, multiplied and scaled (onnxruntime
+  turns DequantizeLinear before a product with float inputs into one with inputs rounded to int8);
+- static scales: QuantizeLinear and DequantizeLinear around int8 (QDQ), the pattern that runtimes
+  fuse;
 - dynamic scales: the arithmetic of training spelled out (largest magnitude, rounding, whole-number
   products held in float32, exact below 2^24), because ONNX has no operator for it.
 """
@@ -194,7 +195,9 @@ class _Writer:
     def scaled_product(
         self, layer: Layer, values: NDArray, name: str, scale: str | None, shape: tuple[int, ...]
     ) -> str:
-        """(x times whole-number weights) * input scale * weight scale + bias, in training's order."""
+        """(x times whole-number weights) * input scale * weight scale + bias, in training's
+        order.
+        """
         assert layer.weights.scale is not None
         whole = self.node("Cast", [self.constant(values)], to=TensorProto.FLOAT)
         product = self.product(layer, name, whole, None, shape)

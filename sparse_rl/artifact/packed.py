@@ -71,7 +71,9 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class PackedActor:
-    """What a packed file holds; `unit` is the integer path's (see fixed_point), if it was calibrated."""
+    """What a packed file holds; `unit` is the integer path's (see fixed_point), if it was
+    calibrated.
+    """
 
     graph: Graph
     provenance: Provenance = field(default_factory=Provenance)
@@ -88,7 +90,9 @@ def save(path: Path, actor: PackedActor) -> int:
 
 
 def load(path: Path) -> PackedActor:
-    """Read a packed file; raises ArtifactError, naming the file, if it is damaged or something else."""
+    """Read a packed file; raises ArtifactError, naming the file, if it is damaged or something
+    else.
+    """
     try:
         return from_bytes(Path(path).read_bytes())
     except ArtifactError as error:
@@ -110,7 +114,9 @@ def to_bytes(actor: PackedActor) -> bytes:
 
 
 def from_bytes(data: bytes) -> PackedActor:
-    """The actor in a packed file's content; raises ArtifactError if it is damaged or something else."""
+    """The actor in a packed file's content; raises ArtifactError if it is damaged or something
+    else.
+    """
     if data[:3] != MAGIC:
         raise ArtifactError("not a packed actor (it does not begin with SRL)")
     if len(data) < 9:
@@ -140,7 +146,9 @@ def from_bytes(data: bytes) -> PackedActor:
 
 
 def entropy_bound(graph: Graph) -> float:
-    """Bytes: index entropy + 8 (or 32) bits per surviving weight + 32 bits per bias, over all layers."""
+    """Bytes: index entropy + 8 (or 32) bits per surviving weight + 32 bits per bias, over all
+    layers.
+    """
     bits = 0.0
     for layer in layers(graph.operations):
         values = layer.weights.values

@@ -1,4 +1,6 @@
-"""The graph evaluated with NumPy: the meaning of every operation, and what other formats must give."""
+"""The graph evaluated with NumPy: the meaning of every operation, and what other formats must
+give.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def prepare(graph: Graph, observations: NDArray) -> NDArray[np.float32]:
     """float32 observations, divided by the divisor; raises ValueError on a wrong shape."""
     if observations.shape[1:] != graph.observation.shape:
         raise ValueError(
-            f"observations of shape {observations.shape[1:]}: the actor reads {graph.observation.shape}"
+            f"observations of shape {observations.shape[1:]}: "
+            f"the actor reads {graph.observation.shape}"
         )
     x = observations.astype(np.float32)
     return x if graph.observation.divisor == 1 else x / np.float32(graph.observation.divisor)
@@ -101,7 +104,9 @@ def windows(
 
 
 def input_scale(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The scale by which `x` [batch, ...] is quantised, broadcastable to it; None for float inputs."""
+    """The scale by which `x` [batch, ...] is quantised, broadcastable to it; None for float
+    inputs.
+    """
     if layer.input_scale is None:
         return None
     if isinstance(layer.input_scale, DynamicScale):

@@ -4,8 +4,8 @@
     action, _ = actor.predict(observation)         # as in Stable-Baselines3
     actions = actor(batch_of_observations)
 
-With a C compiler on the machine the actor runs as compiled C, otherwise with NumPy; both give the same
-actions.
+With a C compiler on the machine the actor runs as compiled C, otherwise with NumPy; both give the
+same actions.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Backend = Literal["auto", "numpy", "c"]
 class Actor:
     """A compressed actor: call it with one observation or a batch of them.
 
-    `backend` is "c" or "numpy". Actions are float32 [*batch, n] in the environment's units, or int64
-    [*batch] for discrete actions.
+    `backend` is "c" or "numpy". Actions are float32 [*batch, n] in the environment's units, or
+    int64 [*batch] for discrete actions.
     """
 
     def __init__(self, packed: PackedActor, backend: Backend = "auto") -> None:
@@ -78,7 +78,9 @@ class Actor:
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray, None]:
-        """(action, None), the signature of Stable-Baselines3; the policy is always deterministic."""
+        """(action, None), the signature of Stable-Baselines3; the policy is always
+        deterministic.
+        """
         return self(observation), None
 
     @property

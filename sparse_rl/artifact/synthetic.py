@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -29,7 +30,9 @@ Quantisation = Literal["float32", "int8w", "int8"]
 
 
 class _Layers:
-    """Draws layers: kernels and biases U(+-1/sqrt(fan_in)), kernels scaled up for the weights lost."""
+    """Draws layers: kernels and biases U(+-1/sqrt(fan_in)), kernels scaled up for the weights
+    lost.
+    """
 
     def __init__(self, seed: int, sparsity: float, quantisation: Quantisation) -> None:
         self.random = np.random.default_rng(seed)
@@ -75,7 +78,7 @@ def mlp_actor(
     """A squashed Gaussian policy's mean: dense layers with ReLU between them, bounds -1 and 1."""
     draw = _Layers(seed, sparsity, quantisation)
     operations: list[Operation] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         operations += [draw.dense(inputs, outputs), Relu()]
     bounds = (1.0,) * sizes[-1]
     squash = Squash(tuple(-b for b in bounds), bounds)

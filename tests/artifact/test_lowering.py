@@ -111,7 +111,7 @@ def test_policies_are_read_with_their_masks_one_seed_at_a_time(tmp_path):
 
 def test_errors_name_what_is_missing(tmp_path):
     (tmp_path / "0.9.safetensors").write_bytes(b"\x00" * 40)
-    with pytest.raises(ValueError, match="0.5.safetensors: no such arm; there are 0.9"):
+    with pytest.raises(ValueError, match=r"0\.5\.safetensors: no such arm; there are 0\.9"):
         read_policies(tmp_path / "0.5.safetensors")
     with pytest.raises(ValueError, match="not a safetensors file"):
         read_policies(tmp_path / "0.9.safetensors")

@@ -86,9 +86,7 @@ def test_compressed_actors_are_as_small_as_promised(quantisation, seed):
 
 @pytest.fixture(scope="module")
 def small():
-    return to_bytes(
-        PackedActor(synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, "int8"), ABOUT)
-    )
+    return to_bytes(PackedActor(synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, "int8"), ABOUT))
 
 
 def test_every_truncation_is_an_error(small):

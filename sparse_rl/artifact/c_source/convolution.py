@@ -1,9 +1,10 @@
 """C for the product of a convolution: sum[o, y, x] over its taps.
 
-Images are planes (channel, row, column) in C. The padded input is split into stride x stride phases, so
-that every tap of every stride reads a contiguous run: with a plane of pitch P, the sum for output (y, x)
-lies at y * P + x, and one tap is `sum[n] += weight * q[offset + n]` over one run of constant length.
-Sparse kernels store (offset, weight) per surviving tap, dense ones share one table of offsets.
+Images are planes (channel, row, column) in C. The padded input is split into stride x stride
+phases, so that every tap of every stride reads a contiguous run: with a plane of pitch P, the sum
+for output (y, x) lies at y * P + x, and one tap is `sum[n] += weight * q[offset + n]` over one run
+of constant length. Sparse kernels store (offset, weight) per surviving tap, dense ones share one
+table of offsets.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Planes:
 
     @property
     def run(self) -> int:
-        """Elements from the first to the last output of one channel, the gaps between rows included."""
+        """Elements from the first to the last output of one channel, the gaps between rows
+        included.
+        """
         return (self.rows - 1) * self.pitch + self.columns
 
     def offset(self, channel: int, row: int, column: int) -> int:
@@ -81,7 +84,9 @@ def planes(layer: Convolution, shape: tuple[int, ...]) -> Planes:
 
 
 def copy_into_planes(layout: Planes, element: str, converted: str) -> str:
-    """Statements that fill q from x [channels, height, width]; `converted` is C for one element *x."""
+    """Statements that fill q from x [channels, height, width]; `converted` is C for one element
+    *x.
+    """
     s, t = layout.strides
     row = f"(i + {layout.before[0]})"
     column = f"(k + {layout.before[1]})"
@@ -138,7 +143,8 @@ def product(name: str, values: NDArray, layout: Planes, integer: bool, source: s
     sources = "".join(f"            const {source} *q{n} = q + t[{n}];\n" for n in range(_TAP_STEP))
     statements = (
         start + f"        memset(sum, 0, sizeof sum);\n"
-        f"        for (k = 0; k < {count}; k += {_TAP_STEP}, t += {_TAP_STEP}, w += {_TAP_STEP}) {{\n"
+        f"        for (k = 0; k < {count}; "
+        f"k += {_TAP_STEP}, t += {_TAP_STEP}, w += {_TAP_STEP}) {{\n"
         f"{sources}"
         f"            for (i = 0; i < {layout.run}; i++) {{\n"
         f"                sum[i] += {terms};\n"

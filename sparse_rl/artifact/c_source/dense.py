@@ -1,8 +1,9 @@
 """C for the product of a dense layer: sum[o] = sum over i of q[i] * weight[o, i].
 
-Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs that are
-not zero are visited; inputs with equally many weights share a loop of constant length. `rows`: the smallest
-code and data, 8-bit indices or gaps. `full`: all weights, in the order that compilers vectorise.
+Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs
+that are not zero are visited; inputs with equally many weights share a loop of constant length.
+`rows`: the smallest code and data, 8-bit indices or gaps. `full`: all weights, in the order that
+compilers vectorise.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def choose(values: NDArray, integer: bool, target: Target) -> Kernel:
 
 
 def exact_in_float(values: NDArray) -> bool:
-    """Whether sums of int8 products stay below 2^24 for every output, so that float32 holds them."""
+    """Whether sums of int8 products stay below 2^24 for every output, so that float32 holds
+    them.
+    """
     most = int(np.count_nonzero(values, axis=0).max(initial=0))
     return most * LARGEST_INTEGER**2 < 1 << 24
 
@@ -71,7 +74,9 @@ def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
 def product(
     name: str, values: NDArray, kernel: Kernel, integer: bool, source: str, target: Target
 ) -> Product:
-    """The product with a weight matrix [inputs, outputs]; `source` is the C type of q's elements."""
+    """The product with a weight matrix [inputs, outputs]; `source` is the C type of q's
+    elements.
+    """
     element = "int32_t" if integer else "float"
     weight = "float" if values.dtype == np.float32 else "int8_t"
     match kernel:
@@ -152,7 +157,9 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
 
 
 def _rows(name: str, values: NDArray, element: str, weight: str, source: str) -> Product:
-    """Each row's indices as they are where they fit into 8 bits, as 8-bit gaps where they do not."""
+    """Each row's indices as they are where they fit into 8 bits, as 8-bit gaps where they do
+    not.
+    """
     inputs, outputs = values.shape
     gaps = inputs > 256
     counts: list[int] = []

@@ -1,4 +1,6 @@
-"""A graph as one C99 translation unit: a function per operation, and `srl_outputs` that calls them."""
+"""A graph as one C99 translation unit: a function per operation, and `srl_outputs` that calls
+them.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,9 @@ class Program:
 
 
 def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Program:
-    """Functions, calls and buffers for a graph; buffer 0 holds the observation, the last call's result
-    is in the buffer that its text names `result`."""
+    """Functions, calls and buffers for a graph; buffer 0 holds the observation, the last call's
+    result is in the buffer that its text names `result`.
+    """
     program = Program(
         "int32_t" if fixed else "float", target, list(fixed.arithmetic) if fixed else []
     )
@@ -73,7 +76,9 @@ def _operations(
     nonnegative: bool,
     keep: bool = False,
 ) -> int:
-    """Emit the operations on buffer `slot`, return the buffer of the result; `keep` leaves `slot` be."""
+    """Emit the operations on buffer `slot`, return the buffer of the result; `keep` leaves `slot`
+    be.
+    """
     position = 0
     first = slot
     planes_shape: Shape = shape
@@ -198,7 +203,7 @@ def _dense(
     finish = _finish(text, relu, "i").replace("\n            ", "\n        ")
     code = (
         product.constants
-        + f"\n/* Dense {inputs} -> {outputs}, {int(np.count_nonzero(values))} weights, {kernel}. */\n"
+        + f"\n/* Dense {inputs} -> {outputs}, {layer.weights.nonzero} weights, {kernel}. */\n"
         + f"static void {name}(const {stream} *x, {stream} *y)\n{{\n"
         + text.prologue
         + declared

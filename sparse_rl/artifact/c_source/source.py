@@ -86,7 +86,8 @@ def _header(graph: Graph, title: str) -> str:
 extern "C" {{
 #endif
 
-#define SRL_OBSERVATION_SIZE {int(np.prod(graph.observation.shape))} /* {shape}, last axis fastest */
+/* {shape}, last axis fastest. */
+#define SRL_OBSERVATION_SIZE {int(np.prod(graph.observation.shape))}
 #define SRL_OUTPUT_SIZE {graph.output_shape[0]}
 #define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
 #define SRL_DISCRETE {int(discrete)}
@@ -164,7 +165,8 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         scaled = "    float scaled;\n"
         read = (
             f"        scaled = {source} * {factor};\n"
-            f"        scaled = scaled > {limit} ? {limit} : scaled < -{limit} ? -{limit} : scaled;\n"
+            f"        scaled = scaled > {limit} ? {limit} : scaled;\n"
+            f"        scaled = scaled < -{limit} ? -{limit} : scaled;\n"
             "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
         )
     return (
@@ -249,7 +251,8 @@ int main(void)
             return 1;
         }}
         for (i = 0; i < SRL_ACTION_SIZE; i++) {{
-            printf("{"%d" if discrete else "%.9g"}%s", action[i], i + 1 < SRL_ACTION_SIZE ? " " : "\\n");
+            printf("{"%d" if discrete else "%.9g"}", action[i]);
+            putchar(i + 1 < SRL_ACTION_SIZE ? ' ' : '\\n');
         }}
     }}
     if (n) fprintf(stderr, "the last observation is incomplete: %d numbers\\n", n);

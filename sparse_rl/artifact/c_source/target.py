@@ -13,8 +13,8 @@ from dataclasses import dataclass
 class Target:
     """Kernel choice by density.
 
-    Below `unrolled_density` (and `unrolled_terms` weights) a layer becomes straight-line code, below
-    `sparse_density` an indexed sparse kernel, and above that all its weights are stored.
+    Below `unrolled_density` (and `unrolled_terms` weights) a layer becomes straight-line code,
+    below `sparse_density` an indexed sparse kernel, and above that all its weights are stored.
     """
 
     name: str
@@ -28,7 +28,9 @@ class Target:
     vector: int = 1
     """Elements to which the dense kernel's inner loop is filled up with zeros."""
     wide_weights: bool = False
-    """Store int8 weights of dense kernels with float sums as float: four times larger, twice as fast."""
+    """Store int8 weights of dense kernels with float sums as float: four times larger, twice as
+    fast.
+    """
 
 
 HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, wide_weights=True)

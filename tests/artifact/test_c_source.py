@@ -1,0 +1,191 @@
+"""Generated C: the same outputs as the graph, no warnings, no undefined behaviour."""
+
+import ctypes
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from sparse_rl.artifact import fixed_point, reference, synthetic
+from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
+from sparse_rl.artifact.c_source.constants import array, real
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.fixed_point import to_fixed_point
+from sparse_rl.artifact.graph import ArgMax, Flatten, Graph, MaxPool, Observation, Relu, Squash
+
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+pytestmark = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) found")
+
+EVERY_KERNEL = {
+    "host": HOST,
+    "microcontroller": MICROCONTROLLER,
+    "unrolled": Target("unrolled", 1, 1, 10**6, 1, 1, rows=False),
+    "columns": Target("columns", 0, 0, 0, 1, 1, rows=False),
+    "full": Target("full", 0, 0, 0, 0, 0, rows=False, vector=64, wide_weights=True),
+}
+
+
+def outputs_of(program, observations, directory, compiler=COMPILERS[0], target=HOST):
+    """Outputs of the compiled C, one observation after the other."""
+    graph = getattr(program, "graph", program)
+    generate(program, target).write(directory)
+    library = directory / "actor.so"
+    command = [compiler, "-std=c99", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
+    subprocess.run(
+        [*command, "-o", library, directory / "srl_actor.c", "-lm"], check=True, capture_output=True
+    )
+    function = ctypes.CDLL(str(library)).srl_outputs
+    kind = np.float32 if observations.dtype == np.float32 else np.uint8
+    stored = np.ascontiguousarray(observations, kind)
+    results = np.empty((len(stored), *graph.output_shape), np.float32)
+    for row, result in zip(stored, results, strict=True):
+        assert function(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(result.ctypes.data)) == 0
+    return results
+
+
+@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "integer"])
+def test_outputs_are_those_of_the_graph(tmp_path, architecture, quantisation):
+    kind = "int8" if quantisation == "integer" else quantisation
+    graph = architecture(sparsity=0.8, quantisation=kind)
+    observations = synthetic.random_observations(graph, 20)
+    if quantisation == "integer":
+        program = to_fixed_point(with_static_scales(graph, observations), observations)
+        expected = fixed_point.outputs(program, observations)
+    else:
+        program, expected = graph, reference.outputs(graph, observations)
+    found = outputs_of(program, observations, tmp_path)
+    if kind == "int8":
+        np.testing.assert_array_equal(found, expected)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("sparsity", [0.0, 0.9, 1.0])
+@pytest.mark.parametrize("target", EVERY_KERNEL)
+def test_every_kernel_gives_the_same_outputs(tmp_path, target, sparsity, compiler):
+    sizes = (19, 70, 300, 30, 2)
+    if target == "unrolled" and sparsity == 0.0:
+        sizes = (19, 30, 30, 2)  # compilers take a minute for 30,000 terms
+    graph = synthetic.mlp_actor(sizes, sparsity, "int8", seed=5)
+    observations = synthetic.random_observations(graph, 30)
+    found = outputs_of(graph, observations, tmp_path, compiler, EVERY_KERNEL[target])
+    np.testing.assert_array_equal(found, reference.outputs(graph, observations))
+
+
+@pytest.mark.parametrize("quantisation", ["float32", "int8w"])
+@pytest.mark.parametrize("target", EVERY_KERNEL)
+def test_every_float_kernel_gives_the_same_outputs(tmp_path, target, quantisation):
+    graph = synthetic.mlp_actor((19, 70, 300, 30, 2), 0.85, quantisation, seed=6)
+    observations = synthetic.random_observations(graph, 30)
+    found = outputs_of(graph, observations, tmp_path, target=EVERY_KERNEL[target])
+    np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-5)
+
+
+def test_kernels_are_chosen_by_density():
+    def kernels(sparsity, quantisation, target):
+        return generate(
+            synthetic.mlp_actor((17, 256, 256, 6), sparsity, quantisation), target
+        ).kernels[1]
+
+    assert kernels(0.0, "int8", HOST) == kernels(0.0, "int8w", MICROCONTROLLER) == "full"
+    assert kernels(0.9, "int8", HOST) == "full"
+    assert kernels(0.9, "int8w", HOST) == "columns"
+    assert kernels(0.98, "int8", HOST) == "unrolled"
+    assert kernels(0.9, "int8", MICROCONTROLLER) == "rows"
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_pooling_with_any_padding(tmp_path, padding):
+    random = np.random.default_rng(2)
+    graph = Graph(Observation((7, 5, 2)), (MaxPool((3, 2), (2, 2), padding), Flatten()), ArgMax())
+    observations = random.standard_normal((6, 7, 5, 2)).astype(np.float32)
+    # C keeps planes: without a layer to reorder it, Flatten's order is (channel, row, column).
+    expected = reference.outputs(graph, observations)
+    size = len(expected[0]) // 2
+    found = outputs_of(graph, observations, tmp_path).reshape(6, 2, size)
+    np.testing.assert_array_equal(found.transpose(0, 2, 1).reshape(6, -1), expected)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("quantisation", ["int8w", "int8", "integer"])
+def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantisation, compiler):
+    graph = architecture(sparsity=0.9, quantisation="int8w" if quantisation == "int8w" else "int8")
+    observations = synthetic.random_observations(graph, 5)
+    program = graph
+    if quantisation == "integer":
+        program = to_fixed_point(with_static_scales(graph, observations), observations)
+    source = generate(program, title='a "title" with */ and \n in it')
+    source.write(tmp_path)
+    sanitizers = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    built = subprocess.run(
+        [compiler, *STRICT, "-O1", *sanitizers, "-o", "example", "main.c", "srl_actor.c", "-lm"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    extreme = observations.astype(np.float64)
+    if graph.observation.dtype == "float32":
+        # Sums may overflow to infinity in float, never past the end of an array or an integer.
+        extreme = np.concatenate([extreme, extreme * 1e30, extreme * 1e-42, extreme * 0])
+    text = "\n".join(" ".join(f"{float(v):.9g}" for v in row.ravel()) for row in extreme)
+    ran = subprocess.run(["./example"], cwd=tmp_path, input=text, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    actions = [[float(v) for v in line.split()] for line in ran.stdout.splitlines()]
+    assert len(actions) == len(extreme)
+    if quantisation == "integer":
+        expected = fixed_point.act(program, observations)
+    else:
+        expected = reference.act(graph, observations)
+    found = np.array(actions[: len(observations)]).reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_no_static_variables_and_no_allocation(tmp_path):
+    graph = synthetic.mlp_actor((17, 64, 64, 6), 0.9, "int8")
+    generate(graph).write(tmp_path)
+    subprocess.run([COMPILERS[0], "-std=c99", "-c", "srl_actor.c"], cwd=tmp_path, check=True)
+    sizes = subprocess.run(
+        ["size", "srl_actor.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.splitlines()[1]
+    _, data, bss = map(int, sizes.split()[:3])
+    assert (data, bss) == (0, 0)
+    symbols = subprocess.run(
+        ["nm", "-u", "srl_actor.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(symbols) - {"U"} <= {
+        "tanhf",
+        "memcpy",
+        "memset",
+        "__stack_chk_fail",
+        "_GLOBAL_OFFSET_TABLE_",
+    }
+
+
+def test_observations_that_are_not_finite_are_refused(tmp_path):
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "int8")
+    generate(graph).write(tmp_path)
+    library = tmp_path / "actor.so"
+    flags = ["-std=c99", "-O3", "-shared", "-fPIC", "-o", library, tmp_path / "srl_actor.c", "-lm"]
+    subprocess.run([COMPILERS[0], *flags], check=True)
+    act = ctypes.CDLL(str(library)).srl_act
+    action = np.full(2, 7, np.float32)
+    for bad in (np.nan, np.inf, -np.inf):
+        row = np.array([0, bad, 0], np.float32)
+        assert act(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(action.ctypes.data)) == -1
+    assert action.tolist() == [7, 7]
+
+
+def test_numbers_are_written_exactly():
+    values = np.array([0.1, -1e-42, 3e38, 1.0, -0.0, 127 / 3], np.float32)
+    assert [np.float32(real(v).rstrip("f")) for v in values] == values.tolist()
+    assert array("a", "int8_t", []) == "static const int8_t a[1] = {\n    0\n};\n"
+
+
+def test_a_static_graph_needs_its_integer_constants():
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "int8")
+    static = with_static_scales(graph, synthetic.random_observations(graph, 5))
+    with pytest.raises(ValueError, match="FixedPoint"):
+        generate(static)
+    assert isinstance(graph.output, Squash) and Relu() in graph.operations

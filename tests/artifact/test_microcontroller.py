@@ -1,0 +1,50 @@
+"""The C artifact on an emulated Cortex-M4F."""
+
+import numpy as np
+import pytest
+
+from sparse_rl.artifact import fixed_point, microcontroller, reference, synthetic
+from sparse_rl.artifact.calibration import with_static_scales
+
+missing = microcontroller.missing_tools()
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+@pytest.mark.parametrize("path", ["float32", "int8w", "int8", "integer"])
+def test_actions_are_the_same_as_here(path):
+    graph = synthetic.mlp_actor((17, 64, 64, 6), 0.9, "int8" if path == "integer" else path)
+    observations = synthetic.random_observations(graph, 10)
+    if path == "integer":
+        static = with_static_scales(graph, observations)
+        program = fixed_point.to_fixed_point(static, observations)
+        expected = fixed_point.act(program, observations)
+    else:
+        program, expected = graph, reference.act(graph, observations)
+    report = microcontroller.run(program, observations)
+    np.testing.assert_allclose(report.actions, expected, rtol=0, atol=1e-6)
+    surviving = sum(
+        layer.weights.nonzero for layer in graph.operations if hasattr(layer, "weights")
+    )
+    # At least an instruction per product and at most some twenty, activations included.
+    assert surviving < report.instructions < 40 * surviving + 20_000
+    assert report.ram_static == 0
+    assert 4 * (64 + 64) < report.ram_stack < 4096
+    assert report.flash_actor < report.flash_total < report.flash_actor + 4096
+
+
+def test_a_convolutional_q_network_chooses_the_same_actions():
+    graph = synthetic.minatar_q_network(0.9, "int8")
+    observations = synthetic.random_observations(graph, 3)
+    report = microcontroller.run(graph, observations)
+    np.testing.assert_array_equal(report.actions, reference.act(graph, observations))
+
+
+def test_fewer_weights_take_less_flash_and_fewer_instructions():
+    reports = []
+    for sparsity in (0.0, 0.9, 0.98):
+        graph = synthetic.mlp_actor((17, 64, 64, 6), sparsity, "int8w")
+        reports.append(microcontroller.run(graph, synthetic.random_observations(graph, 5)))
+    flash = [report.flash_actor for report in reports]
+    instructions = [report.instructions for report in reports]
+    assert flash[0] > 2 * flash[1] > 2 * flash[2]
+    assert instructions[0] > 3 * instructions[1] > 3 * instructions[2]

@@ -1,0 +1,58 @@
+"""The ONNX model, run by onnxruntime, against the graph."""
+
+import numpy as np
+import pytest
+
+from sparse_rl.artifact import reference, synthetic
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.graph import ArgMax
+
+onnxruntime = pytest.importorskip("onnxruntime")
+onnx_model = pytest.importorskip("sparse_rl.artifact.onnx_model")
+
+
+def actions_of(graph, observations):
+    session = onnxruntime.InferenceSession(
+        onnx_model.to_onnx(graph).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"observation": observations})[0]
+
+
+@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "static"])
+def test_actions_are_those_of_the_graph(architecture, quantisation):
+    kind = "int8" if quantisation == "static" else quantisation
+    graph = architecture(sparsity=0.8, quantisation=kind)
+    observations = synthetic.random_observations(graph, 50)
+    if quantisation == "static":
+        graph = with_static_scales(graph, observations)
+    found, expected = actions_of(graph, observations), reference.act(graph, observations)
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    if isinstance(graph.output, ArgMax):
+        # Equal values within rounding may be told apart differently.
+        assert np.mean(found == expected) >= 0.94
+    else:
+        # QDQ runtimes divide by the scale where training multiplies by its inverse.
+        limit = 0.02 if quantisation == "static" else 1e-5
+        np.testing.assert_allclose(found, expected, rtol=0, atol=limit)
+
+
+def test_int8_weights_are_stored_as_int8():
+    whole = len(
+        onnx_model.to_onnx(
+            synthetic.mlp_actor(sparsity=0.5, quantisation="float32")
+        ).SerializeToString()
+    )
+    for quantisation in ("int8w", "int8"):
+        graph = synthetic.mlp_actor(sparsity=0.5, quantisation=quantisation)
+        assert len(onnx_model.to_onnx(graph).SerializeToString()) < 0.3 * whole
+
+
+def test_static_graphs_have_quantize_and_dequantize_nodes(tmp_path):
+    graph = synthetic.mlp_actor((3, 8, 2), 0.0, "int8")
+    graph = with_static_scales(graph, synthetic.random_observations(graph, 5))
+    kinds = [node.op_type for node in onnx_model.to_onnx(graph).graph.node]
+    assert kinds.count("QuantizeLinear") == 2
+    assert kinds.count("DequantizeLinear") == 4
+    size = onnx_model.save(tmp_path / "actor.onnx", graph)
+    assert [path.name for path in tmp_path.iterdir()] == ["actor.onnx"]
+    assert (tmp_path / "actor.onnx").stat().st_size == size

@@ -1,0 +1,80 @@
+"""`load_actor`: one observation or a batch, C or NumPy, and no JAX."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sparse_rl.artifact import fixed_point, reference, synthetic
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
+from sparse_rl.artifact.runtime import load_actor
+
+BACKENDS = ["numpy", pytest.param("c", marks=pytest.mark.skipif(
+    find_compiler() is None, reason="no C compiler found"))]  # fmt: skip
+
+
+def saved(path, graph, unit=None):
+    save(path / "actor.srl", PackedActor(graph, Provenance("probe", "0.9-int8", 3), unit))
+    return path / "actor.srl"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_observation_and_a_batch(tmp_path, architecture, backend):
+    graph = architecture(sparsity=0.9, quantisation="int8")
+    actor = load_actor(saved(tmp_path, graph), backend)
+    observations = synthetic.random_observations(graph, 9)
+    expected = reference.act(graph, observations)
+    found = actor(observations)
+    assert actor.backend == backend and found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    action, state = actor.predict(observations[4])
+    assert state is None
+    np.testing.assert_array_equal(action, found[4])
+    assert actor(observations[:0]).shape == expected[:0].shape
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_integer_path_is_run_where_it_was_packed(tmp_path, backend):
+    graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
+    observations = synthetic.random_observations(graph, 30)
+    static = with_static_scales(graph, observations)
+    fixed = fixed_point.to_fixed_point(static, observations)
+    actor = load_actor(saved(tmp_path, static, fixed.unit), backend)
+    assert actor.integer
+    expected = fixed_point.act(fixed, observations)
+    np.testing.assert_allclose(actor(observations), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_wrong_observations_are_refused(tmp_path, backend):
+    graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
+    actor = load_actor(saved(tmp_path, graph), backend)
+    with pytest.raises(ValueError, match=r"shape \(4,\): the actor reads \(5,\)"):
+        actor(np.zeros(4, np.float32))
+    with pytest.raises(ValueError, match="not finite"):
+        actor(np.array([0, 0, np.nan, 0, 0]))
+    assert actor([0, 0, 0, 0, 0]).shape == (2,)
+
+
+def test_errors_are_one_line(tmp_path):
+    graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
+    path = saved(tmp_path, graph)
+    with pytest.raises(ValueError, match="backend 'cuda'"):
+        load_actor(path, "cuda")  # type: ignore[arg-type]
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ArtifactError, match=r"actor\.srl: damaged"):
+        load_actor(path)
+
+
+def test_jax_is_not_imported(tmp_path):
+    path = saved(tmp_path, synthetic.mlp_actor((5, 20, 2), 0.5, "int8"))
+    program = (
+        "import sys; from sparse_rl.artifact.runtime import load_actor\n"
+        f"load_actor({str(path)!r})([0] * 5)\n"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('jax', 'flax', 'onnx', 'torch')))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
