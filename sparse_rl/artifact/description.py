@@ -3,8 +3,8 @@
 [observation, operations, output]
 observation  [shape, dtype, divisor, frame_stack]
 operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides,
-             padding, weights, input], "relu", ["pool", window, strides, padding], "flatten", ["residual",
-             [...]]
+             padding, weights, input], "relu", ["pool", window, strides, padding], "flatten",
+             ["residual", [...]]
 weights      "float32", "int8" (one scale) or "int8/channel"
 input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
 output       "argmax" or ["squash", low, high]; a bound is a list, or one number for all

@@ -50,7 +50,7 @@ class Weights:
     `scale` of one element (per tensor) or one per output channel; the weight is values * scale.
     """
 
-    values: NDArray[np.float32] | NDArray[np.int8]
+    values: NDArray
     scale: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:

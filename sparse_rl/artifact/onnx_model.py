@@ -13,6 +13,7 @@ Three kinds of layers, as in the graph:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -93,7 +94,7 @@ class _Writer:
         self.initializers: list[onnx.TensorProto] = []
 
     def node(
-        self, kind: str, inputs: list[str], output: str | None = None, **attributes: object
+        self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any
     ) -> str:
         name = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
@@ -149,9 +150,11 @@ class _Writer:
         if layer.weights.scale is None:
             return self.constant(values)
         if len(layer.weights.scale) == 1:
-            scale, axis = layer.weights.scale[0], {}
+            scale: NDArray | np.generic = layer.weights.scale[0]
+            axis: dict[str, Any] = {}
         else:
-            scale, axis = layer.weights.scale, {"axis": 0 if values.ndim == 4 else 1}
+            scale = layer.weights.scale
+            axis = {"axis": 0 if values.ndim == 4 else 1}
         zero = self.constant(np.zeros_like(scale, np.int8))
         return self.node(
             "DequantizeLinear", [self.constant(values), self.constant(scale), zero], **axis

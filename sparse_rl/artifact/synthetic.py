@@ -90,7 +90,8 @@ def minatar_q_network(
 ) -> Graph:
     """10 x 10 x 4 planes, convolution 16 3x3, dense 128, 6 actions."""
     draw = _Layers(seed, sparsity, quantisation)
-    operations = (draw.convolution(3, 4, 16), Relu(), Flatten(), draw.dense(1024, 128), Relu())
+    operations: tuple[Operation, ...] = (draw.convolution(3, 4, 16), Relu(), Flatten())
+    operations += (draw.dense(1024, 128), Relu())
     return Graph(Observation((10, 10, 4), "bool"), (*operations, draw.dense(128, 6)), ArgMax())
 
 
@@ -102,7 +103,7 @@ def nature_q_network(
     convolutions = [draw.convolution(8, 4, 32, 4), draw.convolution(4, 32, 64, 2)]
     convolutions.append(draw.convolution(3, 64, 64))
     side = (((size - 8) // 4 + 1 - 4) // 2 + 1) - 2
-    operations = [step for layer in convolutions for step in (layer, Relu())]
+    operations: list[Operation] = [step for layer in convolutions for step in (layer, Relu())]
     operations += [Flatten(), draw.dense(side * side * 64, 512), Relu(), draw.dense(512, 6)]
     return Graph(
         Observation((size, size, 4), "uint8", 255.0, frame_stack=4), tuple(operations), ArgMax()

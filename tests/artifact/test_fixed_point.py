@@ -20,8 +20,8 @@ def test_outputs_are_those_of_the_static_graph_but_for_rounding_edges(architectu
     static, fixed, observations = calibrated(architecture)
     expected = reference.outputs(static, observations)
     found = fixed_point.outputs(fixed, observations)
-    # Both round the same numbers to int8. They differ where one lies on an edge, by one of 127 steps
-    # of an activation: the stated bound is 3 % of the range of outputs, and mostly far less.
+    # Both round the same numbers to int8. They differ where one lies on an edge, by one of the 127
+    # steps of an activation: the stated bound is 3 % of the range of outputs, and mostly far less.
     span = np.abs(expected).max()
     assert np.abs(found - expected).max() < 0.03 * span
     assert np.median(np.abs(found - expected)) < 0.003 * span

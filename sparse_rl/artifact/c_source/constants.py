@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 
-def real(value: float) -> str:
+def real(value: float | np.floating) -> str:
     """A float literal that reads back as the same float32."""
     text = f"{float(np.float32(value)):.9g}"
     return (text if any(mark in text for mark in ".en") else text + ".0") + "f"

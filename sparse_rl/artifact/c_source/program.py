@@ -146,10 +146,12 @@ def _layer(
         text = fixed_layer(name, program.arithmetic[index])
     else:
         text = float_layer(name, layer, _largest(layer, shape))
-    body = _dense if isinstance(layer, Dense) else _convolution
-    code, kernel = body(
-        name, layer, planes_shape, program.stream, program.target, text, integer, nonnegative, relu
-    )
+    stream, target = program.stream, program.target
+    common = (stream, target, text, integer, nonnegative, relu)
+    if isinstance(layer, Dense):
+        code, kernel = _dense(name, layer, planes_shape, *common)
+    else:
+        code, kernel = _convolution(name, layer, planes_shape, *common)
     program.functions.append(text.constants + code)
     program.kernels.append(kernel)
     return name
