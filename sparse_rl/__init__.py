@@ -5,16 +5,18 @@
     config = sparse_rl.load_config("sac_pendulum", seeds=3)
     run = sparse_rl.train(config)
     run.summary()
+    action = run.actor("0.98-int8", seed=0)(observation)
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.config import Config, load_config
     from sparse_rl.run import Run
     from sparse_rl.training import train
 
-__all__ = ["Config", "Run", "load_config", "train"]
+__all__ = ["Config", "Run", "load_actor", "load_config", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from sparse_rl import config
 
         return getattr(config, name)
+    if name == "load_actor":
+        from sparse_rl.artifact.runtime import load_actor
+
+        return load_actor
     if name == "Run":
         from sparse_rl.run import Run
 

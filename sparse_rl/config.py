@@ -27,10 +27,19 @@ from pydantic.dataclasses import dataclass
 
 from sparse_rl import options
 from sparse_rl.config_error import ConfigError, show
-from sparse_rl.config_text import find, read_mapping
+from sparse_rl.config_text import find, read_file, read_mapping
 from sparse_rl.validation_line import one_line
 
-__all__ = ["Config", "ConfigError", "find", "from_mapping", "from_yaml", "read_mapping", "to_yaml"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "find",
+    "from_mapping",
+    "from_yaml",
+    "load_config",
+    "read_mapping",
+    "to_yaml",
+]
 
 
 def _whole_number(value: object) -> object:
@@ -428,6 +437,21 @@ def from_mapping(values: Mapping[str, Any]) -> Config:
         return _checked.validate_python(dict(values))
     except ValidationError as error:
         raise ConfigError(one_line(error, options.sections(Config()))) from None
+
+
+def load_config(name: str, **overrides: Any) -> Config:
+    """The experiment `name` (a YAML file, or one of configs/) with some values replaced.
+
+        load_config("sac_pendulum", seeds=3, sparsity={"levels": [0, 0.9]})
+
+    A mapping replaces single keys of a part. Raises `ConfigError`, one line.
+    """
+    values = read_file(find(name))
+    for key, value in overrides.items():
+        part = values.get(key)
+        both = isinstance(part, Mapping) and isinstance(value, Mapping)
+        values[key] = {**part, **value} if both else value  # type: ignore[dict-item]
+    return from_mapping(values)
 
 
 def to_yaml(config: Config) -> str:

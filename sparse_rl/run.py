@@ -8,6 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from sparse_rl import config as configuration
+from sparse_rl import envs
+from sparse_rl.actor_episodes import observation_of, output_of
+from sparse_rl.artifact.lowering import lower, of_seed, read_policies
+from sparse_rl.artifact.packed import PackedActor, Provenance
+from sparse_rl.artifact.runtime import Actor
 from sparse_rl.config import Config
 from sparse_rl.report import run_directory
 from sparse_rl.report.statistics import final_table
@@ -32,6 +37,46 @@ class Run:
     def summary(self) -> pd.DataFrame:
         """One row per arm: return with its interval, difference from dense, weights."""
         return final_table(self.metrics)
+
+    def final_returns(self, arm: str) -> dict[int, float]:
+        """Return of every seed of an arm in its last evaluation.
+
+        Raises ValueError where the run has no such arm.
+        """
+        final = self.metrics.query("phase == 'final' and metric == 'return'")
+        arms: dict[str, dict[int, float]] = {}
+        for row in final.itertuples():
+            name = run_directory.arm_name(row.sparsity, row.quantization)
+            arms.setdefault(name, {})[int(row.seed)] = float(row.value)
+        if arm not in arms:
+            known = ", ".join(arms) or "none, the run is not finished"
+            raise ValueError(f"arm: found {arm}; allowed: {known}")
+        return arms[arm]
+
+    def packed(self, arm: str, seed: int) -> PackedActor:
+        """The policy of one seed of an arm as `sparse_rl.export` writes it.
+
+        Raises ValueError where the run has no such arm or seed.
+        """
+        returns, config = self.final_returns(arm), self.config
+        if seed not in returns:
+            known = f"{config.seed_numbers[0]} to {config.seed_numbers[-1]}"
+            raise ValueError(f"seed: found {seed}; allowed: {known}")
+        arrays = read_policies(self.path / "policies" / f"{arm}.safetensors")
+        spec = envs.make(config.environment, evaluation=True).spec
+        graph = lower(
+            of_seed(arrays, seed - config.first_seed),
+            config.network.torso,
+            arm.partition("-")[2] or "float32",  # type: ignore[arg-type]
+            observation_of(spec),
+            output_of(spec),
+        )
+        about = Provenance(config.environment, arm, seed, config.digest(), returns[seed])
+        return PackedActor(graph, about)
+
+    def actor(self, arm: str, seed: int) -> Actor:
+        """One trained policy as a function of an observation, or of a batch of them."""
+        return Actor(self.packed(arm, seed))
 
     def summary_text(self) -> str:
         """The summary as Markdown, headed by what was run."""

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from jaxtyping import Array, Float, Int, Key, Num
 
-from sparse_rl.agents.policy import Policy
 from sparse_rl.replay import Batch
 from sparse_rl.sparsity.masks import Params
 
 Metrics = dict[str, Float[Array, ""]]
 
 
-class AgentState(Protocol):
-    """A NamedTuple with everything an agent learns; `policy` is the network to be compressed."""
-
-    policy: Policy
-
-    def _replace(self, **fields: Any) -> Any: ...
+State = TypeVar("State")
+"""A NamedTuple with everything an agent learns; its field `policy`, a `Policy`, is compressed."""
 
 
-class Agent(Protocol):
+class Agent(Protocol[State]):
     """Pure functions of one member; no environment, no member axis, no quantisation in sight."""
 
-    def init(self, key: Key[Array, ""]) -> AgentState:
+    def init(self, key: Key[Array, ""]) -> State:
         """Fresh networks, targets and optimizer states."""
 
     def random_action(self, key: Key[Array, ""]) -> Num[Array, "*action"]:
@@ -32,7 +27,7 @@ class Agent(Protocol):
 
     def explore(
         self,
-        state: AgentState,
+        state: State,
         observation: Num[Array, "*observation"],
         key: Key[Array, ""],
         clock: Int[Array, ""],
@@ -45,6 +40,6 @@ class Agent(Protocol):
         """The deterministic policy that is evaluated and exported."""
 
     def update(
-        self, state: AgentState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
-    ) -> tuple[AgentState, Metrics]:
+        self, state: State, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> tuple[State, Metrics]:
         """One gradient step on every network."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 
 from sparse_rl.agents.agent import Agent
@@ -19,7 +21,7 @@ def seen_observation(spec: EnvSpec) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((*spec.observation_shape, *stack), spec.observation_dtype)
 
 
-def build(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:
+def build(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent[Any]:
     """The configured agent; its policy multiplies with `dots`, its other networks in float32.
 
     Raises `ConfigError` where agent and environment do not fit.

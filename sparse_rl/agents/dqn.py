@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -70,11 +70,18 @@ class DQN:
         coin = jax.random.uniform(coin_key) < self.epsilon(clock)
         return jnp.where(coin, self.random_action(action_key), greedy)
 
+    def values(
+        self, params: Params, observation: Num[Array, "batch *observation"]
+    ) -> Float[Array, "batch actions"]:
+        """Q(s, .)."""
+        values: Any = self.network.apply(params, observation)
+        return values
+
     def act(
         self, params: Params, observation: Num[Array, "batch *observation"]
     ) -> Int[Array, " batch"]:
         """The action of the largest value."""
-        return jnp.argmax(self.network.apply(params, observation), axis=-1).astype(jnp.int32)
+        return jnp.argmax(self.values(params, observation), axis=-1).astype(jnp.int32)
 
     def update(
         self, state: DQNState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
@@ -86,7 +93,7 @@ class DQN:
             lambda: blend(state.policy.params, state.target, self.config.tau),
             lambda: state.target,
         )
-        next_values = self.network.apply(target_params, batch.next_observation)
+        next_values = self.values(target_params, batch.next_observation)
         if self.config.double:
             next_action = self.act(state.policy.params, batch.next_observation)
             next_value = jnp.take_along_axis(next_values, next_action[:, None], axis=1)[:, 0]
@@ -95,7 +102,7 @@ class DQN:
         target = batch.reward + batch.discount * next_value
 
         def loss_and_value(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            values = self.network.apply(params, batch.observation)
+            values = self.values(params, batch.observation)
             value = jnp.take_along_axis(values, batch.action[:, None], axis=1)[:, 0]
             loss = weighted_mean(optax.huber_loss(value, target), batch.weight)
             return loss, weighted_mean(value, batch.weight)

@@ -63,6 +63,8 @@ def blend(online: Any, target: Any, tau: float) -> Any:
     return jax.tree.map(lambda new, old: tau * new + (1.0 - tau) * old, online, target)
 
 
-def weighted_mean(values: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Float[Array, ""]:
+def weighted_mean(
+    values: Float[Array, " batch"], weight: Float[Array, " batch"]
+) -> Float[Array, ""]:
     """sum(w x) / sum(w); 0 for a batch in which nothing counts."""
     return (values * weight).sum() / jax.numpy.maximum(weight.sum(), 1.0)

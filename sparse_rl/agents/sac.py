@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -82,7 +82,14 @@ class SAC:
         self, params: Params, observation: Num[Array, "batch *observation"]
     ) -> Float[Array, "batch action"]:
         """tanh of the mean."""
-        return jnp.tanh(self.actor.apply(params, observation)[0])
+        return jnp.tanh(self._gaussian(params, observation)[0])
+
+    def _gaussian(
+        self, params: Params, observation: Num[Array, "batch *observation"]
+    ) -> tuple[Float[Array, "batch action"], Float[Array, "batch action"]]:
+        """Mean and log standard deviation before the squashing."""
+        outputs: Any = self.actor.apply(params, observation)
+        return outputs
 
     def sample(
         self, params: Params, observation: Num[Array, "batch *observation"], key: Key[Array, ""]
@@ -92,7 +99,7 @@ class SAC:
         The last term is written as 2 (log 2 - u - softplus(-2 u)), which does not overflow
         (Haarnoja et al. 2018, appendix C).
         """
-        mean, log_std = self.actor.apply(params, observation)
+        mean, log_std = self._gaussian(params, observation)
         noise = jax.random.normal(key, mean.shape)
         raw = mean + jnp.exp(log_std) * noise
         gaussian = -0.5 * jnp.square(noise) - log_std - 0.5 * jnp.log(2.0 * jnp.pi)
@@ -105,7 +112,8 @@ class SAC:
         observation: Num[Array, "batch *observation"],
         action: Float[Array, "batch action"],
     ) -> Float[Array, "2 batch"]:
-        return jax.vmap(self.critic.apply, in_axes=(0, None, None))(critics, observation, action)
+        twins: Any = jax.vmap(self.critic.apply, in_axes=(0, None, None))
+        return twins(critics, observation, action)
 
     def update(
         self, state: SACState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
@@ -115,7 +123,9 @@ class SAC:
         temperature = jnp.exp(state.log_temperature)
 
         # Temperature: minimise -log(alpha) (log pi(a|s) + target entropy).
-        def actor_terms(params: Params) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
+        def actor_terms(
+            params: Params,
+        ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
             return self.sample(params, batch.observation, key_now)
 
         (action, log_prob), pull_back = jax.vjp(actor_terms, state.policy.params)

@@ -33,9 +33,7 @@ def gradient(loss: Callable[[Tree], float], params: Tree, step: float = 1e-6) ->
     result = {}
     for key, value in params.items():
         if isinstance(value, dict):
-            result[key] = gradient(
-                lambda inner, key=key: loss({**params, key: inner}), value, step
-            )
+            result[key] = gradient(lambda inner, key=key: loss({**params, key: inner}), value, step)
             continue
         slope = np.zeros_like(value)
         for index in np.ndindex(value.shape):
@@ -57,9 +55,7 @@ def leaves(tree: Tree) -> list[np.ndarray]:
 def first_adam_step(params: Tree, slopes: Tree, rate: float, epsilon: float) -> Tree:
     """Adam from zero moments: both bias corrections cancel, so p - rate g / (|g| + epsilon)."""
     if isinstance(params, dict):
-        return {
-            key: first_adam_step(params[key], slopes[key], rate, epsilon) for key in params
-        }
+        return {key: first_adam_step(params[key], slopes[key], rate, epsilon) for key in params}
     return params - rate * slopes / (np.abs(slopes) + epsilon)
 
 

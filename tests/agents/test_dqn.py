@@ -5,7 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax.tree_utils as otu
 import pytest
-from tests.agents.reference import added, first_adam_step, gradient, leaves, perceptron, scaled, to_float64
+from tests.agents.reference import (
+    added,
+    first_adam_step,
+    gradient,
+    leaves,
+    perceptron,
+    scaled,
+    to_float64,
+)
 
 from sparse_rl.agents.dqn import DQN, DQNState
 from sparse_rl.config import DQNConfig

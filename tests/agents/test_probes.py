@@ -49,9 +49,7 @@ def trained(agent: str, probe: str, steps: int = 3_000) -> tuple[Program, Popula
     )
     mesh = population.mesh(jax.devices()[:1])
     layers = {"sac": 3, "dqn": 2}[agent]
-    state = population.init(
-        program, mesh, jnp.arange(SEEDS), jnp.zeros((SEEDS, layers), jnp.int32)
-    )
+    state = population.init(program, mesh, jnp.arange(SEEDS), jnp.zeros((SEEDS, layers), jnp.int32))
     state = population.collect_chunk(program, mesh)(state, jnp.int32(200))
     return program, population.train_chunk(program, mesh)(state, jnp.int32(steps))
 
@@ -76,7 +74,9 @@ def test_constant_reward(agent: str) -> None:
 @pytest.mark.parametrize("agent", ["sac", "dqn"])
 def test_the_best_action_is_found(agent: str) -> None:
     program, state = trained(agent, "action-reward")
-    best = jax.vmap(program.agent.act, (0, None))(state.members.agent.policy.params, jnp.ones((1, 1)))
+    best = jax.vmap(program.agent.act, (0, None))(
+        state.members.agent.policy.params, jnp.ones((1, 1))
+    )
     if agent == "sac":
         np.testing.assert_allclose(best, 0.5, atol=0.15)  # reward 1 - (a - 0.5)^2
     else:

@@ -5,7 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax.tree_utils as otu
 import pytest
-from tests.agents.reference import added, first_adam_step, gradient, leaves, perceptron, scaled, to_float64
+from tests.agents.reference import (
+    added,
+    first_adam_step,
+    gradient,
+    leaves,
+    perceptron,
+    scaled,
+    to_float64,
+)
 from scipy import stats
 
 from sparse_rl.agents.sac import SAC, SACState
@@ -19,9 +27,7 @@ ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
 @pytest.fixture(scope="module")
 def agent() -> SAC:
     return SAC(
-        config=SACConfig(
-            learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7
-        ),
+        config=SACConfig(learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7),
         actor=GaussianActor(MLP((4,)), ACTION),
         critic=Critic(MLP((4,))),
         observation=jax.ShapeDtypeStruct((3,), jnp.float32),
@@ -48,7 +54,9 @@ def batch() -> Batch:
     )
 
 
-def sampled(actor: dict, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sampled(
+    actor: dict, observation: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Action and log probability by the change of variables, term by term."""
     mean = perceptron(actor, observation, "mean")
     std = np.exp(np.clip(perceptron(actor, observation, "log_std"), -20, 2))
@@ -86,9 +94,7 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
     # Temperature: the loss is on log alpha.
     action, log_prob = sampled(actor, data.observation, noise)
     slope = -(mean(log_prob) - ACTION)
-    np.testing.assert_allclose(
-        new.log_temperature, np.log(0.7) - RATE * np.sign(slope), rtol=1e-4
-    )
+    np.testing.assert_allclose(new.log_temperature, np.log(0.7) - RATE * np.sign(slope), rtol=1e-4)
 
     # Critics, with the temperature from before.
     next_action, next_log_prob = sampled(actor, data.next_observation, next_noise)
@@ -114,9 +120,7 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
         return mean(temperature * log_prob - lowest)
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4)
-    check_moment(
-        new.policy.optimizer, added(gradient(actor_loss, actor), scaled(actor, DECAY))
-    )
+    check_moment(new.policy.optimizer, added(gradient(actor_loss, actor), scaled(actor, DECAY)))
 
     # Targets last, from the updated critics.
     blended = added(scaled(stepped, 0.1), scaled(targets, 0.9))
