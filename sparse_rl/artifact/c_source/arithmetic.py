@@ -14,11 +14,10 @@ DOT_TYPES = """\
 /* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
 #ifdef __clang__
 typedef int16_t dot_unsigned;
-typedef int16_t dot_signed;
 #else
 typedef uint8_t dot_unsigned;
-typedef int8_t dot_signed;
 #endif
+typedef int16_t dot_signed;
 
 """
 

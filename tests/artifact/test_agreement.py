@@ -1,0 +1,92 @@
+"""Every format against the JAX network on 10,000 observations of real episodes."""
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sparse_rl.actor_episodes import observation_of, output_of, play
+from sparse_rl.artifact import reference
+from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.delivery import prepare, write
+from sparse_rl.artifact.graph import ArgMax
+from sparse_rl.artifact.lowering import lower
+from sparse_rl.artifact.packed import Provenance
+from sparse_rl.envs import make
+from sparse_rl.networks import GaussianActor, QNetwork, make_torso
+from sparse_rl.quantization.aqt import dot_products
+
+pytest.importorskip("onnxruntime")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_compiler() is None, reason="no C compiler found"),
+]
+NUMBER = 10_000
+
+
+def policy(environment, torso, hidden, quantization):
+    """(network, parameters pruned to 90 %, graph) of an untrained policy."""
+    dots = dot_products(quantization)
+    spec = environment.spec
+    body = make_torso(torso, hidden, dots)
+    seen = observation_of(spec)
+    discrete = isinstance(output_of(spec), ArgMax)
+    network = (
+        QNetwork(body, spec.action.n, dots)
+        if discrete
+        else GaussianActor(body, len(spec.action.low), dots)
+    )
+    blank = jnp.zeros((1, *seen.shape), seen.dtype)
+    params = network.init(jax.random.key(3), blank)["params"]
+    params = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: (
+            3 * jnp.where(jnp.abs(leaf) > jnp.quantile(jnp.abs(leaf), 0.9), leaf, 0)
+            if path[-1].key == "kernel"
+            else leaf
+        ),
+        params,
+    )
+    arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
+    return network, params, lower(arrays, torso, quantization, seen, output_of(spec))
+
+
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize(
+    ("name", "torso", "hidden", "episodes"),
+    [
+        ("gymnax/Pendulum-v1", "mlp", (256, 256), 50),
+        ("gymnax/Breakout-MinAtar", "minatar", (128,), 2000),
+    ],
+)
+def test_all_formats_act_as_the_jax_network(tmp_path, name, torso, hidden, episodes, quantization):
+    environment = make(name, evaluation=True)
+    network, params, graph = policy(environment, torso, hidden, quantization)
+    played = play(lambda seen: reference.act(graph, seen), environment, episodes, 0, NUMBER)
+    observations = played.observations
+    assert len(observations) == NUMBER
+    result = network.apply({"params": params}, jnp.asarray(observations))
+    outputs = np.asarray(result if isinstance(graph.output, ArgMax) else result[0])
+    expected = reference.action_of(graph, outputs)
+    delivery = prepare(graph, Provenance(), observations)
+    # `write` runs each file on all observations and gives the largest difference from the graph.
+    differences = {
+        form: write(delivery, form, tmp_path).difference for form in ("packed", "c", "onnx")
+    }
+    graphs = np.abs(reference.act(graph, observations) - expected)
+    if isinstance(graph.output, ArgMax):
+        # Two actions with the same value within rounding are the one thing that may be exchanged.
+        assert np.mean(graphs != 0) <= 1e-3
+        assert max(differences.values()) <= 1e-3
+    else:
+        assert graphs.max() <= 1e-5
+        assert max(differences.values()) <= 1e-5
+    if quantization == "int8":
+        expected_return = played.returns.mean()
+        from sparse_rl.artifact import fixed_point
+
+        again = play(
+            lambda seen: fixed_point.act(delivery.fixed_point, seen), environment, episodes, 0
+        )
+        error = np.hypot(played.returns.std(), again.returns.std()) / np.sqrt(episodes)
+        assert abs(again.returns.mean() - expected_return) <= 2.6 * error
