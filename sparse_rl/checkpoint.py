@@ -68,12 +68,33 @@ class Manifest:
         return self.replay != "none"
 
 
+class Interval:
+    """When a checkpoint is due. Steps are those of one member since the study began."""
+
+    def __init__(self, settings: CheckpointConfig) -> None:
+        self._settings = settings
+        self.restart(0)
+
+    def restart(self, steps: int) -> None:
+        """Counts from here."""
+        self._time, self._steps = time.monotonic(), steps
+
+    def is_over(self, steps: int) -> bool:
+        """Whether it is time for the next one."""
+        settings = self._settings
+        if settings.every == 0:
+            return False
+        if settings.unit == "steps":
+            return steps - self._steps >= settings.every
+        return time.monotonic() - self._time >= 60 * settings.every
+
+
 class Checkpoints:
     """The checkpoints of one run directory.
 
     Args:
         folder: where they are.
-        settings: how often, how many, with or without rings.
+        settings: how many, with or without rings.
         experiment: the configuration's digest: a checkpoint continues no other experiment.
         sizes: the number of members of each phase in the plan.
     """
@@ -85,18 +106,6 @@ class Checkpoints:
         self._settings = settings
         self._experiment = experiment
         self._sizes = sizes
-        self._last_time = time.monotonic()
-        self._last_position = Position(0, 0, 0)
-
-    def due(self, phase: int, clock: int) -> bool:
-        """Whether it is time for the next one."""
-        every = self._settings.every
-        if every == 0:
-            return False
-        if self._settings.unit == "minutes":
-            return time.monotonic() - self._last_time >= 60 * every
-        last = self._last_position
-        return clock - (last.clock if last.phase == phase else 0) >= every
 
     def save(self, position: Position, state: Population, ends: Mapping[int, Population]) -> Saved:
         """Writes a checkpoint; then those go that are too old.
@@ -116,7 +125,6 @@ class Checkpoints:
         written += self._write(folder, position, state, tuple(ends))
         if devices.is_first():
             self._remove_old()
-        self._last_time, self._last_position = time.monotonic(), position
         return Saved(folder, written, time.perf_counter() - began)
 
     def newest_first(self) -> list[Path]:

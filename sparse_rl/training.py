@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from sparse_rl import devices, evaluation, memory, population
-from sparse_rl.checkpoint import Checkpoints, Position
+from sparse_rl.checkpoint import Checkpoints, Interval, Position
 from sparse_rl.config import Config
 from sparse_rl.interruption import Interrupted, Interruption, watch
 from sparse_rl.measurement import Metrics, measure, of_the_end, returns_of
@@ -30,6 +30,8 @@ from sparse_rl.tensor_file import Corrupt
 
 CHUNK_SECONDS = 1.0
 """How long the compiled program may run before the outer loop looks up."""
+FIRST_CHUNK = 10
+"""Iterations of a phase's first chunk, by which its speed becomes known."""
 
 
 class Journey(NamedTuple):
@@ -47,6 +49,7 @@ class Session:
     study: Study
     recorder: Recorder
     checkpoints: Checkpoints
+    interval: Interval
     progress: Progress
     interruption: Interruption
 
@@ -68,7 +71,8 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         recorder.path / "checkpoints", config.checkpoint, config.digest(), sizes
     )
     with recorder, watch(progress.interrupted) as interruption:
-        session = Session(study, recorder, checkpoints, progress, interruption)
+        interval = Interval(config.checkpoint)
+        session = Session(study, recorder, checkpoints, interval, progress, interruption)
         progress.start(config, study.phases, recorder.path, study.mesh.devices.size)
         memory.require(study, progress.say)
         if config.resume:
@@ -77,6 +81,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         else:
             recorder.create(config, command_line())
             journey = begin(session)
+        interval.restart(steps_done(study, journey))
         while True:
             phase = study.phases[journey.phase]
             journey = run_phase(session, journey)
@@ -119,7 +124,9 @@ def resume(session: Session) -> Journey:
             state = load(session, folder, index)
             ends = {end: load(session, checkpoints.end(end), end) for end in manifest.ends}
         except Corrupt as error:
-            session.progress.warn(f"{error}; going back to the checkpoint before it")
+            session.progress.warn(
+                f"checkpoint {folder.name}: {error}; going back to the one before it"
+            )
             checkpoints.set_aside(folder)
             continue
         session.progress.resumed(study.phases, index, int(state.clock))
@@ -179,7 +186,7 @@ def run_phase(session: Session, journey: Journey) -> Journey:
     )
     while clock < phase.end:
         stop = next_stop(clock, phase, config.evaluation.every)
-        steps = 10 * per_iteration
+        steps = FIRST_CHUNK * per_iteration
         if seconds_per_step is not None:
             quick = int(CHUNK_SECONDS / seconds_per_step) // per_iteration * per_iteration
             steps = max(quick, per_iteration)
@@ -214,13 +221,22 @@ def record(session: Session, phase: Phase, name: str, clock: int, metrics: Metri
     session.progress.measured(phase, clock, metrics)
 
 
+def steps_done(study: Study, journey: Journey) -> int:
+    """Environment steps of one member since the study began, through all its phases."""
+    before = sum(phase.end - phase.begin for phase in study.phases[: journey.phase])
+    return before + int(journey.state.clock) - study.phases[journey.phase].begin
+
+
 def pause(session: Session, journey: Journey) -> None:
     """Writes a checkpoint if one is due, and stops here if somebody wishes so."""
-    checkpoints, clock = session.checkpoints, int(journey.state.clock)
+    steps = steps_done(session.study, journey)
     wish = int(devices.agree(session.interruption.signal))
-    if devices.agree(wish or checkpoints.due(journey.phase, clock)):
-        position = Position(journey.phase, clock, session.recorder.metrics_bytes())
-        session.progress.saved(checkpoints.save(position, journey.state, journey.ends))
+    if devices.agree(wish or session.interval.is_over(steps)):
+        clock, length = int(journey.state.clock), session.recorder.metrics_bytes()
+        position = Position(journey.phase, clock, length)
+        saved = session.checkpoints.save(position, journey.state, journey.ends)
+        session.progress.saved(saved)
+        session.interval.restart(steps)
     if wish:
         raise Interrupted(wish, f"python -m sparse_rl.train --resume {session.recorder.path}")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sparse_rl import population, tensor_file
-from sparse_rl.checkpoint import Checkpoints, Position
+from sparse_rl.checkpoint import Checkpoints, Interval, Position
 from sparse_rl.config import CheckpointConfig, ConfigError, from_mapping
 from sparse_rl.phases import Phase
 from sparse_rl.population import Population
@@ -153,7 +153,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, where: str) -> None:
 
 def test_another_experiment_is_refused(tmp_path: Path) -> None:
     folder = checkpoints(tmp_path).save(Position(0, 17, 0), collected(1), {}).path
-    with pytest.raises(ConfigError, match="resume: .* is of experiment abc"):
+    with pytest.raises(ConfigError, match=r"resume: .* is of experiment abc"):
         checkpoints(tmp_path, digest="xyz").manifest(folder)
 
 
@@ -181,7 +181,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file in its place")
-    with pytest.raises(ConfigError, match="checkpoint: cannot write .*: .*there is none yet"):
+    with pytest.raises(ConfigError, match=r"checkpoint: cannot write .*: .*there is none yet"):
         checkpoints(tmp_path).save(Position(0, 17, 0), collected(1), {})
 
 
@@ -206,20 +206,22 @@ def test_what_a_killed_process_left_is_no_checkpoint(
     assert list(store.folder.iterdir()) == [saved.path]
 
 
-def test_when_the_next_one_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_next_one_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    by_time = checkpoints(tmp_path, every=2)
-    assert not by_time.due(0, 10**6)
+    by_time = Interval(CheckpointConfig(every=2))
+    assert not by_time.is_over(10**6)
     now += 120
-    assert by_time.due(0, 0)
-    by_steps = checkpoints(tmp_path, every=10, unit="steps")
-    assert [by_steps.due(0, clock) for clock in (0, 9, 10)] == [False, False, True]
-    by_steps.save(Position(0, 17, 0), collected(1), {})
-    assert [by_steps.due(0, clock) for clock in (26, 27)] == [False, True]
-    never = checkpoints(tmp_path, every=0)
+    assert by_time.is_over(0)
+    by_time.restart(0)
+    assert not by_time.is_over(10**6)
+    by_steps = Interval(CheckpointConfig(every=10, unit="steps"))
+    assert [by_steps.is_over(steps) for steps in (0, 9, 10)] == [False, False, True]
+    by_steps.restart(17)
+    assert [by_steps.is_over(steps) for steps in (26, 27)] == [False, True]
+    never = Interval(CheckpointConfig(every=0))
     now += 1e9
-    assert not never.due(0, 10**9)
+    assert not never.is_over(10**9)
 
 
 def test_the_manifest_is_readable(tmp_path: Path) -> None:
