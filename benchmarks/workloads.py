@@ -71,7 +71,20 @@ def prepare(
     With a mask interval half of every layer is to go in the end, and the schedule is so long that
     it never ends.
     """
-    config: Config = from_mapping(values)
+    return of_config(
+        from_mapping(values), environment, members, devices, quantization, mask_interval
+    )
+
+
+def of_config(
+    config: Config,
+    environment: VectorEnv,
+    members: int,
+    devices: int,
+    quantization: str = "float32",
+    mask_interval: int | None = None,
+) -> Workload:
+    """As `prepare`, of a checked configuration."""
     agent = build(config, environment.spec, dot_products(quantization))  # type: ignore[arg-type]
     pruning = mask_interval and GradualPruning(CubicSchedule(0, 2**30, mask_interval))
     program = Program(
@@ -128,4 +141,3 @@ def update_flops(workload: Workload) -> int:
         single.ring,
         single.learn_key,
     )
-
