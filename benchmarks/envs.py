@@ -8,9 +8,12 @@ Alone: random actions in one jitted loop, everything included that a training st
 time limit, resets and, for environments on the host, the way there and back. *Library*: the vector
 environment of Gymnasium or ALE with the same number of environments, in a plain Python loop.
 
-Inside training (`--training`): SAC, 2 x 256, batch 256, an update per step and member, with the
-environment, and again with one that does nothing but has the same shapes. The difference is what
-the environment costs there; *overhead* is that difference relative to the environment alone.
+Inside training (`--training`): SAC with an update per step and member, once with the paper's
+2 x 256 units and batch 256, where the environment is lost in the noise of the updates, and once
+with 2 x 32 units and batch 16, where it is not. With the environment, and again with one that does
+next to nothing but has the same shapes. The *difference* is what the environment costs there, to
+be compared with the environment *alone*. All in milliseconds per step of all members; *processor*
+adds up the cores.
 """
 
 import time
@@ -108,38 +111,68 @@ def library(name: str, batch: int, seconds: float = 1.0) -> float | None:
 
 @dataclass(frozen=True)
 class Still:
-    """An environment in which nothing happens and nothing is computed."""
+    """An environment that computes next to nothing: waves, whatever one does.
+
+    Not zeros: with nothing to learn, gradients become denormal numbers, which are slow.
+    """
 
     spec: EnvSpec
 
     def reset(self, keys: Any) -> tuple[Any, Any]:
-        return keys, self._observation(keys.shape[0])
+        phase = jnp.arange(keys.shape[0], dtype=jnp.float32)
+        return phase, self._observation(phase)
 
     def step(self, state: Any, action: Any) -> tuple[Any, Outcome]:
-        batch = state.shape[0]
-        no = jnp.zeros(batch, bool)
-        return state, Outcome(self._observation(batch), jnp.zeros(batch), no, no, ~no)
+        phase = state + 1.0
+        no = jnp.zeros(phase.shape, bool)
+        return phase, Outcome(self._observation(phase), jnp.sin(phase), no, no, ~no)
 
-    def _observation(self, batch: int) -> jax.Array:
-        return jnp.zeros((batch, *self.spec.observation_shape), self.spec.observation_dtype)
+    def _observation(self, phase: jax.Array) -> jax.Array:
+        shape = self.spec.observation_shape
+        entries = jnp.arange(np.prod(shape), dtype=jnp.float32).reshape(shape)
+        waves = jnp.sin(entries + phase.reshape(-1, *[1] * len(shape)))
+        return waves.astype(self.spec.observation_dtype)
 
 
-def in_training(name: str, members: int, repeats: int, iterations: int) -> tuple[float, float]:
-    """Seconds per iteration of SAC with the environment, and with one that does nothing."""
-    config = replace(Config(), environment=name, seeds=members)
-    config = replace(config, replay=replace(config.replay, capacity=20_000), devices=1)
+def in_training(name: str, members: int, width: int, batch: int, repeats: int) -> dict[str, Any]:
+    """One row: SAC with the environment, with one that does nothing, and the environment alone.
+
+    The three take turns, so that other users of the machine disturb them alike.
+    """
+    config = replace(Config(), environment=name, seeds=members, devices=1)
+    config = replace(
+        config,
+        replay=replace(config.replay, capacity=20_000, batch_size=batch),
+        network=replace(config.network, hidden=(width, width)),
+    )
+    iterations = 20 if width >= 256 else 200
     prepared = study.prepare(config)
-    seconds = []
+    runs: list[list[Any]] = []
     for environment in (prepared.environment, Still(prepared.environment.spec)):
         variant = prepared._replace(environment=environment)
         dense = next(phase for phase in variant.phases if phase.name == "dense")
         chunk = population.train_chunk(variant.program(dense), variant.mesh)
-        first = variant.fresh(dense)
-        timing, _ = harness.measure_steps(
-            jax.jit(lambda p, chunk=chunk: chunk(p, jnp.int32(iterations))), first, repeats
-        )
-        seconds.append(timing.median / iterations)
-    return seconds[0], seconds[1]
+        steps = jnp.int32(iterations)
+        runs.append([lambda p, chunk=chunk, steps=steps: chunk(p, steps), variant.fresh(dense)])
+    walk, state = random_walk(prepared.environment, members, iterations)
+    runs.append([jax.jit(walk), state])
+    wall, processor = np.zeros((repeats + 1, 3)), np.zeros((repeats + 1, 3))
+    for repeat in range(repeats + 1):
+        for i, run in enumerate(runs):
+            before, before_processor = time.perf_counter(), time.process_time()
+            run[1] = jax.block_until_ready(run[0](run[1]))
+            wall[repeat, i] = time.perf_counter() - before
+            processor[repeat, i] = time.process_time() - before_processor
+    row: dict[str, Any] = {"environment": name, "members": members, "units": width}
+    for kind, seconds in (("wall", wall), ("processor", processor)):
+        each = 1e3 / iterations * seconds[1:]  # the first repeat compiles
+        full, still, single = np.median(each, axis=0)
+        difference = np.median(each[:, 0] - each[:, 1])
+        row[f"{kind}_ms_training"] = float(full)
+        row[f"{kind}_ms_without"] = float(still)
+        row[f"{kind}_ms_alone"] = float(single)
+        row[f"{kind}_ms_difference"] = float(difference)
+    return row
 
 
 def main() -> None:
@@ -151,25 +184,11 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     if arguments.training:
-        for name in arguments.only or [
-            "mujoco/HalfCheetah-v4?impl=host",
-            "mujoco/Hopper-v4?impl=host",
-        ]:
+        host = ["mujoco/HalfCheetah-v4?impl=host", "mujoco/Hopper-v4?impl=host"]
+        for name in arguments.only or host:
             for batch in arguments.batch:
-                before = alone(name, batch, arguments.repeats).median
-                full, still = in_training(name, batch, arguments.repeats, iterations=100)
-                after = alone(name, batch, arguments.repeats).median
-                single = (before + after) / 2  # other users of the machine come and go
-                rows.append(
-                    {
-                        "environment": name,
-                        "members": batch,
-                        "training_ms": 1e3 * full,
-                        "training_without_ms": 1e3 * still,
-                        "environment_alone_ms": 1e3 * single,
-                        "overhead_percent": 100 * ((full - still) / single - 1),
-                    }
-                )
+                for width, minibatch in ((256, 256), (32, 16)):
+                    rows.append(in_training(name, batch, width, minibatch, arguments.repeats))
         harness.report("Environments inside training", rows, arguments.json)
         return
     for name in arguments.only or NAMES:
