@@ -16,12 +16,14 @@ from typing import IO, Any, NamedTuple, Self
 
 import jax
 import numpy as np
+import pandas as pd
 from safetensors.numpy import save
 
 from sparse_rl import devices
 from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
-from sparse_rl.report.run_directory import COLUMNS
+from sparse_rl.report.event_files import append_events
+from sparse_rl.report.run_directory import COLUMNS, EVENTS
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.tensor_file import Corrupt
 
@@ -130,11 +132,13 @@ class Recorder:
                 os.truncate(file, length)
 
     def append(self, rows: list[Row]) -> None:
-        """Adds rows to metrics.csv."""
+        """Adds rows to metrics.csv and to the event files."""
         if not self._writes:
             return
-        with self._naming_errors(), (self.path / "metrics.csv").open("a", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+        with self._naming_errors():
+            with (self.path / "metrics.csv").open("a", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(rows)
+            append_events(pd.DataFrame(rows, columns=COLUMNS), self.path / EVENTS)
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file under a temporary name, then renames it."""

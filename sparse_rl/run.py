@@ -78,6 +78,16 @@ class Run:
         """One trained policy as a function of an observation, or of a batch of them."""
         return Actor(self.packed(arm, seed))
 
+    def write_report(self) -> Path:
+        """Tables and figures as one page, report/index.html, and whole event files; its path."""
+        # Imported here: drawing needs Matplotlib, and few who load a run draw.
+        from sparse_rl.report.event_files import write_event_files
+        from sparse_rl.report.findings import analyse
+        from sparse_rl.report.page import write_report
+
+        write_event_files(self.metrics, self.path / run_directory.EVENTS)
+        return write_report([analyse(run_directory.read_run(self.path))], self.path / "report")
+
     def summary_text(self) -> str:
         """The summary as Markdown, headed by what was run."""
         config = self.config

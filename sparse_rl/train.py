@@ -12,7 +12,7 @@ def main(config: Config) -> None:
     """Runs the study that `config` describes, watched from the terminal."""
     # Imported here, so that --help and a mistyped option answer at once, and JAX starts with the
     # devices that were asked for.
-    from sparse_rl.devices import configure
+    from sparse_rl.devices import configure, is_first
 
     configure(config.devices, config.distributed)
     from sparse_rl.interruption import Interrupted
@@ -21,7 +21,9 @@ def main(config: Config) -> None:
 
     progress = for_console()
     try:
-        train(config, progress)
+        run = train(config, progress)
+        if is_first():
+            progress.say(f"report: {run.write_report()}")
     except Interrupted as stop:
         progress.stop()
         progress.say(f"stopped; to go on: {stop}")

@@ -64,3 +64,11 @@ def test_a_second_run_does_not_overwrite_the_first(run: sparse_rl.Run) -> None:
         sparse_rl.train(run.config)
     assert (run.path / "metrics.csv").read_bytes() == before
     assert not Path(f"{run.path}/metrics.csv.part").exists()
+
+
+def test_the_report_and_the_event_files_lie_in_the_run_directory(run: sparse_rl.Run) -> None:
+    member = run.path / "tensorboard" / "0.5-int8" / "seed-6"
+    assert list(member.glob("events.out.tfevents.*")), "written while the run went on"
+    page = run.write_report()
+    assert page == run.path / "report" / "index.html"
+    assert "0.5-int8" in page.read_text()

@@ -17,6 +17,8 @@ COLUMNS = ("step", "phase", "seed", "sparsity", "quantization", "metric", "value
 PHASES = ("prefill", "dense", "prune", "finetune", "quantize", "final")
 QUANTIZATIONS = ("float32", "int8w", "int8")
 ARM = ["sparsity", "quantization"]
+EVENTS = "tensorboard"
+"""The folder of a run directory that `tensorboard --logdir` reads."""
 
 
 @dataclass(frozen=True)
