@@ -1,0 +1,63 @@
+"""What the documentation tells a reader to type: commands, programs, files and edits."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+_BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINE = re.compile(r"^[ \t]*(?:\$ )?(?:\S*/)?python -m sparse_rl\.(\w+)(.*)$", re.MULTILINE)
+_INLINE = re.compile(r"`python -m sparse_rl\.(\w+)([^`\n]*)`")
+
+
+class Command(NamedTuple):
+    """`python -m sparse_rl.<name> <words>`, and the page that says it."""
+
+    page: str
+    name: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.name} {shlex.join(self.words)}"
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the file that it stands for ("" for none) and its text."""
+
+    language: str
+    title: str
+    text: str
+
+
+def commands(page: Path) -> list[Command]:
+    """All commands of this project on a page, in blocks and in sentences."""
+    text = page.read_text().replace("\\\n", " ")
+    found = [*_LINE.finditer(text), *_INLINE.finditer(text)]
+    name = str(page.relative_to(ROOT))
+    return [
+        Command(name, match[1], tuple(shlex.split(match[2], comments=True)))
+        for match in sorted(found, key=lambda match: match.start())
+    ]
+
+
+def blocks(page: Path) -> list[Block]:
+    """All fenced blocks of a page."""
+    return [
+        Block(match[1], match[2] or "", match[3]) for match in _BLOCK.finditer(page.read_text())
+    ]
+
+
+def edited(text: str, difference: str) -> str:
+    """`text` after an edit: lines that begin with + come in, with - go, all others must be there.
+
+    Raises ValueError where the lines that must be there are not, or are there more than once.
+    """
+    lines = difference.splitlines(keepends=True)
+    before = "".join(line[1:] for line in lines if line[0] != "+")
+    after = "".join(line[1:] for line in lines if line[0] != "-")
+    if (times := text.count(before)) != 1:
+        raise ValueError(f"found {times} times, needed is once:\n{before}")
+    return text.replace(before, after)

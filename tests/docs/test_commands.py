@@ -1,0 +1,76 @@
+"""Every command of the documentation, parsed by the program that it is meant for."""
+
+import functools
+import importlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tyro
+
+from sparse_rl import command_line
+from sparse_rl.config import ConfigError
+from tests.docs.blocks import PAGES, ROOT, Command, commands
+
+ALL = [command for page in PAGES for command in commands(page)]
+PROGRAMS = ("evaluate", "export", "render", "report")
+
+
+def parse(command: Command) -> Any:
+    """What the program would be called with; SystemExit or ConfigError where it would refuse."""
+    if command.name == "train":
+        return command_line.parse(command.words)
+    package = f"sparse_rl.{command.name}"
+    module = importlib.import_module(f"{package}.__main__" if is_package(package) else package)
+
+    @functools.wraps(module.main)
+    def record(*values: Any, **named: Any) -> tuple[Any, ...]:
+        return values, named
+
+    return tyro.cli(record, args=command.words)
+
+
+def is_package(name: str) -> bool:
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.submodule_search_locations is not None
+
+
+@pytest.mark.parametrize("command", ALL, ids=str)
+def test_command_is_understood(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if command.name == "train":  # configs/ is found beside where one stands
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "configs").symlink_to(ROOT / "configs")
+    if "--resume" in command.words:
+        run = tmp_path / command.words[command.words.index("--resume") + 1]
+        run.mkdir(parents=True)
+        (run / "config.yaml").write_text((ROOT / "configs" / "sac_pendulum.yaml").read_text())
+    if command.words == ("--help",) and command.name == "train":
+        with pytest.raises(SystemExit) as end:
+            command_line.show_help()
+        assert end.value.code == 0
+    else:
+        assert parse(command) is not None
+
+
+def test_every_program_has_commands() -> None:
+    count = Counter(command.name for command in ALL)
+    assert set(count) == {"train", *PROGRAMS}
+    assert min(count.values()) >= 3
+
+
+@pytest.mark.parametrize(
+    "words", [["--seed", "3"], ["--sparsity.levels", "1.2"], ["sac_pendulums"], ["--out"]]
+)
+def test_a_renamed_option_would_be_seen(words: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        parse(Command("here", "train", tuple(words)))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_renamed_option_of_a_program_would_be_seen(name: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse(Command("here", name, ("x", "--arms", "0.9")))
+    assert end.value.code == 2

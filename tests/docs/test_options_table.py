@@ -1,0 +1,25 @@
+"""The table of options in docs/commands/train.md against the configuration itself."""
+
+import re
+from operator import attrgetter
+
+import pytest
+
+from sparse_rl.config import Config
+from tests.docs.blocks import ROOT
+
+PAGE = ROOT / "docs" / "commands" / "train.md"
+ROWS = re.findall(r"^\| `([a-z_.]+)` \| (?:`(.+?)`)? ?\|", PAGE.read_text(), re.MULTILINE)
+OPTIONS = [(name, default) for name, default in ROWS if not name.startswith("config.yaml")]
+
+
+def test_the_table_was_found() -> None:
+    assert len(OPTIONS) >= 12
+
+
+@pytest.mark.parametrize(("name", "default"), OPTIONS)
+def test_default(name: str, default: str) -> None:
+    value = attrgetter(name)(Config())
+    values = value if isinstance(value, tuple) else (value,)
+    said = " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in values)
+    assert said == default

@@ -1,0 +1,71 @@
+"""The quick start, typed as it stands; only the number of steps is smaller."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sparse_rl
+from tests.docs.blocks import ROOT, blocks, commands
+
+PAGE = ROOT / "docs" / "quickstart.md"
+SMALL = {
+    "training.steps": 500,
+    "training.learning_starts": 100,
+    "evaluation.every": 500,
+    "evaluation.final_episodes": 2,
+}
+
+
+@pytest.mark.slow
+def test_commands(tmp_path: Path) -> None:
+    smaller = [word for key, value in SMALL.items() for word in (f"--{key}", str(value))]
+    said = []
+    for command in commands(PAGE):
+        words = [*command.words, *(smaller if command.name == "train" else [])]
+        done = subprocess.run(
+            [sys.executable, "-m", f"sparse_rl.{command.name}", *words],
+            cwd=tmp_path,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        said.append(command.name)
+    assert said == ["train", "report", "export", "evaluate", "render"]
+    run = tmp_path / "runs" / "x"
+    page = (run / "report" / "index.html").read_text()
+    assert "0.98-int8" in page and "<svg" in page
+    delivered = run / "artifacts" / "0.98-int8"
+    assert (delivered / "film.gif").read_bytes()[:6] == b"GIF89a"
+    assert sparse_rl.load_actor(delivered / "actor.srl").provenance.arm == "0.98-int8"
+    assert {"seeds", "return (IQM)", "95 %", "minus dense", "P(better)", "verdict"} <= {
+        cell.strip() for cell in (run / "summary.md").read_text().splitlines()[2].split("|")
+    }
+
+
+@pytest.mark.slow
+def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = sparse_rl.load_config
+    training = {key.partition(".")[2]: value for key, value in SMALL.items() if "training" in key}
+
+    def load_smaller(name: str, **overrides: Any) -> sparse_rl.Config:
+        return load(name, **overrides, training=training, evaluation={"final_episodes": 2})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sparse_rl, "load_config", load_smaller, raising=False)
+    (program,) = (block.text for block in blocks(PAGE) if block.language == "python")
+    names: dict[str, Any] = {}
+    exec(compile(program, str(PAGE), "exec"), names)
+    assert list(names["run"].summary().arm) == [
+        "0",
+        "0.9",
+        "0.98",
+        "0-int8",
+        "0.9-int8",
+        "0.98-int8",
+    ]
+    assert abs(names["actor"]([1.0, 0.0, 0.0])[0]) <= 2.0

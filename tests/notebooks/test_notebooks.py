@@ -1,0 +1,102 @@
+"""Each notebook, run from top to bottom in its smallest sensible configuration.
+
+The notebooks themselves assert what they say: that numbers computed by hand are those of the table,
+that the formats agree. Here their results are checked against the run directories they leave.
+"""
+
+import json
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from tests.notebooks import execution
+
+NAMES = sorted(path.stem for path in execution.FOLDER.glob("*.ipynb"))
+
+
+def run_directory(folder: Path) -> Path:
+    """The one run that a notebook made."""
+    (found,) = (folder / "runs").iterdir()
+    return found
+
+
+@pytest.mark.slow
+def test_quickstart_trains_and_shows_the_policy(tmp_path: Path) -> None:
+    parameters = {"SEEDS": 2, "LEVELS": [0, 0.9], "STEPS": 500}
+    notebook = execution.run("01_quickstart", tmp_path, parameters)
+    shown = execution.text(notebook)
+    assert "dense until step 100, pruned until 400, fine-tuned until 500, int8 until 600" in shown
+    assert execution.images(notebook) == 2
+    table = (run_directory(tmp_path) / "summary.md").read_text()
+    assert all(f"| {arm} " in table for arm in ("0", "0.9", "0-int8", "0.9-int8"))
+    assert "0.9: 1,638 of 16,384 weights" in source_of_panel(tmp_path)
+
+
+def source_of_panel(folder: Path) -> str:
+    """The title that the notebook gives to the mask of hidden_1, made from the run itself."""
+    from safetensors.numpy import load_file
+
+    policies = load_file(run_directory(folder) / "policies" / "0.9.safetensors")
+    mask = policies["masks/hidden_1/kernel"][0]
+    return f"0.9: {mask.sum():,} of {mask.size:,} weights"
+
+
+@pytest.mark.slow
+def test_panel_computes_the_numbers_of_the_table(tmp_path: Path) -> None:
+    parameters = {"SEEDS": 3, "LEVELS": [0, 0.9, 0.98], "STEPS": 500}
+    notebook = execution.run("02_panel", tmp_path, parameters)
+    shown = execution.text(notebook)
+    assert execution.images(notebook) == 2
+    by_hand = next(line for line in shown.splitlines() if line.startswith("0.9-int8: "))
+    table = next(line for line in shown.splitlines() if line.startswith("the table says "))
+    # Two bootstraps with different random numbers: the ends differ by less than the seeds do.
+    hand, said = (
+        np.array([float(w.strip(",")) for w in line.split() if is_number(w)])
+        for line in (by_hand.partition(":")[2].replace("95 %", ""), table)
+    )
+    assert hand[0] == pytest.approx(said[0], abs=0.06)
+    assert hand[1:] == pytest.approx(said[1:], abs=0.1 * (said[2] - said[1]) + 1)
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word.strip(","))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_deploy_delivers_every_format(tmp_path: Path) -> None:
+    parameters = {"LEVEL": 0.95, "STEPS": 500, "EPISODES": 2}
+    notebook = execution.run("03_deploy", tmp_path, parameters)
+    delivered = run_directory(tmp_path) / "artifacts" / "0.95-int8"
+    cost = json.loads((delivered / "cost.json").read_text())
+    size = (delivered / "actor.srl").stat().st_size
+    assert cost["bytes"]["packed"] == size
+    assert f"{size:,} bytes, runs in " in execution.text(notebook)
+    for file in ("actor.onnx", "c/srl_actor.c", "c/srl_actor.h", "film.gif"):
+        assert (delivered / file).stat().st_size > 0
+    assert execution.images(notebook) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_committed_clean(name: str) -> None:
+    """No outputs, a badge for this very notebook, and one cell of parameters before all others."""
+    notebook = nbformat.read(execution.FOLDER / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert f"/OWNER/sparse_rl/blob/main/notebooks/{name}.ipynb" in notebook.cells[0].source
+    assert [execution.tags(cell) for cell in code[:2]] == [["setup"], ["parameters"]]
+
+
+def test_every_notebook_is_run_here() -> None:
+    assert NAMES == ["01_quickstart", "02_panel", "03_deploy"]
+
+
+def test_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no parameters STEP"):
+        execution.run("01_quickstart", tmp_path, {"STEP": 1})
