@@ -39,35 +39,23 @@ def main(
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
-    from sparse_rl import config as configuration
-    from sparse_rl.actor_episodes import observation_of, output_of, play
+    from sparse_rl.actor_episodes import play
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.delivery import prepare, write
-    from sparse_rl.artifact.lowering import float32_bytes, lower, of_seed, read_policies
-    from sparse_rl.artifact.packed import Provenance
+    from sparse_rl.artifact.lowering import float32_bytes, of_seed, read_policies
     from sparse_rl.envs import make
-    from sparse_rl.report.run_directory import read_run
+    from sparse_rl.run import Run
 
-    study = read_run(run)
-    config = configuration.from_mapping(study.config)
-    returns = final_returns(study.metrics, arm)
+    study = Run(run)
+    config, returns = study.config, study.final_returns(arm)
     number = choose_seed(seed, returns, config.seed_numbers)
-    policies = read_policies(run / "policies" / f"{arm}.safetensors")
-    arrays = of_seed(policies, number - config.first_seed)
+    packed = study.packed(arm, number)
+    graph = packed.graph
     environment = make(config.environment, evaluation=True)
-    quantization = arm.partition("-")[2] or "float32"
-    graph = lower(
-        arrays,
-        config.network.torso,
-        quantization,  # type: ignore[arg-type]
-        observation_of(environment.spec),
-        output_of(environment.spec),
-    )
     played = play(
         lambda seen: reference.act(graph, seen), environment, episodes, number, _OBSERVATIONS
     )
-    about = Provenance(config.environment, arm, number, config.digest(), returns.get(number))
-    delivery = prepare(graph, about, played.observations)
+    delivery = prepare(graph, packed.provenance, played.observations)
     directory = out or run / "artifacts" / arm
     print(
         f"{config.environment}, arm {arm}, seed {number}: return {played.returns.mean():.6g} in "
@@ -86,7 +74,7 @@ def main(
         delivery.actor,
         delivery.actor.graph,
         played.observations[:1000],
-        float32_bytes(arrays),
+        float32_bytes(of_seed(read_policies(study.policies(arm)), number - config.first_seed)),
         sizes.get("onnx"),
     )
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,22 +83,6 @@ def main(
     temporary.replace(directory / "cost.json")
     print(cost.describe(report))
     print(directory / "cost.json")
-
-
-def final_returns(metrics, arm: str) -> dict[int, float]:  # type: ignore[no-untyped-def]
-    """Final return of every seed of an arm; ValueError where the arm has none."""
-    from sparse_rl.report.run_directory import arm_name
-
-    final = metrics[(metrics["phase"] == "final") & (metrics["metric"] == "return")]
-    arms: dict[str, dict[int, float]] = {}
-    for row in final.itertuples():
-        name = arm_name(row.sparsity, row.quantization)
-        arms.setdefault(name, {})[int(row.seed)] = float(row.value)
-    if arm not in arms:
-        raise ValueError(
-            f"--arm: found {arm}; allowed: {', '.join(arms) or 'none, the run is not finished'}"
-        )
-    return arms[arm]
 
 
 def choose_seed(asked: str, returns: dict[int, float], seeds: range) -> int:

@@ -27,7 +27,7 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        return configuration.from_yaml((self.path / "config.yaml").read_text())
+        return configuration.from_mapping(run_directory.read_config(self.path))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -53,6 +53,10 @@ class Run:
             raise ValueError(f"arm: found {arm}; allowed: {known}")
         return arms[arm]
 
+    def policies(self, arm: str) -> Path:
+        """The file with an arm's parameters and masks, stacked over seeds."""
+        return self.path / "policies" / f"{arm}.safetensors"
+
     def packed(self, arm: str, seed: int) -> PackedActor:
         """The policy of one seed of an arm as `sparse_rl.export` writes it.
 
@@ -62,7 +66,7 @@ class Run:
         if seed not in returns:
             known = f"{config.seed_numbers[0]} to {config.seed_numbers[-1]}"
             raise ValueError(f"seed: found {seed}; allowed: {known}")
-        arrays = read_policies(self.path / "policies" / f"{arm}.safetensors")
+        arrays = read_policies(self.policies(arm))
         spec = envs.make(config.environment, evaluation=True).spec
         graph = lower(
             of_seed(arrays, seed - config.first_seed),

@@ -73,7 +73,7 @@ def test_the_exported_actor_is_the_best_seed_and_plays(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arm", "seed", "message"),
     [
-        ("0.5", "best", "--arm: found 0.5; allowed: 0.9-int8"),
+        ("0.5", "best", "^arm: found 0.5; allowed: 0.9-int8"),
         ("0.9-int8", "7", "--seed: found 7; allowed: best, or 0 to 2"),
         ("0.9-int8", "first", "--seed: found first; allowed: best, or 0 to 2"),
     ],
