@@ -1,11 +1,11 @@
 """Train, prune and quantise reinforcement-learning policies, all seeds and levels at once.
 
-    import sparse_rl
+import sparse_rl
 
-    config = sparse_rl.load_config("sac_pendulum", seeds=3)
-    run = sparse_rl.train(config)
-    run.summary()
-    action = run.actor("0.98-int8", seed=0)(observation)
+config = sparse_rl.load_config("sac_pendulum", seeds=3)
+run = sparse_rl.train(config)
+run.summary()
+action = run.actor("0.98-int8", seed=0)(observation)
 """
 
 from typing import TYPE_CHECKING, Any

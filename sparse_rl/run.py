@@ -45,9 +45,10 @@ class Run:
         """
         final = self.metrics.query("phase == 'final' and metric == 'return'")
         arms: dict[str, dict[int, float]] = {}
-        for row in final.itertuples():
-            name = run_directory.arm_name(row.sparsity, row.quantization)
-            arms.setdefault(name, {})[int(row.seed)] = float(row.value)
+        columns = (final[name] for name in ("sparsity", "quantization", "seed", "value"))
+        for sparsity, quantization, seed, value in zip(*columns, strict=True):
+            name = run_directory.arm_name(sparsity, quantization)
+            arms.setdefault(name, {})[int(seed)] = float(value)
         if arm not in arms:
             known = ", ".join(arms) or "none, the run is not finished"
             raise ValueError(f"arm: found {arm}; allowed: {known}")

@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import zstandard
@@ -65,7 +65,10 @@ def write(path: Path, sources: Mapping[str, Source], compress: bool = False) -> 
     header = _header(sources)
     with path.open("wb") as file:
         sink = _Checksum(file)
-        stream = zstandard.ZstdCompressor(_LEVEL).stream_writer(sink) if compress else sink
+        # Any: zstandard asks for whole file objects where it needs these methods only.
+        stream: Any = sink
+        if compress:
+            stream = zstandard.ZstdCompressor(_LEVEL).stream_writer(cast(IO[bytes], sink))
         stream.write(struct.pack("<Q", len(header)))
         stream.write(header)
         for source in sources.values():
@@ -90,7 +93,9 @@ def read(path: Path, stored: Stored, compressed: bool = False) -> Iterator[tuple
             raise Corrupt(f"{path}: {path.stat().st_size} bytes instead of {stored.bytes}")
         with path.open("rb") as file:
             source = _Checksum(file)
-            stream = zstandard.ZstdDecompressor().stream_reader(source) if compressed else source
+            stream: Any = source
+            if compressed:
+                stream = zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], source))
             yield from _arrays(path, stream)
             while source.read(2**20):
                 pass

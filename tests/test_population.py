@@ -63,7 +63,7 @@ def chunks(agent: str) -> tuple[population.Chunk, population.Chunk]:
 
 
 def trained(agent: str, seeds: list[int], pruned: list[int], iterations: int = 25) -> Population:
-    """Twenty random steps, then `iterations` of training; `pruned` weights of the first layer go."""
+    """Twenty random steps, then training; `pruned` weights of the first layer go."""
     collect, train = chunks(agent)
     layers = LAYERS if agent == "sac" else LAYERS - 1
     counts = np.zeros((len(seeds), layers), np.int32)

@@ -5,6 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax.tree_utils as otu
 import pytest
+
+from sparse_rl.agents.dqn import DQN, DQNState
+from sparse_rl.config import DQNConfig
+from sparse_rl.networks import MLP, QNetwork
+from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
     first_adam_step,
@@ -14,11 +19,6 @@ from tests.agents.reference import (
     scaled,
     to_float64,
 )
-
-from sparse_rl.agents.dqn import DQN, DQNState
-from sparse_rl.config import DQNConfig
-from sparse_rl.networks import MLP, QNetwork
-from sparse_rl.replay import Batch
 
 ACTIONS, BATCH = 3, 6
 

@@ -5,6 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax.tree_utils as otu
 import pytest
+from scipy import stats
+
+from sparse_rl.agents.sac import SAC, SACState
+from sparse_rl.config import SACConfig
+from sparse_rl.networks import MLP, Critic, GaussianActor
+from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
     first_adam_step,
@@ -14,12 +20,6 @@ from tests.agents.reference import (
     scaled,
     to_float64,
 )
-from scipy import stats
-
-from sparse_rl.agents.sac import SAC, SACState
-from sparse_rl.config import SACConfig
-from sparse_rl.networks import MLP, Critic, GaussianActor
-from sparse_rl.replay import Batch
 
 ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
 
@@ -92,7 +92,7 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
         return float((x * data.weight).sum() / data.weight.sum())
 
     # Temperature: the loss is on log alpha.
-    action, log_prob = sampled(actor, data.observation, noise)
+    _, log_prob = sampled(actor, data.observation, noise)
     slope = -(mean(log_prob) - ACTION)
     np.testing.assert_allclose(new.log_temperature, np.log(0.7) - RATE * np.sign(slope), rtol=1e-4)
 
