@@ -40,6 +40,7 @@ def parse(arguments: Sequence[str]) -> Config:
         _refuse_changes(name, given)
         values = config_text.read_file(_run_directory(resumed) / "config.yaml")
         values["out"] = resumed
+        values.pop("distributed", None)  # its processes are gone
     for key, value in given:
         _put(values, key, value)
     return configuration.from_mapping(values)
