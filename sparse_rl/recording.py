@@ -7,6 +7,7 @@ import fcntl
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,8 +23,8 @@ from safetensors.numpy import save
 from sparse_rl import devices
 from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
-from sparse_rl.report.event_files import append_events
-from sparse_rl.report.run_directory import COLUMNS, EVENTS
+from sparse_rl.report.event_files import append_events, write_event_files
+from sparse_rl.report.run_directory import COLUMNS, EVENTS, read_metrics
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.tensor_file import Corrupt
 
@@ -115,21 +116,24 @@ class Recorder:
             return file.seek(0, os.SEEK_END)
 
     def cut_back(self, length: int | None) -> None:
-        """Shortens metrics.csv to what it was at a checkpoint; None: to its header.
+        """Shortens metrics.csv, and event files, to a checkpoint's length; None: to the header.
 
         Raises `Corrupt` where it is shorter than that.
         """
         file = self.path / "metrics.csv"
-        if length is None:
-            if self._writes:
-                self.write_text("metrics.csv", _HEADER)
-            return
         found = file.stat().st_size if file.exists() else 0
-        if found < length:
+        if length is not None and found < length:
             raise Corrupt(f"{file}: {found} bytes, fewer than the {length} at the checkpoint")
-        if self._writes:
-            with self._naming_errors():
+        if not self._writes:
+            return
+        with self._naming_errors():
+            if length is None:
+                self.write_text("metrics.csv", _HEADER)
+            else:
                 os.truncate(file, length)
+            # Event files may end within a record that nobody could read past.
+            shutil.rmtree(self.path / EVENTS, ignore_errors=True)
+            write_event_files(read_metrics(file), self.path / EVENTS)
 
     def append(self, rows: list[Row]) -> None:
         """Adds rows to metrics.csv and to the event files."""

@@ -77,6 +77,13 @@ def assert_same(run: Path, other: Run) -> None:
     for name in names:
         mine, theirs = run / "policies" / name, other.path / "policies" / name
         assert mine.read_bytes() == theirs.read_bytes(), name
+    assert event_sizes(run) == event_sizes(other.path)
+
+
+def event_sizes(run: Path) -> dict[str, int]:
+    """Event files hold times, so bytes differ; a record that is there twice, or not, shows here."""
+    files = (run / "tensorboard").rglob("events*")
+    return {str(path.relative_to(run)): path.stat().st_size for path in files}
 
 
 class Crash(Exception):
