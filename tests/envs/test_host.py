@@ -4,7 +4,12 @@ import os
 import subprocess
 import sys
 
+# Should it stand still, it says where.
 PROGRAM = """
+import faulthandler
+
+faulthandler.dump_traceback_later(200, exit=True)
+
 import jax, jax.numpy as jnp, numpy as np
 from jax.sharding import Mesh, PartitionSpec as P
 from sparse_rl.envs import make
@@ -62,7 +67,7 @@ def test_two_devices_agree_with_one_and_large_batches_do_not_deadlock() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.stdout.split()[-1:] == ["alive"], done.stderr[-2000:]
