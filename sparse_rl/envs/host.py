@@ -120,6 +120,7 @@ class HostEnv:
             result((), bool),
         )
         seed = jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now)
+        _workers(), _threads()  # they ask JAX for its devices, which the callback must not
         arguments = jax.tree.map(_in_pieces, (inner, seed, restart, action))
         step = jax.pure_callback(self._on_host, results, arguments)
         checked: HostStep = episodes.on_every_device(step, now)
@@ -138,6 +139,7 @@ class HostEnv:
 
 
 _PIECE = 64 * 1024  # bytes
+_SHORTEST_SLICE = 4  # environments
 
 
 @jax.tree_util.register_pytree_node_class
@@ -170,12 +172,14 @@ def _in_pieces(array: Array) -> _Pieces:
 
 
 def in_threads(work: Callable[[range], None], batch: int) -> None:
-    """Calls `work` on slices that cover range(batch), on all cores.
+    """Calls `work` on slices that cover range(batch), in several threads where there are cores.
 
-    Worth it where the work releases the interpreter's lock, as MuJoCo and ALE do in their steps.
+    Worth it where the work releases the interpreter's lock, as MuJoCo and ALE do in their steps,
+    and where the slices are not too short. More threads than cores would be worse than none: they
+    would wait for each other's lock.
     """
-    workers = min(_cores(), batch)
-    if workers == 1:
+    workers = min(_workers(), batch // _SHORTEST_SLICE)
+    if workers <= 1:
         work(range(batch))
         return
     bounds = [batch * i // workers for i in range(workers + 1)]
@@ -196,10 +200,16 @@ def as_doubles(words: UInt32[np.ndarray, "batch words"]) -> Float[np.ndarray, "b
     return np.array(words).view(np.float64)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@cache
+def _workers() -> int:
+    """Threads for one call; each device makes calls of its own, at the same time."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores // jax.local_device_count())
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="environment")
+    return ThreadPoolExecutor(
+        _workers() * jax.local_device_count(), thread_name_prefix="environment"
+    )
