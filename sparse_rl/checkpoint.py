@@ -5,8 +5,7 @@
     checkpoints/end-3/     the end of phase 3, for later phases that go on from it
 
 A directory is written under another name and renamed when the disk has all of it, so what has its
-final name is complete. Each process writes the rows of its own members. Rows that only fill up the
-devices are left out: a run may go on with another number of them.
+final name is complete.
 """
 
 from __future__ import annotations
@@ -18,20 +17,17 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 
-from sparse_rl import devices, tensor_file
+from sparse_rl import devices, population_file
 from sparse_rl.config import CheckpointConfig, ConfigError
-from sparse_rl.population import AXIS, Members, Population
-from sparse_rl.tensor_file import Corrupt, Source, Stored
+from sparse_rl.population import Population
+from sparse_rl.tensor_file import Corrupt, Stored
 
 FORMAT = 1
 
@@ -62,10 +58,6 @@ class Manifest:
     replay: str
     ends: tuple[int, ...]
     files: dict[str, list[tuple[str, Stored]]]
-
-    @property
-    def has_rings(self) -> bool:
-        return self.replay != "none"
 
 
 class Interval:
@@ -158,21 +150,12 @@ class Checkpoints:
         these become copies of the first. Without rings, they are empty. Raises `Corrupt`.
         """
         manifest = self.manifest(folder)
-        members = _without_ring(template)
         files = {
-            kind: [folder / name for name, _ in manifest.files[kind]] for kind in manifest.files
+            kind: [(folder / name, stored) for name, stored in parts]
+            for kind, parts in manifest.files.items()
         }
-        stored = {kind: [stored for _, stored in manifest.files[kind]] for kind in manifest.files}
-        loaded = _load(members, files["members"], stored["members"], mesh)
-        ring = template.members.ring
-        if manifest.has_rings:
-            ring = _load(ring, files["rings"], stored["rings"], mesh)
-        else:
-            ring = jax.tree.map(lambda leaf: _empty(leaf, mesh), ring)
-        clock = jax.make_array_from_callback(
-            (), NamedSharding(mesh, P()), lambda _: np.int32(manifest.position.clock)
-        )
-        return Population(Members(**loaded, ring=ring), clock), manifest.has_rings
+        state = population_file.read(files, template, manifest.position.clock, mesh)
+        return state, "rings" in files
 
     def set_aside(self, folder: Path) -> None:
         """Gives a corrupt checkpoint another name, so that it is neither used nor counted."""
@@ -247,17 +230,17 @@ class Checkpoints:
     def _write_members(
         self, part: Path, state: Population, size: int
     ) -> dict[str, tuple[str, Stored]]:
-        index, settings = jax.process_index(), self._settings
-        kinds: dict[str, tuple[str, Any, bool]] = {
-            "members": (f"members-{index}.safetensors", _without_ring(state), False)
-        }
-        if settings.replay == "full":
-            kinds["rings"] = (f"rings-{index}.safetensors", state.members.ring, False)
-        elif settings.replay == "compressed":
-            kinds["rings"] = (f"rings-{index}.safetensors.zst", state.members.ring, True)
+        own = f"{jax.process_index()}.safetensors"
+        compressed = self._settings.replay == "compressed"
+        names = {"members": f"members-{own}"}
+        if self._settings.replay != "none":
+            names["rings"] = f"rings-{own}{'.zst' * compressed}"
         return {
-            kind: (name, tensor_file.write(part / name, _sources(tree, size), compress))
-            for kind, (name, tree, compress) in kinds.items()
+            kind: (
+                name,
+                population_file.write(part / name, kind, state, size, name.endswith(".zst")),
+            )
+            for kind, name in names.items()
         }
 
     def _give_up(self, part: Path, problem: OSError | None) -> NoReturn:
@@ -269,85 +252,6 @@ class Checkpoints:
             f"checkpoint: cannot write {part.parent}: {reason}; "
             + (f"checkpoint {intact[0]} is intact" if intact else "there is none yet")
         )
-
-
-def _without_ring(population: Population) -> dict[str, Any]:
-    fields = population.members._asdict()
-    del fields["ring"]
-    return fields
-
-
-def _sources(tree: Any, size: int) -> dict[str, Source]:
-    """This process's rows of every array, as far as they count."""
-    return {name: _source(_as_words(leaf), size) for name, leaf in _named(tree)}
-
-
-def _source(leaf: jax.Array, size: int) -> Source:
-    shards = sorted(leaf.addressable_shards, key=_first_row)
-    rows = sum(max(0, min(shard.data.shape[0], size - _first_row(shard))) for shard in shards)
-
-    def parts() -> Iterator[np.ndarray]:
-        for shard in shards:
-            yield np.asarray(shard.data)[: max(0, size - _first_row(shard))]
-
-    return Source((rows, *leaf.shape[1:]), np.dtype(leaf.dtype), parts)
-
-
-def _first_row(shard: Any) -> int:
-    return shard.index[0].start or 0
-
-
-def _load(tree: Any, paths: list[Path], stored: list[Stored], mesh: Mesh) -> Any:
-    """The tree whose rows are those of all files, one after the other."""
-    named = _named(tree)
-    readers = [
-        tensor_file.read(path, what, path.suffix == ".zst")
-        for path, what in zip(paths, stored, strict=True)
-    ]
-    leaves = []
-    for name, leaf in named:
-        found = [next(reader, None) for reader in readers]
-        parts = [part[1] for part in found if part is not None and part[0] == name]
-        shape = jax.eval_shape(_as_words, leaf).shape[1:]
-        if len(parts) != len(readers) or any(part.shape[1:] != shape for part in parts):
-            raise Corrupt(f"{paths[0]}: does not hold {name} with rows of shape {shape}")
-        leaves.append(_place(np.concatenate(parts) if len(parts) > 1 else parts[0], leaf, mesh))
-    for reader, path in zip(readers, paths, strict=True):
-        if next(reader, None) is not None:  # also checks the sum
-            raise Corrupt(f"{path}: holds more than a population")
-    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
-
-
-def _place(rows: np.ndarray, leaf: jax.ShapeDtypeStruct, mesh: Mesh) -> jax.Array:
-    """An array on the devices of `mesh`; where rows are missing the first one is copied."""
-    words = jax.eval_shape(_as_words, leaf)
-
-    def part(index: tuple[slice, ...] | None) -> np.ndarray:
-        wanted = np.arange(words.shape[0])[index[0] if index else slice(None)]
-        if wanted[-1] < len(rows):
-            return rows[wanted[0] : wanted[-1] + 1]
-        return rows[np.where(wanted < len(rows), wanted, 0)]
-
-    placed = jax.make_array_from_callback(words.shape, NamedSharding(mesh, P(AXIS)), part)
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(placed)
-    return placed
-
-
-def _empty(leaf: jax.ShapeDtypeStruct, mesh: Mesh) -> jax.Array:
-    sharding = NamedSharding(mesh, P(AXIS))
-    return jax.jit(lambda: jnp.zeros(leaf.shape, leaf.dtype), out_shardings=sharding)()
-
-
-def _as_words(leaf: jax.Array) -> jax.Array:
-    """Random keys as the integers that they are; all else unchanged."""
-    typed = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return jax.random.key_data(leaf) if typed else leaf
-
-
-def _named(tree: Any) -> list[tuple[str, Any]]:
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in flat]
 
 
 def _of_all_processes(name: str, stored: Stored) -> list[tuple[str, Stored]]:
