@@ -1,0 +1,1 @@
+"""Other libraries doing the same work, side by side in one run."""

@@ -1,0 +1,75 @@
+"""Who takes part: the script of each library, its environment, and how its users run ten seeds."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from benchmarks.peers.conversation import Order
+from benchmarks.peers.settings import Settings
+
+Spread = Literal["one process", "one process per core"]
+
+
+class Entrant(NamedTuple):
+    """A row of the table. `requirements` is empty for our own side, which runs in this Python."""
+
+    name: str
+    module: str
+    requirements: str
+    spread: Spread
+    capacity: int = 0  # of the replay, where it is not the one of all
+
+
+OURS = "sparse_rl"
+
+ENTRANTS: dict[str, tuple[Entrant, ...]] = {
+    "sac": (
+        Entrant(OURS, "sparse_rl_population", "", "one process"),
+        Entrant("sbx", "sbx_sac", "sbx", "one process per core"),
+        Entrant(
+            "Stable-Baselines3",
+            "stable_baselines3_sac",
+            "stable_baselines3",
+            "one process per core",
+        ),
+    ),
+    "dqn": (
+        Entrant(OURS, "sparse_rl_population", "", "one process"),
+        Entrant("rejax", "rejax_dqn", "rejax", "one process"),
+        Entrant("rejax, replay of 2,000", "rejax_dqn", "rejax", "one process", 2_000),
+        Entrant(
+            "CleanRL-style PyTorch loop",
+            "cleanrl_style_dqn",
+            "cleanrl_style",
+            "one process per core",
+        ),
+    ),
+}
+"""rejax draws every batch without replacement, at a cost that grows with the replay's capacity; its
+second row shows what it does where that costs next to nothing."""
+
+AIMS = {("sac", "sbx"): 1.4, ("sac", "Stable-Baselines3"): 3.0, ("dqn", "rejax"): 4.0}
+"""How many times as fast as each we want to be, on two cores."""
+
+
+def orders(
+    algorithm: str,
+    entrant: Entrant,
+    settings: Settings,
+    seeds: int,
+    cores: Sequence[int],
+    block: int,
+) -> list[Order]:
+    """What each process of an entrant is told: all seeds, or one seed on each core."""
+    if entrant.capacity:
+        settings = replace(settings, capacity=min(entrant.capacity, settings.capacity))
+    if entrant.spread == "one process":
+        return [Order(algorithm, settings, seeds, block=block)]
+    return [
+        Order(algorithm, settings, 1, seed, core, block) for seed, core in enumerate(cores[:seeds])
+    ]
+
+
+def module_path(entrant: Entrant) -> str:
+    """The script as `python -m` wants it."""
+    return f"{__package__}.{entrant.module}"

@@ -1,0 +1,80 @@
+"""Our own side: all seeds in one process, one virtual device per core."""
+
+from typing import Any
+
+from benchmarks.peers.conversation import Advance, Order, serve
+from benchmarks.peers.settings import SACSettings, Settings
+
+
+def configuration(settings: Settings, seeds: int) -> dict[str, Any]:
+    """The same work as a configuration of ours."""
+    if isinstance(settings, SACSettings):
+        return {
+            "environment": f"mujoco/{settings.task}?impl=host",
+            "seeds": seeds,
+            "agent": {
+                "name": "sac",
+                "learning_rate": settings.learning_rate,
+                "discount": settings.discount,
+                "tau": settings.tau,
+            },
+            "network": {"torso": "mlp", "hidden": list(settings.hidden)},
+            "replay": {"capacity": settings.capacity, "batch_size": settings.batch_size},
+            "training": {
+                "steps": 1_000_000,
+                "learning_starts": settings.learning_starts,
+                "train_frequency": settings.train_frequency,
+                "gradient_steps": settings.gradient_steps,
+            },
+        }
+    return {
+        "environment": f"gymnax/{settings.task}",
+        "seeds": seeds,
+        "agent": {
+            "name": "dqn",
+            "learning_rate": settings.learning_rate,
+            "discount": settings.discount,
+            "gradient_clip": settings.gradient_clip,
+            "target_interval": settings.target_interval,
+            "exploration_first": settings.exploration,
+            "exploration_last": settings.exploration,
+        },
+        "network": {"torso": "minatar", "hidden": [settings.dense]},
+        "replay": {"capacity": settings.capacity, "batch_size": settings.batch_size},
+        "training": {
+            "steps": 1_000_000,
+            "learning_starts": settings.learning_starts,
+            "train_frequency": settings.train_frequency,
+        },
+    }
+
+
+def prepare(order: Order) -> Advance:
+    """One population of all seeds; `train_frequency` steps are one iteration of its program."""
+    from sparse_rl.devices import configure
+
+    configure(0)
+    import jax
+    import numpy as np
+
+    from benchmarks import workloads
+    from sparse_rl.config import from_mapping
+    from sparse_rl.envs import make
+    from sparse_rl.population import padded
+
+    config = from_mapping(configuration(order.settings, order.seeds))
+    devices = min(len(jax.devices()), order.seeds)
+    members = padded(order.seeds, workloads.population.mesh(jax.devices()[:devices]))
+    workload = workloads.of_config(config, make(config.environment), members, devices)
+    state = workload.state
+
+    def advance(steps: int) -> None:
+        nonlocal state
+        iterations = np.int32(steps // config.training.train_frequency)
+        state = jax.block_until_ready(workload.chunk(state, iterations))
+
+    return advance
+
+
+if __name__ == "__main__":
+    serve(prepare, ("jax", "flax", "optax", "gymnax", "gymnasium", "mujoco"))
