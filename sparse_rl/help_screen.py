@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterator
 
 from sparse_rl import options
@@ -17,7 +19,10 @@ usage: python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]
 Trains reinforcement-learning policies, prunes and quantises them: all seeds and
 all levels of sparsity at once.
 
-CONFIG is a YAML file or the name of one in configs/; without it, sac_pendulum:"""
+CONFIG is a YAML file or the name of one in configs/; without it, sac_pendulum.
+Each file says in its first lines what it reproduces, what it needs and what it
+gave. By the suite of their environment:
+"""
 
 RULES = """\
 Every value of it can be overridden by name, for example
@@ -38,13 +43,19 @@ def help_screen(default: Config, name: str, bold: bool = False) -> str:
 
 
 def _experiments() -> Iterator[str]:
-    """The files in configs/, with the first line of their comment."""
-    paths = sorted(FOLDER.glob("*.yaml"))
-    column = max((len(path.stem) for path in paths), default=0) + 4
-    for path in paths:
-        first = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").rstrip(".")
-        head = f"  {path.stem}".ljust(column)
-        yield from textwrap.wrap(head + first, WIDTH, subsequent_indent=" " * column)
+    """The names in configs/, by suite, in columns."""
+    suites: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(FOLDER.glob("*.yaml")):
+        # Not parsed: a file with a mistake in it must not keep the help from being shown.
+        named = re.search(r"^environment:\W*(\w+)/", path.read_text(encoding="utf-8"), re.MULTILINE)
+        suites[named[1] if named else "other"].append(path.stem)
+    margin = max(map(len, suites), default=0) + 4
+    for suite, names in sorted(suites.items()):
+        column = max(map(len, names)) + 2
+        columns = max(1, (WIDTH - margin) // column)
+        for start in range(0, len(names), columns):
+            row = "".join(name.ljust(column) for name in names[start : start + columns])
+            yield ("  " + suite * (start == 0)).ljust(margin) + row.rstrip()
 
 
 def _section(section: options.Section, bold: bool) -> Iterator[str]:

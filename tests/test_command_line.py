@@ -46,7 +46,7 @@ def test_every_experiment_loads_by_name_and_by_path(name: str) -> None:
     assert command_line.parse([str(FOLDER / f"{name}.yaml")]) == config
     written = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     assert config == from_mapping(written)
-    assert (FOLDER / f"{name}.yaml").read_text().startswith("# ")  # the line that --help shows
+    assert (FOLDER / f"{name}.yaml").read_text().startswith("# ")  # it says what it is
 
 
 def test_without_words_the_default_experiment() -> None:
