@@ -218,6 +218,16 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class LogConfig:
+    """Where curves can be watched besides TensorBoard, whose event files are always written."""
+
+    wandb: bool = False
+    """Weights & Biases too (extra wandb): one of its runs for each arm and seed."""
+    project: str = "sparse_rl"
+    """The project there."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class PopulationConfig:
     """How the members are brought through training."""
 
@@ -264,10 +274,13 @@ class Config:
     quantization: QuantizationConfig = dataclasses.field(default_factory=QuantizationConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     checkpoint: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
     population: PopulationConfig = dataclasses.field(default_factory=PopulationConfig)
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
     devices: Annotated[Count, Field(le=1024)] = 0
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
+    compilation_cache: str = "auto"
+    """Keeps compiled programs for the next run: auto (user's cache directory), off, a directory."""
     out: str = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
     resume: str = ""
@@ -365,7 +378,8 @@ class Config:
             )
         if self.distributed.processes > 1 and not self.distributed.coordinator:
             yield "distributed.coordinator", "found none for several processes; allowed: HOST:PORT"
-        for key, path in (("out", self.out), ("resume", self.resume)):
+        for key in ("compilation_cache", "out", "resume"):
+            path = getattr(self, key)
             if "\0" in path:
                 yield key, f"found {show(path)}; allowed: a path, without null characters"
 
@@ -414,7 +428,7 @@ class Config:
     def digest(self) -> str:
         """Twelve hexadecimal digits that name the experiment, however it is run.
 
-        Devices, groups, checkpoints and directories have no part in it.
+        Devices, groups, checkpoints, logs, kept programs and directories have no part in it.
         """
         experiment = dataclasses.replace(
             self,
@@ -425,7 +439,10 @@ class Config:
             out="",
             resume="",
         )
-        return hashlib.sha256(to_yaml(experiment).encode()).hexdigest()[:12]
+        values = dataclasses.asdict(experiment)
+        for key in ("compilation_cache", "log"):  # which runs of earlier versions did not have
+            del values[key]
+        return hashlib.sha256(_yaml(values).encode()).hexdigest()[:12]
 
 
 _checked = TypeAdapter(Config)
@@ -456,7 +473,11 @@ def load_config(name: str, **overrides: Any) -> Config:
 
 def to_yaml(config: Config) -> str:
     """The YAML that `from_yaml` reads back into an equal `Config`."""
-    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+    return _yaml(dataclasses.asdict(config))
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(_plain(values), sort_keys=False)
 
 
 def from_yaml(text: str) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import fcntl
 import importlib.metadata
 import os
@@ -25,6 +26,7 @@ from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
 from sparse_rl.report.event_files import append_events, write_event_files
 from sparse_rl.report.run_directory import COLUMNS, EVENTS, read_metrics
+from sparse_rl.report.wandb_runs import WandbRuns, require_package
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.tensor_file import Corrupt
 
@@ -66,12 +68,16 @@ class Recorder:
         self.path = path
         self._writes = devices.is_first()
         self._lock: IO[str] | None = None
+        self._wandb: WandbRuns | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Lets others have the directory."""
+        if self._wandb is not None:
+            self._wandb.close()
+            self._wandb = None
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -80,6 +86,8 @@ class Recorder:
         """The directory with its configuration; refuses one that holds another run."""
         if not self._writes:
             return
+        if config.log.wandb:
+            require_package()
         with self._naming_errors():
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / "metrics.csv").exists():
@@ -88,16 +96,20 @@ class Recorder:
                     f"--resume {self.path}"
                 )
             self._take()
+            self._start_wandb(config)
             self.write_text("config.yaml", to_yaml(config))
             self.write_text("versions.txt", versions(config, command))
             self.write_text("metrics.csv", _HEADER)
 
-    def reopen(self, command: str) -> None:
+    def reopen(self, config: Config, command: str) -> None:
         """Takes the directory of an interrupted run, and notes with what it goes on."""
         if not self._writes:
             return
+        if config.log.wandb:
+            require_package()
         with self._naming_errors():
             self._take()
+            self._start_wandb(config)
             file = self.path / "versions.txt"
             before = file.read_text() if file.exists() else ""
             self.write_text("versions.txt", f"{before}resumed: {command}\n")
@@ -133,16 +145,22 @@ class Recorder:
                 os.truncate(file, length)
             # Event files may end within a record that nobody could read past.
             shutil.rmtree(self.path / EVENTS, ignore_errors=True)
-            write_event_files(read_metrics(file), self.path / EVENTS)
+            metrics = read_metrics(file)
+            write_event_files(metrics, self.path / EVENTS)
+            if self._wandb is not None:
+                self._wandb.append(metrics)
 
     def append(self, rows: list[Row]) -> None:
-        """Adds rows to metrics.csv and to the event files."""
+        """Adds rows to metrics.csv, to the event files and, where asked for, to W&B's runs."""
         if not self._writes:
             return
         with self._naming_errors():
             with (self.path / "metrics.csv").open("a", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows(rows)
-            append_events(pd.DataFrame(rows, columns=COLUMNS), self.path / EVENTS)
+            metrics = pd.DataFrame(rows, columns=COLUMNS)
+            append_events(metrics, self.path / EVENTS)
+        if self._wandb is not None:
+            self._wandb.append(metrics)
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file under a temporary name, then renames it."""
@@ -169,6 +187,11 @@ class Recorder:
             # Made in memory: the library's own writer raises errors that name no file.
             temporary.write_bytes(save({k: np.ascontiguousarray(a) for k, a in arrays.items()}))
             os.replace(temporary, folder / f"{arm}.safetensors")
+
+    def _start_wandb(self, config: Config) -> None:
+        if config.log.wandb:
+            self._wandb = WandbRuns(self.path, config.log.project, dataclasses.asdict(config))
+            self._wandb.start(0.0, "float32", config.first_seed)
 
     def _take(self) -> None:
         """Only one process may write here; the system forgets the lock when it ends, however."""

@@ -76,7 +76,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         progress.start(config, study.phases, recorder.path, study.mesh.devices.size)
         memory.require(study, progress.say)
         if config.resume:
-            recorder.reopen(command_line())
+            recorder.reopen(config, command_line())
             journey = resume(session)
         else:
             recorder.create(config, command_line())

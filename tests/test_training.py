@@ -299,7 +299,7 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
     out = tmp_path / "run"
     interrupted(configure(out), "prefill", 3)
     with Recorder(out) as other:
-        other.reopen("another process")
+        other.reopen(configure(out), "another process")
         with pytest.raises(ConfigError, match="another process is writing"):
             train(resume(out))
     with pytest.raises(ConfigError, match=r"resume: .* is of experiment"):
