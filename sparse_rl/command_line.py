@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 def _refuse_changes(name: str | None, given: list[tuple[str, object]]) -> None:
     """A run goes on as what it was: beside --resume only what changes no result may be said."""
-    free = ("resume", "devices", "compilation_cache", "checkpoint", "distributed")
+    free = ("resume", "devices", "compilation_cache", "checkpoint", "log", "distributed")
     for key in [*([] if name is None else [name]), *(key for key, _ in given)]:
         if key.partition(".")[0] not in free:
             raise ConfigError(
