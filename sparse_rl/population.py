@@ -208,13 +208,21 @@ def learn(
     Meant for `vmap` with an unbatched clock: then the masks' sort runs only when it is due.
     """
     keys = jax.random.split(jax.random.fold_in(key, clock), program.training.gradient_steps)
-    metrics: Metrics = {}
-    for step_key in keys:
+
+    def gradient_step(
+        carry: tuple[Any, Bool[Array, ""]], step_key: Key[Array, ""]
+    ) -> tuple[tuple[Any, Bool[Array, ""]], Metrics]:
+        agent, failed = carry
         stepped, metrics = _gradient_step(program, clock, agent, ring, step_key)
         failed = failed | ~jnp.isfinite(jnp.stack(list(metrics.values()))).all()
         # The losses are known before the optimizer's step on the policy, so this choice is fused
         # into its loop over the weights; one for critics and targets would be a pass of its own.
         agent = stepped._replace(policy=_choose(failed, agent.policy, stepped.policy))
+        return (agent, failed), metrics
+
+    # A loop, so that many gradient steps compile as fast as one; a loop of one turn is no loop.
+    (agent, failed), losses = jax.lax.scan(gradient_step, (agent, failed), keys)
+    metrics = jax.tree.map(lambda loss: loss[-1], losses)
     pruning = program.pruning
     if pruning is not None:
         old = agent.policy
