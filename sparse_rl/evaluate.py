@@ -19,6 +19,7 @@ def main(
     episodes: int = 20,
     seed: int = 0,
     backend: Literal["auto", "c", "numpy"] = "auto",
+    compilation_cache: str = "auto",
 ) -> None:
     """Play whole episodes with an exported actor and print their return.
 
@@ -28,16 +29,20 @@ def main(
         episodes: how many, played side by side.
         seed: of the episodes' starts.
         backend: compiled C, NumPy, or C if there is a compiler.
+        compilation_cache: keeps the environment's compiled programs for the next time: auto (in
+            the user's cache directory), off, or a directory.
     """
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     if not actor.is_file():
         raise ValueError(f"{actor}: no such file; needed is a packed actor (.srl)")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl import compilation_cache as kept_programs
     from sparse_rl.actor_episodes import check_fits, play
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.envs import make
 
+    kept_programs.use(compilation_cache)
     loaded = load_actor(actor, backend)
     name = env or loaded.provenance.environment
     if not name:

@@ -24,6 +24,7 @@ def main(
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     out: Path | None = None,
     episodes: int = 10,
+    compilation_cache: str = "auto",
 ) -> None:
     """Export one policy of a finished run.
 
@@ -35,10 +36,13 @@ def main(
             packed-integer, c-integer and onnx-integer, which have fixed activation scales.
         out: where to; by default RUN/artifacts/ARM, where the report looks for cost.json.
         episodes: played for the observations that calibrate, check and time the actor.
+        compilation_cache: keeps the environment's compiled programs for the next time: auto (in
+            the user's cache directory), off, or a directory.
     """
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl import compilation_cache as kept_programs
     from sparse_rl.actor_episodes import play
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.delivery import prepare, write
@@ -46,6 +50,7 @@ def main(
     from sparse_rl.envs import make
     from sparse_rl.run import Run
 
+    kept_programs.use(compilation_cache)
     study = Run(run)
     config, returns = study.config, study.final_returns(arm)
     number = choose_seed(seed, returns, config.seed_numbers)

@@ -12,8 +12,10 @@ def main(config: Config) -> None:
     """Runs the study that `config` describes, watched from the terminal."""
     # Imported here, so that --help and a mistyped option answer at once, and JAX starts with the
     # devices that were asked for.
+    from sparse_rl import compilation_cache
     from sparse_rl.devices import configure, is_first
 
+    compilation_cache.use(config.compilation_cache)
     configure(config.devices, config.distributed)
     from sparse_rl.interruption import Interrupted
     from sparse_rl.progress import for_console

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 from PIL import Image
 
+from sparse_rl import compilation_cache as kept_programs
 from sparse_rl.envs import make
 from sparse_rl.render.actors import RANDOM, Player, player
 from sparse_rl.render.episode import Episode, play
@@ -23,6 +24,7 @@ def main(
     env: str = "",
     seed: int = 0,
     steps: int = 400,
+    compilation_cache: str = "auto",
 ) -> None:
     """Play one episode with each actor from the same start, and show them side by side.
 
@@ -34,6 +36,8 @@ def main(
             default the one that the actors were trained in.
         seed: of the episode's start.
         steps: most steps of the episode that are shown.
+        compilation_cache: keeps the environment's compiled programs for the next time: auto (in
+            the user's cache directory), off, or a directory.
     """
     if not actors:
         raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
@@ -42,6 +46,7 @@ def main(
         raise ValueError(f"--out: found {out}; allowed are names that end in .gif or .html")
     if steps < 1:
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
+    kept_programs.use(compilation_cache)
     players = [player(actor) for actor in actors]
     name = environment_of(players, env)
     world = make(name, evaluation=True)
