@@ -1,0 +1,234 @@
+"""What stands on the page of results, in which order, and by which command each table is made."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Row = Mapping[str, Any]
+Content = Mapping[str, Any]
+
+
+def own_tables(content: Content) -> list[Sequence[Row]]:
+    """The rows as the benchmark has written them; several tables where it has several."""
+    if "rows" in content:
+        return [content["rows"]]
+    return [table["rows"] for table in content.get("tables", ()) if "rows" in table]
+
+
+def no_notes(content: Content) -> Iterable[str]:
+    """Nothing under the table."""
+    return ()
+
+
+class Section(NamedTuple):
+    """One part of the page. `file` is relative to results/."""
+
+    title: str
+    file: str
+    command: str
+    text: str = ""
+    tables: Callable[[Content], Sequence[Sequence[Row]]] = own_tables
+    notes: Callable[[Content], Iterable[str]] = no_notes
+
+
+def _without_versions(content: Content) -> list[Sequence[Row]]:
+    """The peers' table; their versions come as notes, and so does what failed."""
+    return [[{k: v for k, v in row.items() if k != "versions"} for row in content["rows"]]]
+
+
+def _versions(content: Content) -> Iterable[str]:
+    yield "\n".join(f"- {row['library']}: {row['versions']}." for row in content["rows"])
+
+
+def _beside_first(column: str, name: str) -> Callable[[Content], list[Sequence[Row]]]:
+    """With a column more: how many times the first row's `column` each row's is."""
+
+    def tables(content: Content) -> list[Sequence[Row]]:
+        rows = content["rows"]
+        return [[{**row, name: row[column] / rows[0][column]} for row in rows]]
+
+    return tables
+
+
+def _environments(content: Content) -> list[Sequence[Row]]:
+    def row(found: Row) -> Row:
+        ours, library = found["steps_per_s"], found["library_steps_per_s"]
+        return {
+            "environment": found["environment"],
+            "environments at once": found["batch"],
+            "times its own library's": ours / library if library else "",
+            "steps/s": ours,
+            "slowest": found["slowest"],
+            "fastest": found["fastest"],
+            "library's steps/s": library,
+            "processor us per step": found["processor_us_per_step"],
+            "compile s": found["compile_s"],
+        }
+
+    return [[row(found) for found in content["rows"]]]
+
+
+def _inside_training(content: Content) -> list[Sequence[Row]]:
+    def row(found: Row) -> Row:
+        return {
+            "environment": found["environment"],
+            "members": found["members"],
+            "units": found["units"],
+            "environment's share of the time": found["wall_ms_alone"] / found["wall_ms_training"],
+            "share as the difference": found["wall_ms_difference"] / found["wall_ms_training"],
+            "ms per step, training": found["wall_ms_training"],
+            "without environment": found["wall_ms_without"],
+            "environment alone": found["wall_ms_alone"],
+        }
+
+    return [[row(found) for found in content["rows"]]]
+
+
+def _inference(content: Content) -> list[Sequence[Row]]:
+    from sparse_rl.artifact import synthetic
+    from sparse_rl.artifact.packed import dense_float32_bytes
+
+    trained = dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32"))
+    onnx = content["onnxruntime_dense_float32"]["median"]
+    dense = content["c_dense_float32"]["median"]
+
+    def row(numbers: str, sparsity: float, compacted: bool, microseconds: float, size: int) -> Row:
+        return {
+            "sparsity": sparsity,
+            "numbers": numbers,
+            "compacted": "yes" if compacted else "no",
+            "times faster than ONNX Runtime": onnx / microseconds,
+            "times faster than dense C": dense / microseconds,
+            "times smaller": trained / size,
+            "us": microseconds,
+            "bytes": size,
+        }
+
+    return [
+        [
+            row("float32, ONNX Runtime", 0.0, False, onnx, trained),
+            row("float32, C", 0.0, False, dense, trained),
+            *(
+                row(
+                    actor["path"],
+                    actor["sparsity"],
+                    actor["compacted"],
+                    actor["latency"]["median"],
+                    actor["packed_bytes"],
+                )
+                for actor in content["actors"]
+            ),
+        ]
+    ]
+
+
+PEERS = """\
+Ten seeds as a user of each library would run them; who trains one seed per process gets one process
+per core. One network, batch, replay and train frequency for all
+([settings.py](peers/settings.py)). "lowest" and "highest" are the ratios of single turns."""
+
+REJAX = """
+rejax draws every batch without replacement from the whole replay; its second row has a replay so
+small that this costs next to nothing."""
+
+MEMBER_STEPS = """\
+Counted from the phases, not measured. Separate runs train every seed of every arm from step 0;
+where "int8 continued", an int8 run goes on from the end of its level's float32 run."""
+
+UPDATE = """\
+Environment step, row of replay and update of ten members, 256-256, batch 256. The ceiling is the
+same machine's rate of batched float32 matrix products, in turns with the programs."""
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "SAC on HalfCheetah-v4, beside other libraries",
+        "benchmarks/peers_sac.json",
+        "python -m benchmarks.peers sac --json results/benchmarks/peers_sac.json",
+        PEERS,
+        _without_versions,
+        _versions,
+    ),
+    Section(
+        "DQN on MinAtar Breakout, beside other libraries",
+        "benchmarks/peers_dqn.json",
+        "python -m benchmarks.peers dqn --json results/benchmarks/peers_dqn.json",
+        PEERS + REJAX,
+        _without_versions,
+        _versions,
+    ),
+    Section(
+        "Member-steps of a study, forked against separate runs",
+        "benchmarks/member_steps.json",
+        "python -m benchmarks.member_steps --json results/benchmarks/member_steps.json",
+        MEMBER_STEPS,
+    ),
+    Section(
+        "One update of SAC, and the machine's ceiling",
+        "benchmarks/update.json",
+        "python -m benchmarks.update --json results/benchmarks/update.json",
+        UPDATE,
+    ),
+    Section(
+        "More members, more devices",
+        "benchmarks/scaling.json",
+        "python -m benchmarks.scaling --json results/benchmarks/scaling.json",
+        "SAC as above; the first row is one member on one device.",
+        _beside_first("member-steps/s", "times the first row"),
+    ),
+    Section(
+        "DQN on MinAtar Breakout",
+        "benchmarks/dqn_minatar.json",
+        "python -m benchmarks.dqn_minatar --json results/benchmarks/dqn_minatar.json",
+        "Environment steps per second of all members together.",
+        _beside_first("steps/s", "times one member's rate"),
+    ),
+    Section(
+        "Parts of a run",
+        "benchmarks/loop.json",
+        "python -m benchmarks.loop --json results/benchmarks/loop.json",
+    ),
+    Section(
+        "What int8 training costs",
+        "benchmarks/int8.json",
+        "python -m benchmarks.int8 --json results/benchmarks/int8.json",
+        "Forward and backward of the quantised network alone, ten members; to float32.",
+    ),
+    Section(
+        "Convolutions of a population",
+        "benchmarks/conv.json",
+        "python -m benchmarks.conv --json results/benchmarks/conv.json",
+        "Patches and one product (ours) against XLA's convolutions, ten networks under vmap.",
+    ),
+    Section(
+        "Inference of a delivered actor",
+        "benchmarks/inference.json",
+        "python -m benchmarks.inference --json results/benchmarks/inference.json",
+        "17-256-256-6, one observation, random weights and masks; bytes against dense float32.",
+        _inference,
+    ),
+    Section(
+        "Environments alone",
+        "envs/steps_per_second.json",
+        "python -m benchmarks.envs --json results/envs/steps_per_second.json",
+        "Beside the vector environment of their own library, where there is one.",
+        _environments,
+    ),
+    Section(
+        "Environments inside training",
+        "envs/inside_training.json",
+        "python -m benchmarks.envs --training --json results/envs/inside_training.json",
+        "",
+        _inside_training,
+    ),
+    Section(
+        "Runs that are killed and resumed",
+        "benchmarks/kill.json",
+        "python -m benchmarks.kill --kills 100",
+        "The command ends with code 0 where every resumed run ends with the same bytes as one that "
+        "was left alone.",
+    ),
+    Section(
+        "A panel on one GPU",
+        "gpu/gpu_panel.json",
+        "python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json",
+    ),
+)
