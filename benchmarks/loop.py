@@ -1,0 +1,212 @@
+"""The parts of a run, one by one: what a step, a mask update, an evaluation, a checkpoint cost.
+
+    python -m benchmarks.loop [CONFIG] [--members 10] [--json results/benchmarks/loop.json]
+
+The programs and settings are those of training in CONFIG (by default the demo, sac_pendulum), with
+`--members` seeds. A step is one environment step of every member. "acting" is the policy with its
+noise, the environment and the row of replay; "training" has the updates too, in the rhythm of the
+configuration. A mask update is charged to the steps between two of them in the row below it.
+"share" compares with a step of training; for evaluation, final evaluation and checkpoint it is their
+time as a share of the training between two of them (for checkpoints: `--minutes-between`).
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import harness
+
+Seconds = harness.Timing
+
+
+class Settings(NamedTuple):
+    """How long and how often something is timed."""
+
+    repeats: int
+    seconds: float
+    minutes_between: float
+
+
+def main() -> None:
+    parser = harness.argument_parser(__doc__)
+    parser.add_argument("config", nargs="?", default="sac_pendulum")
+    parser.add_argument("--members", type=int, default=10)
+    parser.add_argument("--devices", type=int, default=0, help="0: one per core")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one timing, about")
+    parser.add_argument("--minutes-between", type=float, default=10.0, help="two checkpoints")
+    parser.set_defaults(repeats=7)
+    options = parser.parse_args()
+
+    from sparse_rl.config import load_config
+    from sparse_rl.devices import configure
+
+    configure(options.devices)
+    config = load_config(options.config, seeds=options.members, devices=options.devices)
+    settings = Settings(options.repeats, options.seconds, options.minutes_between)
+    rows = measure_all(config, settings)
+    title = f"Parts of a run: {options.config}, {options.members} members"
+    harness.report(title, rows, options.json)
+
+
+def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
+    """A row for each part."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from benchmarks.chunks import measure_chunk
+    from sparse_rl import evaluation, population, study
+
+    prepared = study.prepare(config)
+    mesh, phases = prepared.mesh, {phase.name: phase for phase in prepared.phases}
+    dense, prune = phases["dense"], phases["prune"]
+    program = prepared.program(dense)
+    frequency = config.training.train_frequency
+    rows: list[dict[str, Any]] = []
+
+    def steps(part: str, chunk: Any, state: Any, per_iteration: int) -> Any:
+        timing, state, _ = measure_chunk(chunk, state, settings.seconds, settings.repeats)
+        rows.append(row(part, "step", timing, per_iteration, config.seeds))
+        return state
+
+    collect = population.collect_chunk(program, mesh)
+    state = steps("random actions", collect, prepared.fresh(dense), 1)
+    # As many random steps as training begins with, so that a batch can be drawn.
+    state = collect(state, np.int32(config.training.learning_starts))
+    state = steps("acting", acting_chunk(program, mesh), state, 1)
+    state = steps("training", population.train_chunk(program, mesh), state, frequency)
+    step = rows[-1]["ms"]
+
+    masks = harness.measure(*mask_update(prepared, prune, state), repeats=settings.repeats)
+    rows.append(row("mask update", "update", masks, 1, config.seeds))
+    shared = row("mask update", "step between", masks, config.sparsity.interval, config.seeds)
+    rows.append(shared | {"compile s": float("nan")})
+
+    params, keys = evaluation.evaluation_inputs(state.members)
+    for part, episodes in (
+        ("evaluation", config.evaluation.episodes),
+        ("final evaluation", config.evaluation.final_episodes),
+    ):
+        evaluator = evaluation.evaluator(
+            program.agent, prepared.evaluation_environment, mesh, episodes
+        )
+        timing = harness.measure(evaluator, params, keys, jnp.int32(0), repeats=settings.repeats)
+        rows.append(row(part, f"{episodes} episodes", timing, 1, config.seeds))
+
+    rows += checkpoint_rows(prepared, dense, state, min(settings.repeats, 5))
+    jax.block_until_ready(state)
+    between = {
+        "evaluation": step * config.evaluation.every,
+        "final evaluation": step * config.training.steps,
+        "checkpoint, writing": settings.minutes_between * 60e3,
+        "checkpoint, reading": settings.minutes_between * 60e3,
+    }
+    for each in rows:
+        each["share"] = each["ms"] / between.get(each["part"], step)
+    order = ("part", "per", "share", "ms", "fastest", "slowest", "processor ms")
+    return [{key: each[key] for key in (*order, *each)} for each in rows]
+
+
+def row(part: str, per: str, timing: Seconds, share: int, members: int) -> dict[str, Any]:
+    """One row in milliseconds, of a timing that `share` of them have part in."""
+    scale = 1e3 / share
+    return {
+        "part": part,
+        "per": per,
+        "ms": timing.median * scale,
+        "fastest": timing.fastest * scale,
+        "slowest": timing.slowest * scale,
+        "processor ms": timing.processor * scale,
+        "members/s": members / (timing.median * scale / 1e3),
+        "compile s": timing.compile,
+        "MB": float("nan"),
+    }
+
+
+def acting_chunk(program: Any, mesh: Any) -> Any:
+    """The program that acts with the policy and learns nothing."""
+    from sparse_rl import population
+
+    choose = population._explorer(program)
+
+    def iteration(_: Any, state: population.Population) -> population.Population:
+        members = population._interact(program, state.members, state.clock, choose)
+        return population.Population(members, state.clock + 1)
+
+    return population._compiled(iteration, mesh)
+
+
+def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
+    """New masks of all members in the middle of pruning; a function and its arguments.
+
+    Every member goes to the highest of the levels: those of a dense network would find nothing.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    method = prepared.program(prune).pruning
+    highest = max(prune.members, key=lambda member: member.arm.sparsity)
+    counts = jnp.asarray(prepared.pruned([highest] * state.members.failed.shape[0]))
+    middle = jnp.int32((prune.begin + prune.end) // 2)
+
+    def update(policy: Any, counts: Any, clock: Any) -> Any:
+        return policy.with_masks(method.update(policy.masks, policy.params, counts, clock))
+
+    every = jax.jit(jax.vmap(update, (0, 0, None)))
+    return every, state.members.agent.policy, counts, middle
+
+
+def checkpoint_rows(prepared: Any, phase: Any, state: Any, repeats: int) -> list[dict[str, Any]]:
+    """Seconds to write a checkpoint and to read it back, and its bytes."""
+    import jax
+
+    from sparse_rl.checkpoint import Checkpoints, Position
+
+    config, shapes = prepared.config, prepared.shapes(phase)
+    members, position = len(phase.members), Position(0, int(state.clock), 0)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(Path(folder) / "of", config.checkpoint, "benchmark", [members])
+        saved: list[Any] = []
+        write = timed(lambda: saved.append(checkpoints.save(position, state, {})), repeats)
+        newest = checkpoints.newest_first()[0]
+        read = timed(
+            lambda: jax.block_until_ready(checkpoints.load(newest, shapes, prepared.mesh)[0]),
+            repeats,
+        )
+    size = {"MB": saved[0].bytes / 1e6}
+    return [
+        row("checkpoint, writing", "checkpoint", write, 1, members) | size,
+        row("checkpoint, reading", "checkpoint", read, 1, members) | size,
+    ]
+
+
+def timed(call: Callable[[], object], repeats: int) -> Seconds:
+    """As `harness.measure`, of plain Python."""
+    taken: list[float] = []
+    before = time.process_time()
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    processor = (time.process_time() - before) / repeats
+    return _timing(taken, processor)
+
+
+def _timing(taken: Sequence[float], processor: float) -> Seconds:
+    return Seconds(
+        float("nan"),
+        taken[0],
+        statistics.median(taken),
+        min(taken),
+        max(taken),
+        processor,
+        len(taken),
+        1,
+    )
+
+
+if __name__ == "__main__":
+    main()
