@@ -120,9 +120,10 @@ def start(algorithm: str, entrant: Entrant, options: argparse.Namespace) -> Cont
         else Path(sys.executable)
     )
     orders = entrants.orders(algorithm, entrant, settings, options.seeds, cores(), block)
-    module = entrants.module_path(entrant)
     begun = time.perf_counter()
-    return Contender([PeerProcess(python, module, order) for order in orders], orders, begun)
+    return Contender(
+        [PeerProcess(python, entrant.module, order) for order in orders], orders, begun
+    )
 
 
 def cores() -> list[int]:

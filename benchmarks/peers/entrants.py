@@ -11,7 +11,7 @@ Spread = Literal["one process", "one process per core"]
 
 
 class Entrant(NamedTuple):
-    """A row of the table. `requirements` is empty for our own side, which runs in this Python."""
+    """A row of the table. Without `requirements` it runs in this Python, as our own side does."""
 
     name: str
     module: str
@@ -24,22 +24,24 @@ OURS = "sparse_rl"
 
 ENTRANTS: dict[str, tuple[Entrant, ...]] = {
     "sac": (
-        Entrant(OURS, "sparse_rl_population", "", "one process"),
-        Entrant("sbx", "sbx_sac", "sbx", "one process per core"),
+        Entrant(OURS, "benchmarks.peers.sparse_rl_population", "", "one process"),
+        Entrant("sbx", "benchmarks.peers.sbx_sac", "sbx", "one process per core"),
         Entrant(
             "Stable-Baselines3",
-            "stable_baselines3_sac",
+            "benchmarks.peers.stable_baselines3_sac",
             "stable_baselines3",
             "one process per core",
         ),
     ),
     "dqn": (
-        Entrant(OURS, "sparse_rl_population", "", "one process"),
-        Entrant("rejax", "rejax_dqn", "rejax", "one process"),
-        Entrant("rejax, replay of 2,000", "rejax_dqn", "rejax", "one process", 2_000),
+        Entrant(OURS, "benchmarks.peers.sparse_rl_population", "", "one process"),
+        Entrant("rejax", "benchmarks.peers.rejax_dqn", "rejax", "one process"),
+        Entrant(
+            "rejax, replay of 2,000", "benchmarks.peers.rejax_dqn", "rejax", "one process", 2_000
+        ),
         Entrant(
             "CleanRL-style PyTorch loop",
-            "cleanrl_style_dqn",
+            "benchmarks.peers.cleanrl_style_dqn",
             "cleanrl_style",
             "one process per core",
         ),
@@ -68,8 +70,3 @@ def orders(
     return [
         Order(algorithm, settings, 1, seed, core, block) for seed, core in enumerate(cores[:seeds])
     ]
-
-
-def module_path(entrant: Entrant) -> str:
-    """The script as `python -m` wants it."""
-    return f"{__package__}.{entrant.module}"
