@@ -25,6 +25,9 @@ def main(config: Config) -> None:
     try:
         run = train(config, progress)
         if is_first():
+            from sparse_rl.render.comparison import film
+
+            progress.say(film(run))
             progress.say(f"report: {run.write_report()}")
     except Interrupted as stop:
         progress.stop()

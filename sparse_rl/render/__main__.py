@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from PIL import Image
 
 from sparse_rl import compilation_cache as kept_programs
 from sparse_rl.envs import make
 from sparse_rl.render.actors import RANDOM, Player, player
 from sparse_rl.render.episode import Episode, play
-from sparse_rl.render.film import captioned, side_by_side, write_gif
-from sparse_rl.render.scenes import Scene, scene
+from sparse_rl.render.film import side_by_side, write_gif
+from sparse_rl.render.filming import frames
+from sparse_rl.render.scenes import scene
 
 
 def main(
@@ -64,20 +64,6 @@ def main(
         end = "ended" if episode.ended else "cut off"
         print(f"{actor}: return {episode.return_until(length):.4g}, {end} after {length} steps")
     print(out)
-
-
-def frames(episode: Episode, view: Scene, name: str) -> list[Image.Image]:
-    """The episode's pictures at the scene's rate, each with the return so far; the last always."""
-    last = len(episode.states) - 1
-    shown = [*range(0, last, view.stride), last]
-    return [
-        captioned(
-            view.draw(episode.states[index], episode.observations[index]),
-            name,
-            f"return {episode.return_until(index):,.4g}",
-        )
-        for index in shown
-    ]
 
 
 def film_beside(actors: Sequence[str]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Sequence
@@ -23,12 +22,12 @@ from sparse_rl.report.figures import (
     schedule,
 )
 from sparse_rl.report.figures.appearance import inline_svg, write_figure
+from sparse_rl.report.films import exported_films, own_film
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.phases import setting
 from sparse_rl.report.provenance import provenance
 from sparse_rl.report.run_directory import Run
-from sparse_rl.report.sentences import Sentence, criterion, level, no_loss, without_loss
-from sparse_rl.report.statistics import highest_not_worse
+from sparse_rl.report.sentences import Sentence, criterion, no_loss, without_loss
 from sparse_rl.report.table import HEADINGS, LEFT, formatted
 
 LEADING: tuple[ModuleType, ...] = (panel, differences)
@@ -97,6 +96,7 @@ def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> 
         "criterion": "",
         "rows": [],
         "films": [],
+        "no_film": "",
         "table_caption": TABLE_CAPTION,
         "leading_figures": _figures(LEADING, findings, identifier, figures),
         "figures": _figures(FOLLOWING, findings, identifier, figures),
@@ -113,7 +113,9 @@ def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> 
     view["without_loss"] = without_loss(table)
     view["sentences"] = no_loss(table)
     view["criterion"] = criterion(margin)
-    view["films"] = _films(findings)
+    films, why = own_film(run)
+    view["films"] = [*films, *exported_films(run, table)]
+    view["no_film"] = why
     return view
 
 
@@ -137,30 +139,6 @@ def _figures(
             }
         )
     return views
-
-
-def _films(findings: Findings) -> list[dict[str, str]]:
-    """Dense and the sparsest arm without loss, side by side, where both have a film.gif."""
-    assert findings.table is not None
-    best = [
-        row
-        for quantization in ("int8", "int8w", "float32")
-        if (row := highest_not_worse(findings.table, quantization)) is not None
-    ]
-    if not best:
-        return []
-    sparsest = max(best, key=lambda row: row["asked_sparsity"])
-    films = []
-    for arm, caption in (
-        ("0", "dense"),
-        (str(sparsest["arm"]), f"{sparsest['arm']}: {level(sparsest['asked_sparsity'])} sparse"),
-    ):
-        file = findings.run.path / "artifacts" / arm / "film.gif"
-        if not file.is_file():
-            return []
-        data = base64.b64encode(file.read_bytes()).decode()
-        films.append({"source": f"data:image/gif;base64,{data}", "caption": caption})
-    return films
 
 
 def _description(run: Run) -> str:

@@ -1,0 +1,79 @@
+"""The film that every run makes of itself: dense and the sparsest policy without loss."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from sparse_rl.artifact.runtime import Actor
+from sparse_rl.envs import make
+from sparse_rl.render.actors import Player
+from sparse_rl.render.episode import play
+from sparse_rl.render.film import side_by_side, write_gif
+from sparse_rl.render.filming import frames
+from sparse_rl.render.scenes import scene
+from sparse_rl.report.films import ABOUT, FILM, beside_dense, median_seed
+from sparse_rl.report.statistics import final_table
+from sparse_rl.run import Run
+
+MOST_FRAMES = 200
+"""About seven seconds: enough to see a policy, and a film that a page can hold."""
+MOST_BYTES = 900_000
+START = 0
+"""Of the one episode, which is the same for every policy."""
+
+
+def film(run: Run) -> str:
+    """Writes film.gif and film.json into a finished run's directory; says in one line what it did.
+
+    Where there can be no film, film.json says why; the run is none the worse for it.
+    """
+    try:
+        told = _film(run)
+    except Exception as error:  # a package or a drawing that is not there, or whatever else
+        reason = " ".join(str(error).split()) or type(error).__name__
+        (run.path / FILM).unlink(missing_ok=True)
+        _write(run.path / ABOUT, {"reason": reason})
+        return f"no film: {reason}"
+    _write(run.path / ABOUT, told)
+    return f"film: {run.path / FILM}"
+
+
+def _film(run: Run) -> dict[str, Any]:
+    name = run.config.environment
+    view = scene(name)
+    table = final_table(run.metrics).set_index("arm", drop=False)
+    other = beside_dense(table)
+    arms = ["0"] if other is None else ["0", str(other["arm"])]
+    seed = median_seed(run.metrics, arms)
+    world = make(name, evaluation=True)
+    films, shown = [], []
+    for arm in arms:
+        player = Player(arm, name, Actor(run.packed(arm, seed), "numpy"))
+        episode = play(world, player.policy(world.spec, START), START, MOST_FRAMES * view.stride)
+        films.append(frames(episode, view, "dense" if arm == "0" else arm))
+        row = table.loc[arm]
+        shown.append(
+            {
+                "arm": arm,
+                "sparsity": float(row["asked_sparsity"]),
+                "verdict": str(row["verdict"]),
+                "return": run.final_returns(arm)[seed],
+                "steps": len(episode.rewards),
+            }
+        )
+    pictures, rate = side_by_side(films), view.frames_per_second
+    write_gif(pictures, run.path / FILM, rate)
+    while (run.path / FILM).stat().st_size > MOST_BYTES and len(pictures) > 2:
+        pictures = [*pictures[:-1:2], pictures[-1]]
+        rate /= 2
+        write_gif(pictures, run.path / FILM, rate)
+    return {"seed": seed, "seeds": int(table.loc[arms[-1], "seeds"]), "arms": shown}
+
+
+def _write(file: Path, told: dict[str, Any]) -> None:
+    unfinished = file.with_name(file.name + ".unfinished")
+    unfinished.write_text(json.dumps(told, indent=1) + "\n")
+    os.replace(unfinished, file)

@@ -1,0 +1,81 @@
+"""A run directory written by hand, and the film that is made of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from sparse_rl.config import Config, NetworkConfig, to_yaml
+from sparse_rl.render import comparison
+from sparse_rl.render.film import GAP
+from sparse_rl.report.run_directory import COLUMNS
+from sparse_rl.run import Run
+
+ENVIRONMENT = "gymnax/Pendulum-v1"
+RETURNS = {("0", "float32"): (-9.0, -5.0, -7.0), ("0.9", "int8"): (-20.0, -11.0, -10.0)}
+MEDIAN = 1
+"""The seed whose return is the median of 0.9-int8; dense has another."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    config = Config(environment=ENVIRONMENT, seeds=3, network=NetworkConfig(hidden=(4,)))
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    lines = [",".join(COLUMNS)]
+    random = np.random.default_rng(0)
+    (tmp_path / "policies").mkdir()
+    for (sparsity, kind), returns in RETURNS.items():
+        lines += [f"9,final,{s},{sparsity},{kind},return,{v}" for s, v in enumerate(returns)]
+        arrays: dict[str, np.ndarray] = {}
+        for name, inputs, outputs in (("hidden_0", 3, 4), ("mean", 4, 1), ("log_std", 4, 1)):
+            kernel = random.standard_normal((3, inputs, outputs)).astype(np.float32)
+            arrays[f"params/{name}/kernel"] = kernel
+            arrays[f"params/{name}/bias"] = np.zeros((3, outputs), np.float32)
+            arrays[f"masks/{name}/kernel"] = np.ones(kernel.shape, bool)
+        arm = sparsity if kind == "float32" else f"{sparsity}-{kind}"
+        save_file(arrays, tmp_path / "policies" / f"{arm}.safetensors")
+    (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
+    return Run(tmp_path)
+
+
+def frames(file: Path) -> int:
+    with Image.open(file) as gif:
+        assert gif.width == 2 * 320 + GAP
+        return int(getattr(gif, "n_frames", 1))
+
+
+def test_the_median_seed_plays_in_both_arms(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "MOST_FRAMES", 6)
+    assert comparison.film(run) == f"film: {run.path / 'film.gif'}"
+    told = json.loads((run.path / "film.json").read_text())
+    assert (told["seed"], told["seeds"]) == (MEDIAN, 3)
+    assert [arm["arm"] for arm in told["arms"]] == ["0", "0.9-int8"]
+    assert [arm["return"] for arm in told["arms"]] == [-5.0, -11.0]
+    assert [arm["steps"] for arm in told["arms"]] == [6, 6]
+    assert frames(run.path / "film.gif") == 7
+    monkeypatch.setattr(comparison, "MOST_BYTES", 1)
+    comparison.film(run)
+    assert frames(run.path / "film.gif") == 2, "too large: frames are left out, first and last stay"
+
+
+def test_what_cannot_be_drawn_is_said_and_an_old_film_goes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.path / "film.gif").write_bytes(b"GIF89a")
+    config = (run.path / "config.yaml").read_text()
+    (run.path / "config.yaml").write_text(config.replace(ENVIRONMENT, "probe/termination"))
+    assert comparison.film(run).startswith("no film: probe/termination: there is no drawing of it")
+    told = json.loads((run.path / "film.json").read_text())
+    assert told["reason"].startswith("probe/termination: there is no drawing of it")
+    assert not (run.path / "film.gif").exists()
+
+
+def test_a_package_that_is_missing_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'ale_py'")
+
+    monkeypatch.setattr(comparison, "scene", missing)
+    assert comparison.film(run) == "no film: No module named 'ale_py'"
