@@ -43,16 +43,27 @@ class Run:
 
         Raises ValueError where the run has no such arm.
         """
+        arms = self._final
+        if arm not in arms:
+            known = ", ".join(arms) or "none, the run is not finished"
+            raise ValueError(f"arm: found {arm}; allowed: {known}")
+        return arms[arm]
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms that have had their last evaluation."""
+        return list(self._final)
+
+    @cached_property
+    def _final(self) -> dict[str, dict[int, float]]:
+        """Return of every seed in the last evaluation of every arm."""
         final = self.metrics.query("phase == 'final' and metric == 'return'")
         arms: dict[str, dict[int, float]] = {}
         columns = (final[name] for name in ("sparsity", "quantization", "seed", "value"))
         for sparsity, quantization, seed, value in zip(*columns, strict=True):
             name = run_directory.arm_name(sparsity, quantization)
             arms.setdefault(name, {})[int(seed)] = float(value)
-        if arm not in arms:
-            known = ", ".join(arms) or "none, the run is not finished"
-            raise ValueError(f"arm: found {arm}; allowed: {known}")
-        return arms[arm]
+        return arms
 
     def policies(self, arm: str) -> Path:
         """The file with an arm's parameters and masks, stacked over seeds."""

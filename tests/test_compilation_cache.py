@@ -137,7 +137,7 @@ class Asked(Exception):
     [
         lambda actor: train(Config(compilation_cache="there")),
         lambda actor: evaluate.main(actor, compilation_cache="there"),
-        lambda actor: export.main(actor, "0.9", compilation_cache="there"),
+        lambda actor: export.main(actor, ("0.9",), compilation_cache="there"),
         lambda actor: render((str(actor),), compilation_cache="there"),
     ],
     ids=["train", "evaluate", "export", "render"],

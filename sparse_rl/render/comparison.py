@@ -44,7 +44,8 @@ def film(run: Run) -> str:
 def _film(run: Run) -> dict[str, Any]:
     name = run.config.environment
     view = scene(name)
-    table = final_table(run.metrics).set_index("arm", drop=False)
+    table = final_table(run.metrics)
+    rows = {str(row["arm"]): row for row in table.to_dict("records")}
     other = beside_dense(table)
     arms = ["0"] if other is None else ["0", str(other["arm"])]
     seed = median_seed(run.metrics, arms)
@@ -54,12 +55,11 @@ def _film(run: Run) -> dict[str, Any]:
         player = Player(arm, name, Actor(run.packed(arm, seed), "numpy"))
         episode = play(world, player.policy(world.spec, START), START, MOST_FRAMES * view.stride)
         films.append(frames(episode, view, "dense" if arm == "0" else arm))
-        row = table.loc[arm]
         shown.append(
             {
                 "arm": arm,
-                "sparsity": float(row["asked_sparsity"]),
-                "verdict": str(row["verdict"]),
+                "sparsity": float(rows[arm]["asked_sparsity"]),
+                "verdict": str(rows[arm]["verdict"]),
                 "return": run.final_returns(arm)[seed],
                 "steps": len(episode.rewards),
             }
@@ -70,7 +70,7 @@ def _film(run: Run) -> dict[str, Any]:
         pictures = [*pictures[:-1:2], pictures[-1]]
         rate /= 2
         write_gif(pictures, run.path / FILM, rate)
-    return {"seed": seed, "seeds": int(table.loc[arms[-1], "seeds"]), "arms": shown}
+    return {"seed": seed, "seeds": int(rows[arms[-1]]["seeds"]), "arms": shown}
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:

@@ -50,6 +50,8 @@ def scene(environment: str) -> Scene:
     if suite == "gymnax" and task in classic_control.DRAWINGS:
         drawing = classic_control.DRAWINGS[task]
         return Scene(lambda state, observation: drawing(_first(state.inner)), 30.0)
+    if suite == "atari":
+        return Scene(lambda state, observation: _screen(observation), 15.0)
     if suite == "brax":
         from sparse_rl.render import brax_scene
 
@@ -60,9 +62,15 @@ def scene(environment: str) -> Scene:
         return Scene(*mujoco_scene.drawing(environment))
     known = ", ".join([*minatar.PLANES, *classic_control.DRAWINGS])
     raise ValueError(
-        f"{environment}: there is no drawing of it; drawn are brax/..., mujoco/... and gymnax/ "
-        f"with {known}"
+        f"{environment}: there is no drawing of it; drawn are atari/..., brax/..., mujoco/... and "
+        f"gymnax/ with {known}"
     )
+
+
+def _screen(observation: np.ndarray) -> Image.Image:
+    """The grey picture that the policy sees, three times as large."""
+    picture = Image.fromarray(observation.astype(np.uint8)).convert("RGB")
+    return picture.resize((3 * picture.width, 3 * picture.height), Image.Resampling.NEAREST)
 
 
 def _first(inner: Any) -> Any:

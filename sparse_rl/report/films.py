@@ -20,9 +20,9 @@ FILM, ABOUT = "film.gif", "film.json"
 """The run's own film, and what is in it or why there is none."""
 _VERDICTS = {
     NOT_WORSE: "the sparsest arm that is not worse than dense",
-    UNDECIDED: "of which nothing is decided yet",
-    WORSE: "which is worse, as all others are",
-    TOO_FEW_SEEDS: "of which so few seeds say nothing yet",
+    UNDECIDED: "the sparsest arm that is not shown to be worse; whether it is, is undecided",
+    WORSE: "the sparsest arm; it is worse, as all are that are pruned",
+    TOO_FEW_SEEDS: "the sparsest arm; so few seeds cannot say whether it is worse",
 }
 _ARITHMETIC = ("int8", "int8w", "float32")
 
@@ -39,9 +39,12 @@ def beside_dense(table: pd.DataFrame) -> pd.Series | None:
     """The row of the arm that is shown beside dense; None where there is no other arm.
 
     The sparsest that is not worse, of equal ones that in int8. Where none is shown to be, the
-    sparsest that is not shown to be worse; where all are worse, the sparsest.
+    sparsest that is not shown to be worse; where all are worse, the sparsest. Arms that are not
+    pruned count only where there are no others.
     """
     others = table[(table["arm"] != "0") & (table["seeds"] > 0)]
+    if (others["asked_sparsity"] > 0).any():
+        others = others[others["asked_sparsity"] > 0]
     if others.empty:
         return None
     order = {NOT_WORSE: 0, WORSE: 2}
@@ -139,5 +142,7 @@ def _called(arm: Mapping[str, Any]) -> str:
 def _who(arm: Mapping[str, Any]) -> str:
     if arm["arm"] == "0":
         return "Left: dense"
-    pruned = f"{level(arm['sparsity'])} sparse" if arm["sparsity"] > 0 else "not pruned"
-    return f"right: {arm['arm']}, {pruned}, {_VERDICTS.get(arm['verdict'], arm['verdict'])}"
+    if arm["sparsity"] == 0:
+        return f"right: {arm['arm']}, not pruned ({arm['verdict']})"
+    verdict = _VERDICTS.get(arm["verdict"], arm["verdict"])
+    return f"right: {arm['arm']}, {level(arm['sparsity'])} sparse, {verdict}"

@@ -45,6 +45,14 @@ def test_scene_draws_the_states_of_an_episode(name: str) -> None:
     assert view.frames_per_second <= 34
 
 
+def test_atari_shows_the_screen_that_the_policy_sees() -> None:
+    screen = np.zeros((84, 84), np.uint8)
+    screen[10, 20] = 200
+    picture = np.asarray(scene("atari/Pong").draw(None, screen))
+    assert picture.shape == (252, 252, 3)
+    assert (picture[30:33, 60:63] == 200).all() and picture.sum() == 9 * 3 * 200
+
+
 def test_unknown_scene_names_what_there_is() -> None:
-    with pytest.raises(ValueError, match=r"there is no drawing of it; drawn are brax/\.\.\."):
+    with pytest.raises(ValueError, match=r"there is no drawing of it; drawn are atari/"):
         scene("gymnax/Catch-bsuite")

@@ -41,6 +41,8 @@ def table(*rows: tuple[str, float, str, str]) -> pd.DataFrame:
          "0.9-int8"),
         ((("0.9", 0.9, "float32", "few seeds"), ("0.95", 0.95, "float32", "worse")), "0.9"),
         ((("0.9", 0.9, "float32", "worse"), ("0.95", 0.95, "float32", "worse")), "0.95"),
+        ((("0-int8", 0.0, "int8", "not worse"), ("0.9", 0.9, "float32", "undecided")), "0.9"),
+        ((("0-int8", 0.0, "int8", "not worse"),), "0-int8"),
     ],
 )  # fmt: skip
 def test_the_sparsest_arm_without_loss_stands_beside_dense(
