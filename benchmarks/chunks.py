@@ -11,17 +11,20 @@ from benchmarks import harness
 MOST_ITERATIONS = 100_000
 
 
-def measure_chunk(
-    chunk: Any, state: Any, seconds: float, repeats: int
-) -> tuple[harness.Timing, Any, Any]:
-    """Seconds of one iteration; the state after all of them, and the compiled program.
-
-    `chunk` (a `population.Chunk`) is compiled here. Every repeat has as many iterations as take
-    about `seconds`; they are `calls` of the timing.
-    """
+def compile_chunk(chunk: Any, state: Any) -> tuple[Any, float]:
+    """The compiled program of a `population.Chunk`, and the seconds that it took."""
     began = time.perf_counter()
     compiled = chunk.lower(state, np.int32(0)).compile()
-    compile_seconds = time.perf_counter() - began
+    return compiled, time.perf_counter() - began
+
+
+def time_chunk(
+    compiled: Any, compile_seconds: float, state: Any, seconds: float, repeats: int
+) -> tuple[harness.Timing, Any]:
+    """Seconds of one iteration, and the state after all of them; `state` is used up.
+
+    Every repeat has as many iterations as take about `seconds`; they are `calls` of the timing.
+    """
 
     def run(iterations: int) -> float:
         nonlocal state
@@ -48,4 +51,4 @@ def measure_chunk(
         repeats,
         iterations,
     )
-    return timing, state, compiled
+    return timing, state

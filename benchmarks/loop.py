@@ -6,8 +6,8 @@ The programs and settings are those of training in CONFIG (by default the demo, 
 `--members` seeds. A step is one environment step of every member. "acting" is the policy with its
 noise, the environment and the row of replay; "training" has the updates too, in the rhythm of the
 configuration. A mask update is charged to the steps between two of them in the row below it.
-"share" compares with a step of training; for evaluation, final evaluation and checkpoint it is their
-time as a share of the training between two of them (for checkpoints: `--minutes-between`).
+"share" compares with a step of training; for evaluations and checkpoints it is their time as a
+share of the training between two of them (for checkpoints: `--minutes-between`).
 """
 
 import statistics
@@ -57,7 +57,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     import jax.numpy as jnp
     import numpy as np
 
-    from benchmarks.chunks import measure_chunk
+    from benchmarks.chunks import compile_chunk, time_chunk
     from sparse_rl import evaluation, population, study
 
     prepared = study.prepare(config)
@@ -68,7 +68,8 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def steps(part: str, chunk: Any, state: Any, per_iteration: int) -> Any:
-        timing, state, _ = measure_chunk(chunk, state, settings.seconds, settings.repeats)
+        compiled, taken = compile_chunk(chunk, state)
+        timing, state = time_chunk(compiled, taken, state, settings.seconds, settings.repeats)
         rows.append(row(part, "step", timing, per_iteration, config.seeds))
         return state
 
