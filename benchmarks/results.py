@@ -60,7 +60,9 @@ def part(section: Section, path: Path) -> Iterator[str]:
     if section.command:
         yield f"    {section.command}"
     content = _read(path)
-    for rows in section.tables(content):
+    for title, rows in section.tables(content).items():
+        if title:
+            yield f"### {title}"
         yield markdown(ratios_first(rows))
     yield from section.notes(content)
     yield f"{machine_line(content.get('machine'))} File: `results/{section.file}`."
@@ -80,11 +82,13 @@ def machine_line(machine: Any) -> str:
     """What the figures were measured on, as one sentence."""
     if not isinstance(machine, Mapping):
         return f"Made on {machine}." if machine else ""
-    devices = machine.get("devices", [])
-    words = [f"{machine['cpu']}, {machine['cores']} cores (load {machine['load_average']})"]
-    if devices:
+    words = []
+    if "cpu" in machine:
+        words.append(f"{machine['cpu']}, {machine['cores']} cores (load {machine['load_average']})")
+    if devices := machine.get("devices"):
         words.append(f"{len(devices)} x {devices[0]}")
-    words += [f"jax {machine['jax']}, Python {machine['python']}", machine["date"]]
+    words += [f"{name} {machine[name]}" for name in ("jax", "python") if name in machine]
+    words += [machine["date"]] if "date" in machine else []
     return f"Made on {'; '.join(words)}."
 
 

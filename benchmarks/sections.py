@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 Row = Mapping[str, Any]
 Content = Mapping[str, Any]
+Tables = Mapping[str, Sequence[Row]]
+"""By title; without one where there is one table only."""
 
 
-def own_tables(content: Content) -> list[Sequence[Row]]:
+def own_tables(content: Content) -> Tables:
     """The rows as the benchmark has written them; several tables where it has several."""
     if "rows" in content:
-        return [content["rows"]]
-    return [table["rows"] for table in content.get("tables", ()) if "rows" in table]
+        return {"": content["rows"]}
+    return {table["title"]: table["rows"] for table in content.get("tables", ())}
 
 
 def no_notes(content: Content) -> Iterable[str]:
@@ -26,30 +28,30 @@ class Section(NamedTuple):
     file: str
     command: str
     text: str = ""
-    tables: Callable[[Content], Sequence[Sequence[Row]]] = own_tables
+    tables: Callable[[Content], Tables] = own_tables
     notes: Callable[[Content], Iterable[str]] = no_notes
 
 
-def _without_versions(content: Content) -> list[Sequence[Row]]:
+def _without_versions(content: Content) -> Tables:
     """The peers' table; their versions come as notes, and so does what failed."""
-    return [[{k: v for k, v in row.items() if k != "versions"} for row in content["rows"]]]
+    return {"": [{k: v for k, v in row.items() if k != "versions"} for row in content["rows"]]}
 
 
 def _versions(content: Content) -> Iterable[str]:
     yield "\n".join(f"- {row['library']}: {row['versions']}." for row in content["rows"])
 
 
-def _beside_first(column: str, name: str) -> Callable[[Content], list[Sequence[Row]]]:
+def _beside_first(column: str, name: str) -> Callable[[Content], Tables]:
     """With a column more: how many times the first row's `column` each row's is."""
 
-    def tables(content: Content) -> list[Sequence[Row]]:
+    def tables(content: Content) -> Tables:
         rows = content["rows"]
-        return [[{**row, name: row[column] / rows[0][column]} for row in rows]]
+        return {"": [{**row, name: row[column] / rows[0][column]} for row in rows]}
 
     return tables
 
 
-def _environments(content: Content) -> list[Sequence[Row]]:
+def _environments(content: Content) -> Tables:
     def row(found: Row) -> Row:
         ours, library = found["steps_per_s"], found["library_steps_per_s"]
         return {
@@ -64,10 +66,10 @@ def _environments(content: Content) -> list[Sequence[Row]]:
             "compile s": found["compile_s"],
         }
 
-    return [[row(found) for found in content["rows"]]]
+    return {"": [row(found) for found in content["rows"]]}
 
 
-def _inside_training(content: Content) -> list[Sequence[Row]]:
+def _inside_training(content: Content) -> Tables:
     def row(found: Row) -> Row:
         return {
             "environment": found["environment"],
@@ -80,10 +82,10 @@ def _inside_training(content: Content) -> list[Sequence[Row]]:
             "environment alone": found["wall_ms_alone"],
         }
 
-    return [[row(found) for found in content["rows"]]]
+    return {"": [row(found) for found in content["rows"]]}
 
 
-def _inference(content: Content) -> list[Sequence[Row]]:
+def _inference(content: Content) -> Tables:
     from sparse_rl.artifact import synthetic
     from sparse_rl.artifact.packed import dense_float32_bytes
 
@@ -103,22 +105,23 @@ def _inference(content: Content) -> list[Sequence[Row]]:
             "bytes": size,
         }
 
-    return [
-        [
+    actors = (
+        row(
+            actor["path"],
+            actor["sparsity"],
+            actor["compacted"],
+            actor["latency"]["median"],
+            actor["packed_bytes"],
+        )
+        for actor in content["actors"]
+    )
+    return {
+        "": [
             row("float32, ONNX Runtime", 0.0, False, onnx, trained),
             row("float32, C", 0.0, False, dense, trained),
-            *(
-                row(
-                    actor["path"],
-                    actor["sparsity"],
-                    actor["compacted"],
-                    actor["latency"]["median"],
-                    actor["packed_bytes"],
-                )
-                for actor in content["actors"]
-            ),
+            *actors,
         ]
-    ]
+    }
 
 
 PEERS = """\

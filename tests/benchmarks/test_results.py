@@ -88,7 +88,20 @@ def test_a_file_of_a_new_benchmark_gets_a_table(tmp_path: Path) -> None:
     page = results.page(tmp_path)
     assert "## walk speed" in page
     assert "| one | 3.25 |" in page
-    assert "Test, 2 cores (load 0.5); 2 x cpu; jax 0.10.2, Python 3.11.7; 2026-11-21" in page
+    assert "Test, 2 cores (load 0.5); 2 x cpu; jax 0.10.2; python 3.11.7; 2026-11-21" in page
+
+
+def test_several_tables_in_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "gpu" / "gpu_panel.json"
+    path.parent.mkdir()
+    tables = [
+        {"title": "Aims", "rows": [{"aim of": "step", "found": 1.5}]},
+        {"title": "Peaks", "rows": [{"what": "flops", "found": 2}]},
+    ]
+    path.write_text(json.dumps({"machine": {"devices": ["H100"]}, "tables": tables}))
+    page = results.page(tmp_path)
+    assert page.index("### Aims") < page.index("| step | 1.5 |") < page.index("### Peaks")
+    assert "Made on 1 x H100. File: `results/gpu/gpu_panel.json`." in page
 
 
 def test_derived_ratios(tmp_path: Path) -> None:
