@@ -38,7 +38,8 @@ def use(choice: str = "auto") -> None:
     if choice == "off":
         jax.config.update("jax_enable_compilation_cache", False)
         return
-    if choice == "auto" and jax.config.jax_compilation_cache_dir is not None:
+    told: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if choice == "auto" and told is not None:
         return
     try:
         root = user_directory(os.environ, sys.platform) if choice == "auto" else Path(choice)
