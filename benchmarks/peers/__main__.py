@@ -67,13 +67,26 @@ def main() -> None:
         groups = {name: chosen(name, options.only) for name in options.algorithms}
     except ValueError as error:
         command.error(str(error))
+
+    from sparse_rl.devices import configure
+
+    configure(0)  # for the line under the table: the devices that our side has
     for algorithm, group in groups.items():
-        rows = compare(algorithm, group, options)
+        show(algorithm, compare(algorithm, group, options), options)
 
-        from benchmarks.harness import report
 
-        title = f"{algorithm.upper()}, {options.seeds} seeds{', tiny' if options.tiny else ''}"
-        report(title, rows, options.json)
+def show(algorithm: str, rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """The table, the versions under it, and the file. Tiny rates are held against no aim."""
+    from benchmarks.harness import print_table, write_json
+
+    title = f"{algorithm.upper()}, {options.seeds} seeds{', tiny' if options.tiny else ''}"
+    if options.tiny:
+        rows = [row | {"aim": "", "met": ""} for row in rows]
+    print_table(title, [{k: v for k, v in row.items() if k != "versions"} for row in rows])
+    for row in rows:
+        print(f"{row['library']}: {row['versions']}")
+    if options.json:
+        write_json(options.json, title, rows)
 
 
 def compare(
