@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 
+from sparse_rl.compilation_cache import tidy
+
 # One thread per device, as in training: sums are then in the same order on every machine.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -12,6 +14,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 # As environment variables, because some tests start Python anew.
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+tidy(COMPILED, COMPILED)  # some tests kill programs, perhaps while they write there
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update(
