@@ -3,41 +3,22 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save_file
 
-from sparse_rl.config import Config, NetworkConfig, to_yaml
 from sparse_rl.render import comparison
 from sparse_rl.render.film import GAP
-from sparse_rl.report.run_directory import COLUMNS
 from sparse_rl.run import Run
+from tests import run_by_hand
 
-ENVIRONMENT = "gymnax/Pendulum-v1"
-RETURNS = {("0", "float32"): (-9.0, -5.0, -7.0), ("0.9", "int8"): (-20.0, -11.0, -10.0)}
+RETURNS = {"0": (-9.0, -5.0, -7.0), "0.9-int8": (-20.0, -11.0, -10.0)}
 MEDIAN = 1
 """The seed whose return is the median of 0.9-int8; dense has another."""
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    config = Config(environment=ENVIRONMENT, seeds=3, network=NetworkConfig(hidden=(4,)))
-    (tmp_path / "config.yaml").write_text(to_yaml(config))
-    lines = [",".join(COLUMNS)]
-    random = np.random.default_rng(0)
-    (tmp_path / "policies").mkdir()
-    for (sparsity, kind), returns in RETURNS.items():
-        lines += [f"9,final,{s},{sparsity},{kind},return,{v}" for s, v in enumerate(returns)]
-        arrays: dict[str, np.ndarray] = {}
-        for name, inputs, outputs in (("hidden_0", 3, 4), ("mean", 4, 1), ("log_std", 4, 1)):
-            kernel = random.standard_normal((3, inputs, outputs)).astype(np.float32)
-            arrays[f"params/{name}/kernel"] = kernel
-            arrays[f"params/{name}/bias"] = np.zeros((3, outputs), np.float32)
-            arrays[f"masks/{name}/kernel"] = np.ones(kernel.shape, bool)
-        arm = sparsity if kind == "float32" else f"{sparsity}-{kind}"
-        save_file(arrays, tmp_path / "policies" / f"{arm}.safetensors")
-    (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
+    run_by_hand.write(tmp_path, RETURNS)
     return Run(tmp_path)
 
 
@@ -66,7 +47,7 @@ def test_what_cannot_be_drawn_is_said_and_an_old_film_goes(
 ) -> None:
     (run.path / "film.gif").write_bytes(b"GIF89a")
     config = (run.path / "config.yaml").read_text()
-    (run.path / "config.yaml").write_text(config.replace(ENVIRONMENT, "probe/termination"))
+    (run.path / "config.yaml").write_text(config.replace(run_by_hand.PENDULUM, "probe/termination"))
     assert comparison.film(run).startswith("no film: probe/termination: there is no drawing of it")
     told = json.loads((run.path / "film.json").read_text())
     assert told["reason"].startswith("probe/termination: there is no drawing of it")

@@ -79,6 +79,7 @@ def draw(findings: Findings) -> Figure | None:
                         path_effects=[withStroke(linewidth=2.2, foreground=PAPER)],
                     )
         axes.set_xscale("log")
+        axes.margins(x=0.1)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())

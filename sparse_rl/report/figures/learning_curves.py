@@ -87,17 +87,29 @@ def evaluation_curves(metrics: pd.DataFrame) -> dict[tuple[float, str], pd.DataF
 def _joined(
     curves: dict[tuple[float, str], pd.DataFrame], fork: int
 ) -> dict[tuple[float, str], pd.DataFrame]:
-    """The curves of pruned arms, begun with the last evaluation of the dense phase they share."""
+    """Each curve begun with the last evaluation of what it goes on from.
+
+    For pruned arms that is the dense phase, up to `fork`; for int8 arms the float32 arm of the
+    same level.
+    """
+    return {arm: _after(_parent(curves, arm, fork), curve) for arm, curve in curves.items()}
+
+
+def _parent(
+    curves: dict[tuple[float, str], pd.DataFrame], arm: tuple[float, str], fork: int
+) -> pd.DataFrame | None:
+    level, quantization = arm
+    if quantization != "float32":
+        return curves.get((level, "float32"))
     dense = curves.get((0.0, "float32"))
-    if dense is None or not (dense.index <= fork).any():
-        return curves
-    shared = dense[dense.index <= fork].iloc[-1:]
-    return {
-        arm: pd.concat([shared, curve]).dropna(axis="columns")
-        if arm[1] == "float32" and arm[0] > 0
-        else curve
-        for arm, curve in curves.items()
-    }
+    return None if level == 0 or dense is None else dense[dense.index <= fork]
+
+
+def _after(parent: pd.DataFrame | None, curve: pd.DataFrame) -> pd.DataFrame:
+    before = None if parent is None else parent[parent.index < curve.index[0]].iloc[-1:]
+    if before is None or before.empty:
+        return curve
+    return pd.concat([before, curve]).dropna(axis="columns")
 
 
 def _level(axes: Axes, curves: dict[tuple[float, str], pd.DataFrame], level: float) -> None:

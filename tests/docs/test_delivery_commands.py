@@ -1,0 +1,56 @@
+"""What the documentation says to do with a finished run, done: export, evaluate, film it."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import tyro
+
+from sparse_rl import evaluate, export
+from sparse_rl.artifact import cost
+from sparse_rl.render import comparison
+from tests import run_by_hand
+from tests.docs.blocks import ROOT, blocks, commands
+
+PROGRAMS = {"export": export.main, "evaluate": evaluate.main}
+PAGES = ("README.md", "docs/commands/export.md", "docs/commands/evaluate.md")
+RETURNS = {
+    "0": (-9.0, -8.0), "0.9": (-9.0, -8.0), "0.9-int8": (-9.0, -8.0), "0.98-int8": (-9.0, -8.0),
+}  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    return tmp_path
+
+
+def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_by_hand.write(here / "runs" / "x", RETURNS)
+    typed = [one for page in PAGES for one in commands(ROOT / page) if one.name in PROGRAMS]
+    assert len(typed) >= 10
+    for command in typed:
+        words = [*command.words, "--episodes", "1"]
+        tyro.cli(PROGRAMS[command.name], args=words)
+        said = capsys.readouterr().out
+        if command.name == "evaluate":
+            assert "gymnax/Pendulum-v1" in said, command
+        else:
+            assert Path(said.split()[-1]).name == "cost.json" and Path(said.split()[-1]).is_file()
+    assert {arm.name for arm in (here / "runs/x/artifacts").iterdir()} == set(RETURNS)
+    assert {arm.name for arm in (here / "actors").iterdir()} == {"0", "0.9-int8"}
+    assert (here / "actor" / "actor-integer.srl").is_file()
+
+
+def test_the_film_of_a_run(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "MOST_FRAMES", 5)
+    run_by_hand.write(here / "runs" / "pendulum", {"0": (-9.0, -8.0), "0.9-int8": (-9.0, -8.0)})
+    (program,) = (
+        block.text for block in blocks(ROOT / "docs/render.md") if block.language == "python"
+    )
+    exec(compile(program, "render.md", "exec"), {})
+    assert shlex.split(capsys.readouterr().out) == ["film:", "runs/pendulum/film.gif"]
+    assert (here / "runs/pendulum/film.gif").read_bytes().startswith(b"GIF89a")
