@@ -21,7 +21,8 @@ statistically the same:
 
 compares returns and lengths of 1,000 episodes of a random policy, cut at 250 steps (a tenth of
 Ant's episodes never end by themselves, and would take most of the time). Half-widths are those of
-95 % intervals; the two agree where the difference is within the half-width of its own.
+95 % intervals; the two agree where the difference is within the half-width of its own. This is work
+for an accelerator (with --batch 1000): on a core, MJX makes about 25 steps of Ant per second.
 """
 
 import argparse
@@ -130,9 +131,11 @@ def compare(name: str, episodes: int, steps: int, seed: int) -> dict[str, object
     return dict(zip(COLUMNS, [name, *numbers, differently, horizon, seconds], strict=True))
 
 
-def random_policy(name: str, implementation: str, episodes: int, seed: int) -> dict[str, object]:
+def random_policy(
+    name: str, implementation: str, episodes: int, batch: int, seed: int
+) -> dict[str, object]:
     """Return and length of the first episodes of a batch under uniformly random actions."""
-    start, batch = time.perf_counter(), min(100, episodes)
+    start = time.perf_counter()
     env = make(f"mujoco/{name}?impl={implementation}&time_limit=250")
     size = len(env.spec.action.low)  # type: ignore[union-attr]
 
@@ -146,7 +149,7 @@ def random_policy(name: str, implementation: str, episodes: int, seed: int) -> d
         return jax.lax.scan(body, state, jax.random.split(key, 50))
 
     key = jax.random.key(seed)
-    state, _ = env.reset(jax.random.split(key, batch))
+    state, _ = jax.jit(env.reset)(jax.random.split(key, batch))
     total, length = np.zeros(batch), np.zeros(batch)
     returns: list[list[float]] = [[] for _ in range(batch)]
     lengths: list[list[float]] = [[] for _ in range(batch)]
@@ -194,6 +197,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--random-policy", action="store_true", help="compare whole episodes")
+    parser.add_argument("--batch", type=int, default=100, help="of a random policy, at once")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     rows = []
@@ -201,7 +205,8 @@ def main() -> None:
         if arguments.random_policy:
             episodes = arguments.episodes or 1000
             found = [
-                random_policy(task, impl, episodes, arguments.seed) for impl in ("host", "mjx")
+                random_policy(task, impl, episodes, arguments.batch, arguments.seed)
+                for impl in ("host", "mjx")
             ]
             found.append(difference(*found))
         else:
