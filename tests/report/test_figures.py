@@ -21,7 +21,7 @@ from sparse_rl.report.figures import (
 from sparse_rl.report.figures.appearance import figure_bytes, inline_svg
 from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.published import published_returns
-from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.run_directory import COLUMNS, read_run
 
 MakeRun = Callable[..., Path]
 
@@ -114,6 +114,24 @@ def test_a_member_that_failed_does_not_shorten_the_curves_of_the_others(
     curve = learning_curves.evaluation_curves(metrics[~failed])[0.9, "float32"]
     assert list(curve.columns) == [0, 1, 3]
     assert curve.index[-1] == 100_000
+
+
+def test_an_int8_curve_of_one_evaluation_is_seen_from_where_it_forked() -> None:
+    rows = [
+        (step, phase, seed, level, kind, "return", value + seed)
+        for seed in (0, 1, 2)
+        for step, phase, level, kind, value in (
+            (10, "dense", 0.0, "float32", 1.0),
+            (20, "finetune", 0.0, "float32", 2.0),
+            (20, "finetune", 0.9, "float32", 3.0),
+            (30, "quantize", 0.9, "int8", 4.0),
+        )
+    ]
+    curves = learning_curves.evaluation_curves(pd.DataFrame(rows, columns=list(COLUMNS)))
+    joined = learning_curves._joined(curves, fork=10)
+    assert joined[0.9, "float32"][0].to_dict() == {10: 1.0, 20: 3.0}
+    assert joined[0.9, "int8"][1].to_dict() == {20: 4.0, 30: 5.0}
+    assert joined[0.0, "float32"][2].to_dict() == {10: 3.0, 20: 4.0}
 
 
 def test_schedule_draws_what_was_asked_and_achieved(findings: Findings) -> None:
