@@ -25,7 +25,7 @@ from sparse_rl import devices
 from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
 from sparse_rl.report.event_files import append_events, write_event_files
-from sparse_rl.report.run_directory import COLUMNS, EVENTS, read_metrics
+from sparse_rl.report.run_directory import COLUMNS, EVENTS, arm_name, read_metrics
 from sparse_rl.report.wandb_runs import WandbRuns, require_package
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.tensor_file import Corrupt
@@ -191,7 +191,7 @@ class Recorder:
     def _start_wandb(self, config: Config) -> None:
         if config.log.wandb:
             self._wandb = WandbRuns(self.path, config.log.project, dataclasses.asdict(config))
-            self._wandb.start(0.0, "float32", config.first_seed)
+            self._wandb.start(arm_name(0.0, "float32"), config.first_seed)
 
     def _take(self) -> None:
         """Only one process may write here; the system forgets the lock when it ends, however."""

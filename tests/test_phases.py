@@ -5,39 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
+from benchmarks.member_steps import PAPER, separately, together
 from sparse_rl.config import from_mapping
-from sparse_rl.phases import DENSE, Arm, Member, Phase, parents, plan
-
-PAPER = {
-    "seeds": 10,
-    "training": {"steps": 1_000_000, "learning_starts": 10_000},
-    "sparsity": {
-        "levels": [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99],
-        "begin": 0.2,
-        "end": 0.8,
-        "interval": 1_000,
-    },
-    "quantization": {"modes": ["int8"], "fraction": 0.2},
-}
-
-
-def cost(phases: list[Phase]) -> int:
-    return sum(phase.member_steps for phase in phases)
-
-
-def separately(phases: list[Phase]) -> int:
-    """The same arms as runs of their own: each from step 0 to its own end."""
-    ends = {}
-    for phase in phases:
-        for member in phase.members:
-            ends[member] = phase.end
-    return sum(ends.values())
+from sparse_rl.phases import DENSE, Arm, Member, parents, plan
 
 
 def test_the_papers_study_costs_82_instead_of_176_million_steps() -> None:
     phases = plan(from_mapping(PAPER))
     # By hand: 10 seeds x (0.2 + 8 x 0.8 + 8 x 0.2) million, and 10 x 8 x (1 + 1.2) million.
-    assert cost(phases) == 82_000_000
+    assert together(phases) == 82_000_000
     assert separately(phases) == 176_000_000
 
 
@@ -63,7 +39,7 @@ def test_every_mode_goes_on_from_the_end_of_finetuning() -> None:
         (1_000_000, 1_200_000, "int8w"),
         (1_000_000, 1_200_000, "int8"),
     ]
-    assert cost(phases) == 98_000_000
+    assert together(phases) == 98_000_000
     assert len({phase.label for phase in phases}) == len(phases)
 
 

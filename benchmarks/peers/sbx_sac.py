@@ -1,26 +1,8 @@
 """sbx's SAC (JAX): one seed per process. Its interface is that of Stable-Baselines3."""
 
-from typing import Any
-
 from benchmarks.peers.conversation import Advance, Order, serve
 from benchmarks.peers.settings import SACSettings
-
-
-def keywords(settings: SACSettings) -> dict[str, Any]:
-    """The work in the library's words."""
-    return {
-        "policy": "MlpPolicy",
-        "env": settings.task,
-        "policy_kwargs": {"net_arch": list(settings.hidden)},
-        "learning_rate": settings.learning_rate,
-        "buffer_size": settings.capacity,
-        "learning_starts": settings.learning_starts,
-        "batch_size": settings.batch_size,
-        "tau": settings.tau,
-        "gamma": settings.discount,
-        "train_freq": settings.train_frequency,
-        "gradient_steps": settings.gradient_steps,
-    }
+from benchmarks.peers.stable_baselines3_sac import after_random_steps, keywords
 
 
 def prepare(order: Order) -> Advance:
@@ -31,13 +13,10 @@ def prepare(order: Order) -> Advance:
     assert isinstance(order.settings, SACSettings)
     torch.set_num_threads(1)  # its replay is Stable-Baselines3's
     model = SAC(**keywords(order.settings), seed=order.first_seed)
-    model.learn(order.settings.learning_starts)
+    return after_random_steps(model, order.settings)
 
-    def advance(steps: int) -> None:
-        model.learn(steps, reset_num_timesteps=False)
 
-    return advance
-
+__all__ = ["keywords", "prepare"]
 
 if __name__ == "__main__":
     serve(prepare, ("sbx-rl", "jax", "torch", "gymnasium", "mujoco"))

@@ -31,7 +31,12 @@ def prepare(order: Order) -> Advance:
     assert isinstance(order.settings, SACSettings)
     torch.set_num_threads(1)
     model = SAC(**keywords(order.settings), seed=order.first_seed, device="cpu")
-    model.learn(order.settings.learning_starts)
+    return after_random_steps(model, order.settings)
+
+
+def after_random_steps(model: Any, settings: SACSettings) -> Advance:
+    """Takes the random steps; what is returned goes on from there."""
+    model.learn(settings.learning_starts)
 
     def advance(steps: int) -> None:
         model.learn(steps, reset_num_timesteps=False)

@@ -17,7 +17,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
-from sparse_rl.report.run_directory import arm_name
+from sparse_rl.report.run_directory import by_member
 
 FILE_NAME = "events.out.tfevents.0.sparse_rl"
 
@@ -55,10 +55,7 @@ def append_events(metrics: pd.DataFrame, directory: str | Path) -> list[Path]:
 
 
 def _by_member(metrics: pd.DataFrame, directory: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    for (sparsity, quantization, seed), rows in metrics.groupby(
-        ["sparsity", "quantization", "seed"], sort=True
-    ):
-        arm = arm_name(float(str(sparsity)), str(quantization))
+    for arm, seed, rows in by_member(metrics):
         yield directory / arm / f"seed-{seed}" / FILE_NAME, rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def arm_name(sparsity: float, quantization: str) -> str:
     """Name of an arm: "0.9" for float32, "0.9-int8" and "0.9-int8w" for the quantised ones."""
     suffix = "" if quantization == "float32" else f"-{quantization}"
     return f"{sparsity:g}{suffix}"
+
+
+def by_member(metrics: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """The rows of each member, with the name of its arm and its seed, sorted by arm and seed."""
+    for (sparsity, quantization, seed), rows in metrics.groupby(
+        ["sparsity", "quantization", "seed"], sort=True
+    ):
+        yield arm_name(float(str(sparsity)), str(quantization)), int(str(seed)), rows
 
 
 def read_run(path: str | Path) -> Run:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sparse_rl.config import ConfigError
-from sparse_rl.report.run_directory import arm_name
+from sparse_rl.report.run_directory import by_member
 
 STATE = "wandb.json"
 """The file of a run directory that says which W&B runs are its own, and what they have."""
@@ -56,18 +56,17 @@ class WandbRuns:
         self._open: dict[str, Any] = {}
         self._gave_up = False
 
-    def start(self, sparsity: float, quantization: str, seed: int) -> None:
+    def start(self, arm: str, seed: int) -> None:
         """Opens the run of one member, so that a refusal comes before the training.
 
         Raises:
             ConfigError: W&B refuses, for example because nobody is logged in.
         """
         self._write()
-        name = f"{arm_name(sparsity, quantization)}/seed-{seed}"
-        if name in self._sent.finished:
+        if _name(arm, seed) in self._sent.finished:
             return
         try:
-            self._run(sparsity, quantization, seed)
+            self._run(arm, seed)
         except Exception as error:  # W&B's own, the network's or the disk's: its words say which
             raise ConfigError(
                 f"log.wandb: Weights & Biases refuses: {error}; allowed: after wandb login, or "
@@ -82,10 +81,8 @@ class WandbRuns:
         if self._gave_up:
             return
         try:
-            for (sparsity, quantization, seed), rows in metrics.groupby(
-                ["sparsity", "quantization", "seed"], sort=True
-            ):
-                self._send(float(str(sparsity)), str(quantization), int(str(seed)), rows)
+            for arm, seed, rows in by_member(metrics):
+                self._send(arm, seed, rows)
             self._write()
         except Exception as error:  # whatever it is, hours of training are worth more
             self._give_up(error)
@@ -105,19 +102,19 @@ class WandbRuns:
         kept = self.directory / "metrics.csv"
         warnings.warn(f"log.wandb: stopped ({line}); {kept} has everything", stacklevel=3)
 
-    def _send(self, sparsity: float, quantization: str, seed: int, rows: pd.DataFrame) -> None:
-        name = f"{arm_name(sparsity, quantization)}/seed-{seed}"
+    def _send(self, arm: str, seed: int, rows: pd.DataFrame) -> None:
+        name = _name(arm, seed)
         if name in self._sent.finished:
             return
         is_final = rows["phase"] == "final"
         new = rows[~is_final & (rows["step"] > self._sent.steps.get(name, -1))]
         for step, point in new.groupby("step", sort=True):
-            run = self._run(sparsity, quantization, seed)
+            run = self._run(arm, seed)
             values = dict(zip(point["metric"], map(float, point["value"]), strict=True))
             run.log(values, step=int(str(step)), commit=True)
             self._sent.steps[name] = int(str(step))
         if is_final.any():
-            run = self._run(sparsity, quantization, seed)
+            run = self._run(arm, seed)
             final = rows[is_final]
             for metric, value in zip(final["metric"], final["value"], strict=True):
                 run.summary[f"final/{metric}"] = float(value)
@@ -125,14 +122,19 @@ class WandbRuns:
             self._sent.finished.append(name)
             del self._open[name]
 
-    def _run(self, sparsity: float, quantization: str, seed: int) -> Any:
+    def _run(self, arm: str, seed: int) -> Any:
         """A member's W&B run, opened or gone on with."""
         import wandb
 
-        arm = arm_name(sparsity, quantization)
-        name = f"{arm}/seed-{seed}"
+        name = _name(arm, seed)
         if name not in self._open:
-            member = {"arm": arm, "sparsity": sparsity, "quantization": quantization, "seed": seed}
+            sparsity, _, kind = arm.partition("-")
+            member = {
+                "arm": arm,
+                "sparsity": float(sparsity),
+                "quantization": kind or "float32",
+                "seed": seed,
+            }
             self._open[name] = wandb.init(
                 project=self.project,
                 id=f"{self._sent.study}-{arm}-seed-{seed}",
@@ -154,6 +156,10 @@ class WandbRuns:
         unfinished = self.directory / f"{STATE}.part"
         unfinished.write_text(json.dumps(self._sent._asdict(), indent=1) + "\n")
         os.replace(unfinished, self.directory / STATE)
+
+
+def _name(arm: str, seed: int) -> str:
+    return f"{arm}/seed-{seed}"
 
 
 def _read(file: Path) -> Sent:

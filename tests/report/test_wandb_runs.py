@@ -111,7 +111,7 @@ def test_cut_anywhere_and_gone_on_with_no_point_is_there_twice(
     (tmp_path / "pieces").mkdir()
     for begin, end in ((0, 60_000), (40_000, 100_000), (20_000, 200_000)):  # back to a checkpoint
         process = WandbRuns(tmp_path / "pieces", "p", {})
-        process.start(0.0, "float32", 0)
+        process.start("0", 0)
         process.append(metrics[metrics.step <= begin])
         process.append(metrics[(metrics.step > begin) & (metrics.step <= end)])
         process.close()
