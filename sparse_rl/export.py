@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import tyro
 
+from sparse_rl import whole_file
 from sparse_rl.artifact.delivery import Format
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def deliver(
         sizes.get("onnx"),
     )
     directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / "cost.json.tmp"
-    temporary.write_text(report.to_json())
-    temporary.replace(directory / "cost.json")
+    whole_file.write_text(directory / "cost.json", report.to_json())
     print(cost.describe(report))
     print(directory / "cost.json", flush=True)
 

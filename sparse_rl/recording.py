@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save
 
-from sparse_rl import devices
+from sparse_rl import devices, whole_file
 from sparse_rl.config import Config, ConfigError, to_yaml
 from sparse_rl.phases import Member
 from sparse_rl.report.event_files import append_events, write_event_files
@@ -163,14 +163,11 @@ class Recorder:
             self._wandb.append(metrics)
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a file under a temporary name, then renames it."""
+        """Writes a file of the run, whole or not at all."""
         if not self._writes:
             return
-        target = self.path / name
-        temporary = target.with_name(target.name + ".part")
         with self._naming_errors():
-            temporary.write_text(text)
-            os.replace(temporary, target)
+            whole_file.write_text(self.path / name, text)
 
     def save_policies(self, arm: str, params: Params, masks: Masks) -> None:
         """policies/<arm>.safetensors: parameters and masks, stacked over seeds."""
@@ -181,12 +178,11 @@ class Recorder:
         arrays |= {
             name.replace("params/", "masks/", 1): np.asarray(leaf) for name, leaf in _named(masks)
         }
-        temporary = folder / f"{arm}.safetensors.part"
         with self._naming_errors():
             folder.mkdir(exist_ok=True)
             # Made in memory: the library's own writer raises errors that name no file.
-            temporary.write_bytes(save({k: np.ascontiguousarray(a) for k, a in arrays.items()}))
-            os.replace(temporary, folder / f"{arm}.safetensors")
+            content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+            whole_file.write_bytes(folder / f"{arm}.safetensors", content)
 
     def _start_wandb(self, config: Config) -> None:
         if config.log.wandb:

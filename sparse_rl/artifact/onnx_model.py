@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from sparse_rl import whole_file
 from sparse_rl.artifact.graph import (
     LARGEST_INTEGER,
     ArgMax,
@@ -82,9 +83,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
 def save(path: Path, graph: Graph) -> int:
     """Write the model, whole or not at all; returns its size in bytes."""
     data = to_onnx(graph).SerializeToString()
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    whole_file.write_bytes(path, data)
     return len(data)
 
 

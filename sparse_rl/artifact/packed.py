@@ -29,6 +29,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from sparse_rl import whole_file
 from sparse_rl.artifact import index_code
 from sparse_rl.artifact.description import (
     DICTIONARY,
@@ -83,9 +84,7 @@ class PackedActor:
 def save(path: Path, actor: PackedActor) -> int:
     """Write a packed file, whole or not at all; returns its size in bytes."""
     data = to_bytes(actor)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    whole_file.write_bytes(path, data)
     return len(data)
 
 

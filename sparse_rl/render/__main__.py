@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from sparse_rl import compilation_cache as kept_programs
+from sparse_rl import whole_file
 from sparse_rl.envs import make
 from sparse_rl.render.actors import RANDOM, Player, player
 from sparse_rl.render.episode import Episode, play
@@ -91,9 +92,7 @@ def write_viewer(env: str, episodes: Sequence[Episode], out: Path) -> None:
     from sparse_rl.render.brax_scene import viewer
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.name + ".unfinished")
-    unfinished.write_text(viewer(env, episodes[0].states))
-    unfinished.replace(out)
+    whole_file.write_text(out, viewer(env, episodes[0].states))
 
 
 if __name__ == "__main__":

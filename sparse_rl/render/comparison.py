@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from sparse_rl import whole_file
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.envs import make
 from sparse_rl.render.actors import Player
@@ -74,6 +74,4 @@ def _film(run: Run) -> dict[str, Any]:
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:
-    unfinished = file.with_name(file.name + ".unfinished")
-    unfinished.write_text(json.dumps(told, indent=1) + "\n")
-    os.replace(unfinished, file)
+    whole_file.write_text(file, json.dumps(told, indent=1) + "\n")

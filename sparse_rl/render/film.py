@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from sparse_rl import whole_file
 from sparse_rl.render.canvas import BACKGROUND, INK
 
 STRIP, GAP = 24, 8
@@ -52,17 +52,16 @@ def write_gif(frames: Sequence[Image.Image], file: Path, frames_per_second: floa
     duration = max(20, 10 * round(100 / frames_per_second))
     durations = [duration] * (len(frames) - 1) + [1000]
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".unfinished")
-    indexed[0].save(
-        unfinished,
-        format="GIF",
-        save_all=True,
-        append_images=indexed[1:],
-        duration=durations,
-        loop=0,
-        optimize=True,
-    )
-    os.replace(unfinished, file)
+    with whole_file.replacing(file) as part:
+        indexed[0].save(
+            part,
+            format="GIF",
+            save_all=True,
+            append_images=indexed[1:],
+            duration=durations,
+            loop=0,
+            optimize=True,
+        )
 
 
 def _palette(frames: Sequence[Image.Image]) -> Image.Image:

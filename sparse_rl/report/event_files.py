@@ -6,7 +6,6 @@ open file for each run: a population has hundreds of them.
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
+from sparse_rl import whole_file
 from sparse_rl.report.run_directory import by_member
 
 FILE_NAME = "events.out.tfevents.0.sparse_rl"
@@ -31,9 +31,7 @@ def write_event_files(metrics: pd.DataFrame, directory: str | Path) -> list[Path
     files = []
     for file, rows in _by_member(metrics, Path(directory)):
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".unfinished")
-        unfinished.write_bytes(_file_header() + _records(rows))
-        os.replace(unfinished, file)
+        whole_file.write_bytes(file, _file_header() + _records(rows))
         files.append(file)
     return files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from sparse_rl import whole_file
 from sparse_rl.report.figures import (
     density,
     differences,
@@ -58,9 +58,7 @@ def write_report(findings: Sequence[Findings], directory: str | Path, title: str
     text = render(runs, heading)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    unfinished = folder / "index.html.unfinished"
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, page)
+    whole_file.write_text(page, text)
     return page
 
 

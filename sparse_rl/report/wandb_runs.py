@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import secrets
 import warnings
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from sparse_rl import whole_file
 from sparse_rl.config import ConfigError
 from sparse_rl.report.run_directory import by_member
 
@@ -153,9 +153,8 @@ class WandbRuns:
         return self._open[name]
 
     def _write(self) -> None:
-        unfinished = self.directory / f"{STATE}.part"
-        unfinished.write_text(json.dumps(self._sent._asdict(), indent=1) + "\n")
-        os.replace(unfinished, self.directory / STATE)
+        told = json.dumps(self._sent._asdict(), indent=1)
+        whole_file.write_text(self.directory / STATE, f"{told}\n")
 
 
 def _name(arm: str, seed: int) -> str:

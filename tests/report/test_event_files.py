@@ -87,4 +87,4 @@ def test_writing_again_replaces(metrics: pd.DataFrame, tmp_path: Path) -> None:
     assert len(read_events(files[0])) == 1 + len(
         metrics.query("sparsity == 0 and seed == 0").query("quantization == 'float32'")
     )
-    assert not list(tmp_path.rglob("*.unfinished"))
+    assert not list(tmp_path.rglob("*.part"))

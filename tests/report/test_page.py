@@ -110,19 +110,19 @@ def test_page_is_self_contained_and_figures_are_written_as_files(
             assert min(image.size) > 300
         svg = (page.parent / "figures" / "hopper" / f"{name}.svg").read_text()
         assert svg.rstrip().endswith("</svg>")
-    assert not list(page.parent.rglob("*.unfinished"))
+    assert not list(page.parent.rglob("*.part"))
 
 
 def test_references_within_the_page_are_unique_and_resolve(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    runs = [analyse(read_run(make_run(name))) for name in ("a/run", "b/run", "run.2")]
+    runs = [analyse(read_run(make_run(name))) for name in ("a/run", "b/run", "run.2", "2026-11")]
     text = write_report(runs, tmp_path / "report").read_text()
     identifiers = re.findall(r'\bid="([^"]+)"', text)
     assert len(identifiers) == len(set(identifiers))
     referred = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
     assert referred <= set(identifiers)
-    assert {"run", "run-2", "run-2-2"} <= referred
+    assert {"run", "run-2", "run-2-2", "2026-11"} <= referred
 
 
 def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_rl import whole_file
 from sparse_rl.artifact.c_source.arithmetic import (
     DOT_TYPES,
     DYNAMIC_FUNCTIONS,
@@ -36,9 +37,7 @@ class Source:
     def write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in self.files.items():
-            temporary = directory / (name + ".tmp")
-            temporary.write_text(text, encoding="ascii")
-            temporary.replace(directory / name)
+            whole_file.write_text(directory / name, text)
 
 
 def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") -> Source:

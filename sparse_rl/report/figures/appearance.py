@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import io
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+
+from sparse_rl import whole_file
 
 INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
@@ -174,9 +175,7 @@ def write_figure(figure: Figure, directory: Path, name: str) -> None:
     """Write <name>.png and <name>.svg, each under a temporary name first."""
     directory.mkdir(parents=True, exist_ok=True)
     for kind in ("png", "svg"):
-        unfinished = directory / f"{name}.{kind}.unfinished"
-        unfinished.write_bytes(figure_bytes(figure, kind, name))
-        os.replace(unfinished, directory / f"{name}.{kind}")
+        whole_file.write_bytes(directory / f"{name}.{kind}", figure_bytes(figure, kind, name))
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
@@ -190,7 +189,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     for colour, variable in CSS_NAMES.items():
         element = re.sub(colour, f"var(--{variable})", element, flags=re.IGNORECASE)
     element = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', element)
-    element = re.sub(r'(href="#|url\(#)', rf"\1{name}-", element)
+    element = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", element)
     label = html.escape(description, quote=True)
     element = element.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     size = re.search(r'<svg[^>]*? width="([\d.]+)pt"', element)

@@ -1,0 +1,119 @@
+"""What the documentation says to train, trained; only budgets, networks and levels are smaller."""
+
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tyro
+
+from sparse_rl import command_line, compilation_cache, evaluate, export
+from sparse_rl.artifact import cost
+from sparse_rl.config import Config
+from sparse_rl.render import __main__ as render
+from sparse_rl.render import comparison
+from sparse_rl.report import __main__ as report
+from sparse_rl.report.run_directory import read_metrics
+from tests import run_by_hand
+from tests.docs.blocks import PAGES, ROOT, Command, commands
+
+# Not imported: the module would take the place of the function sparse_rl.train for all other tests.
+train: Callable[[Config], None] = runpy.run_module("sparse_rl.train")["main"]
+
+RUN_ELSEWHERE = (ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how_to").iterdir())
+ALL = list(
+    {
+        (one.name, one.words): one
+        for page in PAGES
+        if page not in RUN_ELSEWHERE
+        for one in commands(page)
+    }.values()
+)
+DELIVERY = {"export": export.main, "evaluate": evaluate.main}
+SMALL = {
+    "seeds": ["1"],
+    "network.hidden": ["8"],
+    "replay.capacity": ["64"],
+    "replay.batch_size": ["8"],
+    "training.steps": ["80"],
+    "training.learning_starts": ["16"],
+    "sparsity.levels": ["0", "0.98"],
+    "sparsity.interval": ["8"],
+    "quantization.modes": ["int8"],
+    "evaluation.every": ["80"],
+    "evaluation.episodes": ["1"],
+    "evaluation.final_episodes": ["1"],
+}
+
+
+def shortened(command: Command) -> list[str]:
+    """The command's words, and a small value for what it does not say itself."""
+    words = list(command.words)
+    for name, values in SMALL.items():
+        if f"--{name}" not in words:
+            words += [f"--{name}", *values]
+    return words
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setattr(compilation_cache, "use", lambda _: None)  # the tests have their own
+    monkeypatch.setattr(comparison, "MOST_FRAMES", 5)
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_trainings_and_what_is_done_with_their_runs(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainings = [one for one in ALL if one.name == "train" and one.words != ("--help",)]
+    fresh = [one for one in trainings if "--resume" not in one.words]
+    for number, command in enumerate(fresh):
+        words = shortened(command)
+        if "--out" not in words:
+            words += ["--out", f"runs/{number}"]
+        config = command_line.parse(words)
+        train(config)
+        finished = final_members(Path(config.out))
+        modes = {"float32", *config.quantization.modes}
+        assert finished == config.seeds * len(config.sparsity.levels) * len(modes), command
+        assert (Path(config.out) / "report" / "index.html").is_file()
+    for command in [one for one in trainings if one not in fresh]:
+        config = command_line.parse(command.words)
+        before = final_members(Path(config.out))
+        train(config)  # finished already: nothing more is trained
+        assert final_members(Path(config.out)) == before
+    delivery = commands(ROOT / "docs" / "artifact.md")
+    assert [one.name for one in delivery] == ["export", "evaluate"]
+    for command in delivery:
+        tyro.cli(DELIVERY[command.name], args=[*command.words, "--episodes", "1"])
+    assert "brax/hopper" in capsys.readouterr().out
+    shutil.copytree("runs/hopper", "runs/walker")
+    for command in [one for one in ALL if one.name == "report"]:
+        capsys.readouterr()
+        tyro.cli(report.main, args=command.words)
+        assert Path(capsys.readouterr().out.split()[-1]).is_file(), command
+
+
+def final_members(run: Path) -> int:
+    """How many members the final table is about: seeds times arms."""
+    metrics = read_metrics(run / "metrics.csv")
+    final = metrics[metrics.phase == "final"]
+    return int(final.groupby(["seed", "sparsity", "quantization"]).ngroups)
+
+
+def test_films(here: Path) -> None:
+    run_by_hand.write(here / "runs" / "pendulum", {"0": (-9.0,), "0.9-int8": (-9.0,)})
+    tyro.cli(export.main, args=["runs/pendulum", "--arm", "all", "--format", "packed"])
+    for arm, name in (("0", "dense.srl"), ("0.9-int8", "sparse.srl")):
+        shutil.copy(f"runs/pendulum/artifacts/{arm}/actor.srl", name)
+    for command in [one for one in ALL if one.name == "render"]:
+        tyro.cli(render.main, args=[*command.words, "--steps", "5"])
+    for film in ("both.gif", "random.gif", "runs/pendulum/artifacts/0.9-int8/film.gif"):
+        assert Path(film).read_bytes().startswith(b"GIF89a")
+    assert "three" in Path("hopper.html").read_text()
