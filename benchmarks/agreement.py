@@ -42,7 +42,6 @@ import onnxruntime
 from jaxtyping import Float, Int, Num
 
 from benchmarks.harness import print_table
-from sparse_rl.actor_episodes import observation_of, play
 from sparse_rl.artifact import onnx_model, packed, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
@@ -50,10 +49,11 @@ from sparse_rl.artifact.compiler import compile_shared
 from sparse_rl.artifact.graph import ArgMax, Graph, Observation
 from sparse_rl.artifact.lowering import lower
 from sparse_rl.artifact.packed import PackedActor, Provenance
-from sparse_rl.config import Quantization
+from sparse_rl.config.experiment import Quantization
 from sparse_rl.envs import EnvSpec, make
 from sparse_rl.networks import QNetwork, make_torso
 from sparse_rl.quantization.aqt import dot_products
+from sparse_rl.study.actor_episodes import observation_of, play
 
 ENVIRONMENT = "synthetic/frames"
 NETWORKS = ("nature", "impala")

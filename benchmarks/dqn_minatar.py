@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sparse_rl.devices import configure
+from sparse_rl.machine.devices import configure
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def measure_all(options: argparse.Namespace) -> None:
     from benchmarks import workloads
     from benchmarks.harness import report
     from benchmarks.update import in_turns, stepper
-    from sparse_rl.config import load_config
+    from sparse_rl.config.reading import load_config
     from sparse_rl.envs import make
 
     config = load_config("dqn_breakout_minatar")

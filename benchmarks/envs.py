@@ -26,9 +26,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import harness
-from sparse_rl import population, study
-from sparse_rl.config import Config
+from sparse_rl import population
+from sparse_rl.config.experiment import Config
 from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
+from sparse_rl.study.preparation import prepare
 
 NAMES = [
     "gymnax/Pendulum-v1",
@@ -147,7 +148,7 @@ def in_training(name: str, members: int, width: int, batch: int, repeats: int) -
         network=replace(config.network, hidden=(width, width)),
     )
     iterations = 20 if width >= 256 else 200
-    prepared = study.prepare(config)
+    prepared = prepare(config)
     runs: list[list[Any]] = []
     for environment in (prepared.environment, Still(prepared.environment.spec)):
         variant = prepared._replace(environment=environment)

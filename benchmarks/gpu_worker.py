@@ -100,7 +100,7 @@ def of_case(case: Case) -> Any:
     from benchmarks import workloads
     from sparse_rl import population
     from sparse_rl.agents.build import build
-    from sparse_rl.config import from_mapping
+    from sparse_rl.config.reading import from_mapping
     from sparse_rl.envs import make
     from sparse_rl.population import Program
     from sparse_rl.quantization.aqt import dot_products

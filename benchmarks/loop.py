@@ -40,8 +40,8 @@ def main() -> None:
     parser.set_defaults(repeats=7)
     options = parser.parse_args()
 
-    from sparse_rl.config import load_config
-    from sparse_rl.devices import configure
+    from sparse_rl.config.reading import load_config
+    from sparse_rl.machine.devices import configure
 
     configure(options.devices)
     config = load_config(options.config, seeds=options.members, devices=options.devices)
@@ -58,9 +58,11 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     import numpy as np
 
     from benchmarks.chunks import compile_chunk, time_chunk
-    from sparse_rl import evaluation, population, study
+    from sparse_rl import population
+    from sparse_rl.study import evaluation
+    from sparse_rl.study.preparation import prepare
 
-    prepared = study.prepare(config)
+    prepared = prepare(config)
     mesh, phases = prepared.mesh, {phase.name: phase for phase in prepared.phases}
     dense, prune = phases["dense"], phases["prune"]
     program = prepared.program(dense)
@@ -164,7 +166,7 @@ def checkpoint_rows(prepared: Any, phase: Any, state: Any, repeats: int) -> list
     """Seconds to write a checkpoint and to read it back, and its bytes."""
     import jax
 
-    from sparse_rl.checkpoint import Checkpoints, Position
+    from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
 
     config, shapes = prepared.config, prepared.shapes(phase)
     members, position = len(phase.members), Position(0, int(state.clock), 0)

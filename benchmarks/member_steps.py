@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparse_rl.config import Config, from_mapping, load_config
-from sparse_rl.phases import Member, Phase, plan
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping, load_config
+from sparse_rl.study.phases import Member, Phase, plan
 
 STUDIES = ("sac_halfcheetah", "dqn_breakout_minatar", "sac_pendulum")
 AIM = 2.1

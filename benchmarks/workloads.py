@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from sparse_rl import population
 from sparse_rl.agents.build import build
-from sparse_rl.config import Config, from_mapping
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
 from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.population import Population, Program

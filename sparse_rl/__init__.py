@@ -8,33 +8,30 @@ run.summary()
 action = run.actor("0.98-int8", seed=0)(observation)
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparse_rl.artifact.runtime import load_actor
-    from sparse_rl.config import Config, load_config
-    from sparse_rl.run import Run
-    from sparse_rl.training import train
+    from sparse_rl.config.experiment import Config
+    from sparse_rl.config.reading import load_config
+    from sparse_rl.study.run import Run
+    from sparse_rl.study.training import train
 
 __all__ = ["Config", "Run", "load_actor", "load_config", "train"]
 
 
+_HOMES = {
+    "Config": "sparse_rl.config.experiment",
+    "Run": "sparse_rl.study.run",
+    "load_actor": "sparse_rl.artifact.runtime",
+    "load_config": "sparse_rl.config.reading",
+    "train": "sparse_rl.study.training",
+}
+
+
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: an artifact is loaded and run without importing JAX.
-    if name in ("Config", "load_config"):
-        from sparse_rl import config
-
-        return getattr(config, name)
-    if name == "load_actor":
-        from sparse_rl.artifact.runtime import load_actor
-
-        return load_actor
-    if name == "Run":
-        from sparse_rl.run import Run
-
-        return Run
-    if name == "train":
-        from sparse_rl.training import train
-
-        return train
-    raise AttributeError(f"module 'sparse_rl' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sparse_rl' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -18,7 +18,7 @@ from sparse_rl.artifact.delivery import Format
 
 if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv
-    from sparse_rl.run import Run
+    from sparse_rl.study.run import Run
 
 ALL = "all"
 _OBSERVATIONS = 10_000
@@ -51,9 +51,9 @@ def main(
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
-    from sparse_rl import compilation_cache as kept_programs
     from sparse_rl.envs import make
-    from sparse_rl.run import Run
+    from sparse_rl.machine import compilation_cache as kept_programs
+    from sparse_rl.study.run import Run
 
     kept_programs.use(compilation_cache)
     study = Run(run)
@@ -82,10 +82,10 @@ def deliver(
     directory: Path,
 ) -> None:
     """Writes one policy in its formats and cost.json into `directory`, and prints what they are."""
-    from sparse_rl.actor_episodes import play
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.delivery import prepare, write
     from sparse_rl.artifact.lowering import float32_bytes, of_seed, read_policies
+    from sparse_rl.study.actor_episodes import play
 
     packed = study.packed(arm, seed)
     graph = packed.graph

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax
 
-from sparse_rl.compilation_cache import tidy
+from sparse_rl.machine.compilation_cache import tidy
 
 # One thread per device, as in training: sums are then in the same order on every machine.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from sparse_rl.config import Config, NetworkConfig, to_yaml
+from sparse_rl.config.experiment import Config, NetworkConfig, to_yaml
 from sparse_rl.report.run_directory import COLUMNS
 
 PENDULUM = "gymnax/Pendulum-v1"

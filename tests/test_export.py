@@ -11,7 +11,7 @@ from sparse_rl import evaluate, export
 from sparse_rl.artifact import cost, reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import load
-from sparse_rl.config import Config, NetworkConfig, to_yaml
+from sparse_rl.config.experiment import Config, NetworkConfig, to_yaml
 from sparse_rl.report.costs import arm_costs
 from sparse_rl.report.figures import frontier
 from sparse_rl.report.findings import analyse

@@ -10,7 +10,8 @@ import pytest
 
 from sparse_rl import population
 from sparse_rl.agents.build import build
-from sparse_rl.config import Config, from_mapping
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
 from sparse_rl.population import Population, Program

@@ -51,14 +51,14 @@ def configuration(settings: Settings, seeds: int) -> dict[str, Any]:
 
 def prepare(order: Order) -> Advance:
     """One population of all seeds; `train_frequency` steps are one iteration of its program."""
-    from sparse_rl.devices import configure
+    from sparse_rl.machine.devices import configure
 
     configure(0)
     import jax
     import numpy as np
 
     from benchmarks import workloads
-    from sparse_rl.config import from_mapping
+    from sparse_rl.config.reading import from_mapping
     from sparse_rl.envs import make
     from sparse_rl.population import padded
 

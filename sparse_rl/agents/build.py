@@ -9,7 +9,8 @@ import jax
 from sparse_rl.agents.agent import Agent
 from sparse_rl.agents.dqn import DQN
 from sparse_rl.agents.sac import SAC
-from sparse_rl.config import Config, ConfigError, SACConfig
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config, SACConfig
 from sparse_rl.dot_products import DotProducts
 from sparse_rl.envs import Continuous, Discrete, EnvSpec
 from sparse_rl.networks import MLP, Critic, GaussianActor, QNetwork, make_torso

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, Num
 from sparse_rl.agents import policy as policies
 from sparse_rl.agents.agent import Metrics
 from sparse_rl.agents.policy import Policy, blend, weighted_mean
-from sparse_rl.config import SACConfig
+from sparse_rl.config.experiment import SACConfig
 from sparse_rl.replay import Batch
 from sparse_rl.sparsity.masks import Params
 

@@ -32,7 +32,7 @@ from aqt.jax.v2 import aqt_dot_general, aqt_quantizer, calibration
 from jax import Array
 from jaxtyping import Float, Int8
 
-from sparse_rl.config import Quantization
+from sparse_rl.config.experiment import Quantization
 from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts, merged
 
 Layer = Literal["dense", "convolution"]

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from sparse_rl import compilation_cache as kept_programs
 from sparse_rl import whole_file
 from sparse_rl.envs import make
+from sparse_rl.machine import compilation_cache as kept_programs
 from sparse_rl.render.actors import RANDOM, Player, player
 from sparse_rl.render.episode import Episode, play
 from sparse_rl.render.film import side_by_side, write_gif

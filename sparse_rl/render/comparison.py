@@ -16,7 +16,7 @@ from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
 from sparse_rl.report.films import ABOUT, FILM, beside_dense, median_seed
 from sparse_rl.report.statistics import final_table
-from sparse_rl.run import Run
+from sparse_rl.study.run import Run
 
 MOST_FRAMES = 200
 """About seven seconds: enough to see a policy, and a film that a page can hold."""

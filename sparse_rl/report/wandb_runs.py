@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sparse_rl import whole_file
-from sparse_rl.config import ConfigError
+from sparse_rl.config.error import ConfigError
 from sparse_rl.report.run_directory import by_member
 
 STATE = "wandb.json"

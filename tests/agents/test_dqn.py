@@ -7,7 +7,7 @@ import optax.tree_utils as otu
 import pytest
 
 from sparse_rl.agents.dqn import DQN, DQNState
-from sparse_rl.config import DQNConfig
+from sparse_rl.config.experiment import DQNConfig
 from sparse_rl.networks import MLP, QNetwork
 from sparse_rl.replay import Batch
 from tests.agents.reference import (

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from sparse_rl.agents.sac import SAC, SACState
-from sparse_rl.config import SACConfig
+from sparse_rl.config.experiment import SACConfig
 from sparse_rl.networks import MLP, Critic, GaussianActor
 from sparse_rl.replay import Batch
 from tests.agents.reference import (

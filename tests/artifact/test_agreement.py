@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sparse_rl.actor_episodes import observation_of, output_of, play
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.delivery import prepare, write
@@ -16,6 +15,7 @@ from sparse_rl.artifact.packed import Provenance
 from sparse_rl.envs import make
 from sparse_rl.networks import GaussianActor, QNetwork, make_torso
 from sparse_rl.quantization.aqt import dot_products
+from sparse_rl.study.actor_episodes import observation_of, output_of, play
 
 pytest.importorskip("onnxruntime")
 pytestmark = [

@@ -19,7 +19,7 @@ from benchmarks.peers.conversation import Order, from_text, to_text
 from benchmarks.peers.entrants import ENTRANTS, OURS, Entrant
 from benchmarks.peers.process import Contender, PeerError, PeerProcess
 from benchmarks.peers.settings import TINY, WORK, DQNSettings, SACSettings
-from sparse_rl.config import from_mapping, load_config
+from sparse_rl.config.reading import from_mapping, load_config
 from sparse_rl.networks import MinAtarCNN
 
 STAND_IN = "tests.benchmarks.peer_stand_in"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import tyro
 
-from sparse_rl import command_line
-from sparse_rl.config import ConfigError
+from sparse_rl.config import command_line
+from sparse_rl.config.error import ConfigError
 from tests.docs.blocks import PAGES, ROOT, Command, commands
 
 HOW_TO = ROOT / "docs" / "how_to"

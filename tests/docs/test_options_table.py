@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import pytest
 
-from sparse_rl.config import Config
+from sparse_rl.config.experiment import Config
 from tests.docs.blocks import ROOT
 
 PAGE = ROOT / "docs" / "commands" / "train.md"

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import tyro
 
-from sparse_rl import command_line, compilation_cache, evaluate, export
+from sparse_rl import evaluate, export
 from sparse_rl.artifact import cost
-from sparse_rl.config import Config
+from sparse_rl.config import command_line
+from sparse_rl.config.experiment import Config
+from sparse_rl.machine import compilation_cache
 from sparse_rl.render import __main__ as render
 from sparse_rl.render import comparison
 from sparse_rl.report import __main__ as report

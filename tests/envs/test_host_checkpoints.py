@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from sparse_rl import envs, population
-from sparse_rl.checkpoint import Checkpoints, Position
-from sparse_rl.config import CheckpointConfig, Config, from_mapping
+from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
+from sparse_rl.config.experiment import CheckpointConfig, Config
+from sparse_rl.config.reading import from_mapping
 from sparse_rl.population import Population
-from sparse_rl.study import Study, prepare
+from sparse_rl.study.preparation import Study, prepare
 
 BEFORE, AFTER = 30, 40
 

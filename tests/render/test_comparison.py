@@ -8,7 +8,7 @@ from PIL import Image
 
 from sparse_rl.render import comparison
 from sparse_rl.render.film import GAP
-from sparse_rl.run import Run
+from sparse_rl.study.run import Run
 from tests import run_by_hand
 
 RETURNS = {"0": (-9.0, -5.0, -7.0), "0.9-int8": (-20.0, -11.0, -10.0)}

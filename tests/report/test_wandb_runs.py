@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_rl.config import Config, ConfigError, LogConfig, NetworkConfig
-from sparse_rl.phases import Arm, Member
-from sparse_rl.recording import Recorder, rows_of
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config, LogConfig, NetworkConfig
 from sparse_rl.report.run_directory import read_metrics
 from sparse_rl.report.wandb_runs import STATE, WandbRuns
+from sparse_rl.study.phases import Arm, Member
+from sparse_rl.study.recording import Recorder, rows_of
 
 MakeRun = Callable[..., Path]
 

@@ -1,0 +1,1 @@
+"""A population on disk: written whole or not at all, and never believed without its checksum."""

@@ -1,0 +1,312 @@
+"""Checkpoints of a run: written whole or not at all, checked when they are read.
+
+    checkpoints/000007/    the newest: manifest.json, members-0.safetensors, rings-0.safetensors
+    checkpoints/000006/    the one before it
+    checkpoints/end-3/     the end of phase 3, for later phases that go on from it
+
+A directory is written under another name and renamed when the disk has all of it, so what has its
+final name is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import jax
+from jax.sharding import Mesh
+
+from sparse_rl.checkpoints import population_file
+from sparse_rl.checkpoints.tensor_file import Corrupt, Stored
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import CheckpointConfig
+from sparse_rl.machine import devices
+from sparse_rl.population import Population
+
+FORMAT = 1
+
+
+class Position(NamedTuple):
+    """How far a study is: the phase's index in the plan, the clock, the length of metrics.csv."""
+
+    phase: int
+    clock: int
+    metrics_bytes: int
+
+
+class Saved(NamedTuple):
+    """What writing a checkpoint took: bytes on disk, seconds."""
+
+    path: Path
+    bytes: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint holds. `files` are those of one kind, in the order of their members."""
+
+    experiment: str
+    position: Position
+    members: int
+    replay: str
+    ends: tuple[int, ...]
+    files: dict[str, list[tuple[str, Stored]]]
+
+
+class Interval:
+    """When a checkpoint is due. Steps are those of one member since the study began."""
+
+    def __init__(self, settings: CheckpointConfig) -> None:
+        self._settings = settings
+        self.restart(0)
+
+    def restart(self, steps: int) -> None:
+        """Counts from here."""
+        self._time, self._steps = time.monotonic(), steps
+
+    def is_over(self, steps: int) -> bool:
+        """Whether it is time for the next one."""
+        settings = self._settings
+        if settings.every == 0:
+            return False
+        if settings.unit == "steps":
+            return steps - self._steps >= settings.every
+        return time.monotonic() - self._time >= 60 * settings.every
+
+
+class Checkpoints:
+    """The checkpoints of one run directory.
+
+    Args:
+        folder: where they are.
+        settings: how many, with or without rings.
+        experiment: the configuration's digest: a checkpoint continues no other experiment.
+        sizes: the number of members of each phase in the plan.
+    """
+
+    def __init__(
+        self, folder: Path, settings: CheckpointConfig, experiment: str, sizes: Sequence[int]
+    ) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._experiment = experiment
+        self._sizes = sizes
+
+    def save(self, position: Position, state: Population, ends: Mapping[int, Population]) -> Saved:
+        """Writes a checkpoint; then those go that are too old.
+
+        `ends` are the populations at the end of earlier phases that later ones go on from; each is
+        written once. Raises `ConfigError`, one line, where the disk does not take it: then the
+        checkpoints before are as they were.
+        """
+        began = time.perf_counter()
+        written = 0
+        for phase, end in ends.items():
+            folder = self.end(phase)
+            if not folder.exists():
+                there = position._replace(phase=phase, clock=int(end.clock))
+                written += self._write(folder, there, end, ())
+        folder = self.folder / f"{self._last_number() + 1:06d}"
+        written += self._write(folder, position, state, tuple(ends))
+        if devices.is_first():
+            self._remove_old()
+        return Saved(folder, written, time.perf_counter() - began)
+
+    def newest_first(self) -> list[Path]:
+        """All complete checkpoints."""
+        if not self.folder.is_dir():
+            return []
+        complete = [path for path in self.folder.iterdir() if path.name.isdigit()]
+        return sorted(complete, key=lambda path: int(path.name), reverse=True)
+
+    def end(self, phase: int) -> Path:
+        """Where the end of a phase is, if later phases go on from it."""
+        return self.folder / f"end-{phase}"
+
+    def manifest(self, folder: Path) -> Manifest:
+        """What a checkpoint holds.
+
+        Raises `Corrupt`, and `ConfigError` if it is another experiment's.
+        """
+        manifest = _read_manifest(folder / "manifest.json")
+        if manifest.experiment != self._experiment:
+            raise ConfigError(
+                f"resume: {folder} is of experiment {manifest.experiment}, and config.yaml now "
+                f"describes {self._experiment}; allowed: the configuration it was started with"
+            )
+        return manifest
+
+    def load(self, folder: Path, template: Population, mesh: Mesh) -> tuple[Population, bool]:
+        """The population that was stored, and whether it still has its rings.
+
+        `template` gives names and shapes, with the members that fill up the devices of `mesh`;
+        these become copies of the first. Without rings, they are empty. Raises `Corrupt`.
+        """
+        manifest = self.manifest(folder)
+        files = {
+            kind: [(folder / name, stored) for name, stored in parts]
+            for kind, parts in manifest.files.items()
+        }
+        state = population_file.read(files, template, manifest.position.clock, mesh)
+        return state, "rings" in files
+
+    def set_aside(self, folder: Path) -> None:
+        """Gives a corrupt checkpoint another name, so that it is neither used nor counted."""
+        if devices.is_first():
+            with contextlib.suppress(OSError):
+                os.replace(folder, folder.with_name(f"{folder.name}.corrupt"))
+        devices.agree(0)
+
+    def clear(self) -> None:
+        """Removes all of them: the run is finished."""
+        if devices.is_first():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _last_number(self) -> int:
+        return max((int(path.name) for path in self.newest_first()), default=0)
+
+    def _remove_old(self) -> None:
+        old = self.newest_first()[self._settings.keep :]
+        used: set[int] = set()
+        for folder in self.newest_first()[: self._settings.keep]:
+            with contextlib.suppress(Corrupt):
+                used |= set(_read_manifest(folder / "manifest.json").ends)
+        old += [
+            path
+            for path in self.folder.glob("end-*")
+            if int(path.name.removeprefix("end-")) not in used
+        ]
+        for path in old:
+            _remove(path)
+
+    def _write(
+        self, folder: Path, position: Position, state: Population, ends: tuple[int, ...]
+    ) -> int:
+        """One directory, all or nothing; returns its bytes."""
+        part = folder.with_name(f".{folder.name}.part")
+        problem: OSError | None = None
+        if devices.is_first():
+            try:
+                _remove(part)
+                part.mkdir(parents=True)
+            except OSError as error:
+                problem = error
+        devices.agree(0)
+        own: dict[str, tuple[str, Stored]] = {}
+        try:
+            if problem is None:
+                own = self._write_members(part, state, self._sizes[position.phase])
+        except OSError as error:
+            problem = error
+        if devices.agree(problem is not None):
+            self._give_up(part, problem)
+        files = {kind: _of_all_processes(name, stored) for kind, (name, stored) in own.items()}
+        manifest = Manifest(
+            self._experiment,
+            position,
+            self._sizes[position.phase],
+            self._settings.replay,
+            ends,
+            files,
+        )
+        if devices.is_first():
+            try:
+                _write_manifest(part / "manifest.json", manifest)
+                os.replace(part, folder)
+                _sync(folder.parent)
+            except OSError as error:
+                problem = error
+        if devices.agree(problem is not None):
+            self._give_up(part, problem)
+        return sum(stored.bytes for kind in files.values() for _, stored in kind)
+
+    def _write_members(
+        self, part: Path, state: Population, size: int
+    ) -> dict[str, tuple[str, Stored]]:
+        own = f"{jax.process_index()}.safetensors"
+        compressed = self._settings.replay == "compressed"
+        names = {"members": f"members-{own}"}
+        if self._settings.replay != "none":
+            names["rings"] = f"rings-{own}{'.zst' * compressed}"
+        return {
+            kind: (
+                name,
+                population_file.write(part / name, kind, state, size, name.endswith(".zst")),
+            )
+            for kind, name in names.items()
+        }
+
+    def _give_up(self, part: Path, problem: OSError | None) -> NoReturn:
+        if devices.is_first():
+            shutil.rmtree(part, ignore_errors=True)
+        reason = problem.strerror if problem is not None else "another process could not write"
+        intact = [path.name for path in self.newest_first()[:1]]
+        raise ConfigError(
+            f"checkpoint: cannot write {part.parent}: {reason}; "
+            + (f"checkpoint {intact[0]} is intact" if intact else "there is none yet")
+        )
+
+
+def _of_all_processes(name: str, stored: Stored) -> list[tuple[str, Stored]]:
+    return [
+        (name.replace(f"-{jax.process_index()}.", f"-{process}."), Stored(int(size), int(crc)))
+        for process, (size, crc) in enumerate(devices.everyone(stored))
+    ]
+
+
+def _write_manifest(path: Path, manifest: Manifest) -> None:
+    content = json.dumps(dataclasses.asdict(manifest))
+    text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        outer = json.loads(path.read_text())
+        if outer["format"] != FORMAT:
+            raise Corrupt(f"{path}: format {outer['format']} instead of {FORMAT}")
+        if zlib.crc32(outer["content"].encode()) != outer["crc32"]:
+            raise Corrupt(f"{path}: checksum does not fit")
+        fields = json.loads(outer["content"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise error if isinstance(error, Corrupt) else Corrupt(f"{path}: cannot be read") from None
+    return Manifest(
+        experiment=fields["experiment"],
+        position=Position(*fields["position"]),
+        members=fields["members"],
+        replay=fields["replay"],
+        ends=tuple(fields["ends"]),
+        files={
+            kind: [(name, Stored(*stored)) for name, stored in files]
+            for kind, files in fields["files"].items()
+        },
+    )
+
+
+def _remove(folder: Path) -> None:
+    """Removes a directory under another name, so that half of it is never taken for the whole."""
+    if folder.exists():
+        doomed = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(doomed, ignore_errors=True)
+        os.replace(folder, doomed)
+        shutil.rmtree(doomed)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""What a run is asked to do: one checked value, from a file, a command line or Python."""

@@ -1,0 +1,53 @@
+"""What pydantic found wrong, in one line: the key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from sparse_rl.config import options
+from sparse_rl.config.error import show
+from sparse_rl.config.options import Section
+
+
+def one_line(error: ValidationError, sections: Sequence[Section]) -> str:
+    """The first thing that is wrong: its key, what was found and what is allowed.
+
+    `sections` are all that a configuration may hold.
+    """
+    first = error.errors(include_url=False, include_context=False)[0]
+    # Positions in a list say little; a number that was written as a key says all.
+    odd_key = first["type"] == "invalid_key"
+    path = [str(part) for part in first["loc"] if odd_key or not isinstance(part, int)]
+    chosen = path.pop(1) if path[:1] == ["agent"] and len(path) > 1 else None
+    key, found = ".".join(path), show(first["input"])
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
+    here = {
+        option.name: option
+        for section in sections
+        if not chosen or section.choice in ("", chosen)
+        for option in section.options
+    }
+    below = [name for name in here if name.startswith(f"{key}.")]
+    if key in here and not odd_key:
+        allowed = here[key].allowed
+        if first["type"] == "less_than_equal" and " to " not in allowed:
+            allowed += f" and <= {options.LARGEST}"
+        return f"{key}: found {found}; allowed: {allowed}"
+    if first["type"].startswith("union_tag") and isinstance(first["input"], Mapping):
+        return f"agent.name: found {show(first['input'].get('name'))}; allowed: sac or dqn"
+    if below:
+        return f"{key}: found {found}; allowed: its own keys and values, such as {below[0]}"
+    near = options.near(key, list(here))
+    parent = key.rpartition(".")[0]
+    depth = len(path)
+    beside = {
+        ".".join(name.split(".")[:depth]): None
+        for name in here
+        if not parent or name.startswith(f"{parent}.")
+    }
+    choice = f" of {chosen}" if chosen else ""
+    allowed = f"near: {', '.join(near)}" if near else f"allowed: {', '.join(beside)}"
+    return f"{key}: unknown key{choice}; {allowed}"

@@ -1,0 +1,1 @@
+"""What the machine lends: its devices, its signals, its cache of compiled programs."""

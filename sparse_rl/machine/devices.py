@@ -1,0 +1,100 @@
+"""Which devices and processes share a run, and how processes agree.
+
+On a CPU there is one virtual device per core; their number is set before JAX starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import Float
+
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import DistributedConfig
+
+
+def configure(devices: int, distributed: DistributedConfig | None = None) -> None:
+    """Asks for `devices` virtual CPU devices (0: one per core) and joins the other processes.
+
+    Call it before JAX is first used. With several devices each gets one thread: the devices are the
+    parallelism. Where an accelerator is there the setting is harmless.
+    """
+    wanted = devices or _cores()
+    jax.config.update("jax_num_cpu_devices", wanted)
+    if wanted > 1:
+        flags = os.environ.get("XLA_FLAGS", "")
+        if "xla_cpu_multi_thread_eigen" not in flags:
+            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    if distributed is not None:
+        join(distributed)
+
+
+def join(distributed: DistributedConfig) -> None:
+    """Waits for the other processes, if there are any. Raises `ConfigError` if they do not come."""
+    address = distributed.coordinator
+    try:
+        if distributed.processes > 1:
+            jax.distributed.initialize(address, distributed.processes, distributed.index)
+        elif not address and slurm_tasks(os.environ) > 1:
+            jax.distributed.initialize()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"distributed.coordinator: {address or 'of Slurm'}: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def slurm_tasks(environment: Mapping[str, str]) -> int:
+    """How many processes Slurm has started for this step; 1 outside of it."""
+    tasks = environment.get("SLURM_STEP_NUM_TASKS", "1")
+    return int(tasks) if "SLURM_JOB_ID" in environment and tasks.isdigit() else 1
+
+
+def _cores() -> int:
+    """The cores that this process may use; where the system does not say, all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose(devices: int) -> Sequence[jax.Device]:
+    """The first `devices` devices of every process, or all of them for 0."""
+    available = len(jax.local_devices())
+    if devices > available:
+        raise ConfigError(f"devices: found {devices}; allowed: at most {available}")
+    chosen: list[jax.Device] = []
+    for process in range(jax.process_count()):
+        own = [device for device in jax.devices() if device.process_index == process]
+        chosen += own[:devices] if devices else own
+    return chosen
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return jax.process_index() == 0
+
+
+def everyone(numbers: Sequence[float]) -> Float[np.ndarray, "processes n"]:
+    """The numbers of all processes; all must call it at the same point: it is a barrier."""
+    own = np.array(numbers, np.float64)
+    if jax.process_count() == 1:
+        return own[None]
+    # As pairs of words: JAX has no doubles by default.
+    words = np.asarray(multihost_utils.process_allgather(own.view(np.uint32)))
+    return np.ascontiguousarray(words, np.uint32).reshape(-1, 2 * own.size).view(np.float64)
+
+
+def agree(number: float) -> float:
+    """The largest of all processes' numbers."""
+    return float(everyone([number]).max())
+
+
+def to_host(tree: Any) -> Any:
+    """The arrays of a tree as NumPy arrays, whole, in every process."""
+    if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)

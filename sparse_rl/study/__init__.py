@@ -1,0 +1,1 @@
+"""A compression study: its phases, the loop around the compiled chunks, and what it leaves."""

@@ -1,0 +1,125 @@
+"""How many bytes a study needs, from the shapes of its arrays, before any of them exists."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from sparse_rl.config.error import ConfigError
+from sparse_rl.study.phases import Phase, plan
+from sparse_rl.study.preparation import Study
+from sparse_rl.study.progress import in_bytes
+
+
+class Need(NamedTuple):
+    """Bytes of networks with their optimizers, of rings, of environments and the rest."""
+
+    networks: int
+    rings: int
+    environments: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+    def times(self, count: int) -> Need:
+        return Need(*(count * part for part in self))
+
+
+def of_one_member(study: Study) -> Need:
+    """What one member holds; the same in every phase."""
+    phase = study.phases[0]
+    members = study.shapes(phase).members
+    count = len(study.pad(phase.members))
+    networks, rings = _bytes(members.agent), _bytes(members.ring)
+    rest = _bytes(members) - networks - rings
+    return Need(networks // count, rings // count, rest // count)
+
+
+def most_members(study: Study, phases: Sequence[Phase]) -> int:
+    """The most members that are held at one time: at the start of the hungriest phase.
+
+    There are then the phase's own, those that they are copied from, and the ends of earlier phases
+    that later ones go on from.
+    """
+
+    def held(index: int) -> int:
+        phase = phases[index]
+        later = {other.after for other in phases[index + 1 :]}
+        ends = {end for end in later if 0 <= end < index}
+        if phase.after >= 0 and phase.members != phases[phase.after].members:
+            ends |= {phase.after}  # else it goes on in place
+        return sum(len(study.pad(phases[i].members)) for i in (index, *ends))
+
+    return max(held(index) for index in range(len(phases)))
+
+
+def require(study: Study, say: Callable[[str], None]) -> None:
+    """Says what the study needs, beside what its programs need while they compute.
+
+    Raises `ConfigError`, naming the settings to change, where that is not there.
+    """
+    one, count = of_one_member(study), study.mesh.devices.size
+    need = one.times(most_members(study, study.phases))
+    say(
+        f"memory: networks {in_bytes(need.networks)}, replay rings {in_bytes(need.rings)}, "
+        f"environments {in_bytes(need.environments)}; {in_bytes(need.total / count)} on each of "
+        f"{count} device{'s' * (count > 1)}, {in_bytes(need.total)} in all"
+    )
+    local = sum(device in jax.local_devices() for device in study.mesh.devices.flat)
+    there = available(study.mesh.local_devices)
+    if there is not None and need.total * local // count > there:
+        total = there * count // local
+        raise ConfigError(
+            f"{_largest(need)}: the study needs {in_bytes(need.total)} and {in_bytes(total)} are "
+            f"there; allowed: less, {_split_that_fits(study, one, total)}"
+        )
+
+
+def available(local: Sequence[jax.Device]) -> int | None:
+    """Bytes that the devices of this process can take now; None where that is not known."""
+    stats = [device.memory_stats() for device in local]
+    if local[0].platform != "cpu":
+        known = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s and "bytes_limit" in s]
+        return sum(known) if len(known) == len(local) else None
+    limits = [_number(line.split()[1]) * 1024 for line in _lines("/proc/meminfo", "MemAvailable")]
+    for limit in _lines("/sys/fs/cgroup/memory.max"):
+        used = sum(map(_number, _lines("/sys/fs/cgroup/memory.current")))
+        limits += [_number(limit) - used] if limit.strip().isdigit() else []
+    return min(limits, default=None)
+
+
+def _largest(need: Need) -> str:
+    """The setting behind the largest part."""
+    return "replay.capacity" if need.rings >= need.networks else "network.hidden"
+
+
+def _split_that_fits(study: Study, one: Need, total: int) -> str:
+    """How to get by with `total` bytes and the same results, if groups of arms are enough."""
+    config = study.config
+    for split in range(config.population.split + 1, len(config.sparsity.levels) + 1):
+        groups = dataclasses.replace(config.population, split=split)
+        phases = plan(dataclasses.replace(config, population=groups))
+        if one.times(most_members(study, phases)).total <= total:
+            return f"or population.split {split} with the same results"
+    return "or fewer seeds"
+
+
+def _bytes(tree: Any) -> int:
+    return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _lines(file: str, start: str = "") -> list[str]:
+    try:
+        return [line for line in Path(file).read_text().splitlines() if line.startswith(start)]
+    except OSError:
+        return []
+
+
+def _number(text: str) -> int:
+    return int(text.strip())

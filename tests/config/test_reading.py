@@ -1,0 +1,448 @@
+"""The configuration: what it accepts it keeps, what it refuses it names in one line."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config, DQNConfig, to_yaml
+from sparse_rl.config.reading import from_mapping, from_yaml
+
+FAST = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+
+
+def reals(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, exclude_min=low == 0)
+
+
+shares = st.floats(0, 1)
+agents = st.one_of(
+    st.fixed_dictionaries(
+        {"name": st.just("sac")},
+        optional={
+            "learning_rate": reals(0, 1),
+            "adam_epsilon": reals(0, 1),
+            "weight_decay": st.floats(0, 1),
+            "discount": shares,
+            "tau": shares,
+            "initial_temperature": reals(0, 1e3),
+        },
+    ),
+    st.fixed_dictionaries(
+        {"name": st.just("dqn"), "target_interval": st.integers(1, 100).map(lambda n: 8 * n)},
+        optional={"double": st.booleans(), "gradient_clip": reals(0, 1e6), "discount": shares},
+    ),
+)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+# How an experiment is run, which says nothing about what it is.
+circumstances = st.fixed_dictionaries(
+    {
+        "devices": st.integers(0, 1024),
+        "out": texts,
+        "resume": texts,
+        "checkpoint": st.fixed_dictionaries(
+            {
+                "every": st.floats(0, 1e6),
+                "unit": st.sampled_from(["minutes", "steps"]),
+                "replay": st.sampled_from(["full", "compressed", "none"]),
+                "keep": st.integers(1, 9),
+            }
+        ),
+        "population": st.just({"split": 1}),
+        "distributed": st.integers(1, 9).flatmap(
+            lambda processes: st.fixed_dictionaries(
+                {
+                    "coordinator": st.just("host:1234"),
+                    "processes": st.just(processes),
+                    "index": st.integers(0, processes - 1),
+                }
+            )
+        ),
+    }
+)
+
+
+@st.composite
+def valid_mappings(draw: st.DrawFn) -> dict[str, object]:
+    """Values that fit each other by construction, written by hand from the rules."""
+    frequency = draw(st.sampled_from([1, 2, 4, 8]))
+    updates = draw(st.integers(100, 10_000))
+    begin, end = sorted(draw(st.tuples(st.floats(0.1, 0.9), st.floats(0.1, 1.0))))
+    steps = updates * frequency
+    span = round(updates * end) - round(updates * begin)
+    assume(span >= 1)
+    capacity = draw(st.integers(20, 10**6))
+    starts = draw(st.integers(5, round(updates * begin))) * frequency
+    return {
+        "environment": draw(texts),
+        "seeds": draw(st.integers(1, 100_000)),
+        "first_seed": draw(st.integers(0, 2**30)),
+        "agent": draw(agents),
+        "network": {
+            "torso": draw(st.sampled_from(["mlp", "minatar", "nature", "impala"])),
+            "hidden": draw(st.lists(st.integers(1, 4096), max_size=4)),
+        },
+        "replay": {
+            "capacity": capacity,
+            "batch_size": draw(st.integers(1, capacity - 1)),
+            "n_step": draw(st.integers(1, 4)),
+        },
+        "training": {
+            "steps": steps,
+            "learning_starts": starts,
+            "train_frequency": frequency,
+            "gradient_steps": draw(st.integers(1, 8)),
+        },
+        "sparsity": {
+            "levels": [0, *draw(st.lists(st.integers(1, 99), unique=True).map(hundredths))],
+            "distribution": draw(st.sampled_from(["uniform", "erk", "er_paper", "global"])),
+            "begin": begin,
+            "end": end,
+            "interval": draw(st.integers(1, span)) * frequency,
+        },
+        "quantization": {
+            "modes": draw(st.lists(st.sampled_from(["int8", "int8w"]), unique=True)),
+            "fraction": draw(st.floats(0.05, 10)),
+        },
+        "evaluation": {
+            "every": draw(st.integers(1, 1000)) * frequency,
+            "episodes": draw(st.integers(1, 1000)),
+            "final_episodes": draw(st.integers(1, 1000)),
+        },
+        **draw(circumstances),
+    }
+
+
+def hundredths(levels: list[int]) -> list[float]:
+    return [level / 100 for level in levels]
+
+
+@FAST
+@given(valid_mappings())
+def test_what_is_valid_is_accepted_kept_and_comes_back_from_yaml(values: dict[str, object]) -> None:
+    config = from_mapping(values)
+    assert from_yaml(to_yaml(config)) == config
+    asked = dataclasses.asdict(config)
+
+    def compare(given: object, kept: object) -> None:
+        if isinstance(given, dict):
+            assert isinstance(kept, dict)
+            for key, value in given.items():
+                compare(value, kept[key])
+        elif isinstance(given, list):
+            assert tuple(given) == kept
+        else:
+            assert given == kept
+
+    compare(values, asked)
+
+
+@FAST
+@given(valid_mappings(), circumstances)
+def test_digest_and_hash(values: dict[str, object], other_way: dict[str, object]) -> None:
+    config = from_mapping(values)
+    elsewhere = from_mapping(values | other_way)
+    assert elsewhere.digest() == config.digest()
+    assert len(config.digest()) == 12
+    assert hash(from_mapping(values)) == hash(config)
+    other = from_mapping(values | {"first_seed": config.first_seed + 1})
+    assert other.digest() != config.digest()
+    assert other != config
+
+
+def test_frozen() -> None:
+    config = Config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seeds = 3  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.sparsity.begin = 0.3  # type: ignore[misc]
+
+
+def nested(key: str, value: object) -> dict[str, object]:
+    *path, last = key.split(".")
+    values: dict[str, object] = {last: value}
+    for name in reversed(path):
+        values = {name: values}
+    return values
+
+
+def refusal(values: dict[str, object]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(values)
+    line = str(caught.value)
+    assert line.isprintable() and len(line) < 400
+    return line
+
+
+FIELDS = [
+    ("sparsity.levels", [0, 1.2], "found 1.2; allowed: numbers >= 0 and < 1, one or more"),
+    ("sparsity.levels", [0, 1], "found 1; allowed: numbers >= 0 and < 1"),
+    ("sparsity.levels", [], "found []; allowed: numbers >= 0 and < 1, one or more"),
+    ("sparsity.levels", 0.9, "found 0.9; allowed: numbers"),
+    ("sparsity.levels", {"a": 1}, "found {'a': 1}; allowed: numbers"),
+    ("sparsity.levels", "0 0.9", "found '0 0.9'; allowed: numbers"),
+    ("sparsity.levels", [0, True], "found True; allowed: numbers"),
+    ("sparsity.levels", [0, math.nan], "found nan; allowed: numbers"),
+    ("sparsity.begin", math.inf, "found inf; allowed: a number from 0 to 1"),
+    ("sparsity.begin", -0.1, "found -0.1; allowed: a number from 0 to 1"),
+    ("sparsity.begin", 10**400, "allowed: a number from 0 to 1"),
+    ("sparsity.distribution", "erx", "found 'erx'; allowed: one of uniform, erk, er_paper, global"),
+    ("seeds", 0, "found 0; allowed: a whole number from 1 to 100000"),
+    ("seeds", -3, "found -3; allowed: a whole number from 1 to 100000"),
+    ("seeds", 2.5, "found 2.5; allowed: a whole number from 1 to 100000"),
+    ("seeds", "three", "found 'three'; allowed: a whole number from 1 to 100000"),
+    ("seeds", None, "found None; allowed: a whole number from 1 to 100000"),
+    ("seeds", [3], "found [3]; allowed: a whole number from 1 to 100000"),
+    ("seeds", True, "found True; allowed: a whole number from 1 to 100000"),
+    ("seeds", "", "found ''; allowed: a whole number from 1 to 100000"),
+    ("seeds", math.nan, "found nan; allowed: a whole number from 1 to 100000"),
+    pytest.param("seeds", 10**5000, "allowed: a whole number from 1 to 100000", id="huge"),
+    ("first_seed", -1, "found -1; allowed: a whole number >= 0"),
+    ("replay.capacity", 1e10, "allowed: a whole number >= 1 and <= 2147483647"),
+    ("devices", 1025, "found 1025; allowed: a whole number from 0 to 1024"),
+    ("agent.learning_rate", 0, "found 0; allowed: a number > 0"),
+    ("agent.discount", 1.01, "found 1.01; allowed: a number from 0 to 1"),
+    ("network.hidden", [64, 0], "found 0; allowed: whole numbers >= 1"),
+    ("network.hidden", [64, "b"], "found 'b'; allowed: whole numbers >= 1"),
+    ("network.torso", "cnn", "found 'cnn'; allowed: one of mlp, minatar, nature, impala"),
+    ("quantization.modes", ["int4"], "found 'int4'; allowed: any of int8w, int8"),
+    ("quantization.fraction", 0, "found 0; allowed: a number > 0 and <= 10"),
+    ("environment", 3, "found 3; allowed: text"),
+    ("out", True, "found True; allowed: text"),
+    ("network", "mlp", "found 'mlp'; allowed: its own keys and values, such as network.torso"),
+    ("network", None, "found None; allowed: its own keys and values, such as network.torso"),
+    ("network", ["mlp"], "found ['mlp']; allowed: its own keys and values"),
+    ("agent", "dqn", "found 'dqn'; allowed: its own keys and values, such as agent.name"),
+    ("agent", [], "found []; allowed: its own keys and values, such as agent.name"),
+    ("agent.name", "ppo", "found 'ppo'; allowed: sac or dqn"),
+    ("agent.name", ["sac"], "found ['sac']; allowed: sac or dqn"),
+    ("agent.name", None, "found None; allowed: sac or dqn"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), FIELDS)
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
+    key: str, value: object, message: str
+) -> None:
+    line = refusal(nested(key, value))
+    assert line.startswith(f"{key}: ")
+    assert message in line
+
+
+TOGETHER = [
+    ({"sparsity": {"begin": 0.8, "end": 0.2}}, "sparsity.end: found 0.2", "< sparsity.end <= 1"),
+    ({"sparsity": {"begin": 0.5, "end": 0.5}}, "sparsity.end: found 0.5", "< sparsity.end <= 1"),
+    (
+        {"replay": {"capacity": 100, "batch_size": 100}},
+        "replay.batch_size: found 100",
+        "less than replay.capacity",
+    ),
+    ({"replay": {"capacity": 100}}, "replay.batch_size: found 256", "less than replay.capacity"),
+    (
+        {"training": {"steps": 10_000, "learning_starts": 2_001}},
+        "training.learning_starts: found 2001",
+        "at most sparsity.begin * training.steps",
+    ),
+    (
+        {"sparsity": {"interval": 600_001}},
+        "sparsity.interval: found 600001",
+        "allowed: at most 600000",
+    ),
+    (
+        {"training": {"train_frequency": 3}},
+        "training.steps: found 1000000",
+        "a multiple of training.train_frequency, 3",
+    ),
+    (
+        {"training": {"train_frequency": 4}, "evaluation": {"every": 10_001}},
+        "evaluation.every: found 10001",
+        "a multiple of training.train_frequency, 4",
+    ),
+    (
+        {"training": {"train_frequency": 4}, "sparsity": {"interval": 1_002}},
+        "sparsity.interval: found 1002",
+        "a multiple of training.train_frequency, 4",
+    ),
+    (
+        {"training": {"train_frequency": 4}, "agent": {"name": "dqn", "target_interval": 10}},
+        "agent.target_interval: found 10",
+        "a multiple of training.train_frequency, 4",
+    ),
+    (
+        {"training": {"steps": 2**30 + 2}},
+        "training.steps: found 1073741826",
+        "allowed: at most 2**30",
+    ),
+    (
+        {"training": {"steps": 2**30}, "quantization": {"fraction": 1.0}},
+        "quantization.fraction: found 1,",
+        "an end before step 2**31",
+    ),
+    (
+        {"quantization": {"fraction": 1e-9}},
+        "quantization.fraction: found 1e-09",
+        "no quantization.modes",
+    ),
+    ({"first_seed": 2**31 - 1, "seeds": 2}, "first_seed: found 2147483647", "below 2**31"),
+    ({"replay": {"capacity": 3, "batch_size": 1, "n_step": 3}}, "replay.n_step: found 3", "less"),
+    ({"sparsity": {"levels": [0.9]}}, "sparsity.levels: found [0.9]", "a list with 0"),
+    ({"sparsity": {"levels": [0, 0.5, 0.5]}}, "sparsity.levels: found", "differ"),
+    ({"sparsity": {"levels": [0, -0.0]}}, "sparsity.levels: found", "differ"),
+    ({"sparsity": {"levels": [0, 0.9, 0.90000001]}}, "sparsity.levels: found", "six digits"),
+    ({"sparsity": {"levels": [0, 0.99999999]}}, "sparsity.levels: found", "below 1"),
+    ({"quantization": {"modes": ["int8", "int8"]}}, "quantization.modes: found", "each mode once"),
+    ({"out": "runs/\0"}, "out: found", "null"),
+    ({"resume": "runs/\0"}, "resume: found", "null"),
+    (
+        {"population": {"split": 3}, "sparsity": {"levels": [0, 0.9]}},
+        "population.split: found 3",
+        "at most one group per sparsity level, 2",
+    ),
+    (
+        {"distributed": {"processes": 2, "index": 2, "coordinator": "host:1"}},
+        "distributed.index: found 2",
+        "less than distributed.processes, 2",
+    ),
+    ({"distributed": {"processes": 2}}, "distributed.coordinator: found none", "HOST:PORT"),
+]
+
+
+@pytest.mark.parametrize(("values", "start", "allowed"), TOGETHER)
+def test_values_that_do_not_fit_each_other_are_refused(
+    values: dict[str, object], start: str, allowed: str
+) -> None:
+    line = refusal(values)
+    assert line.startswith(start)
+    assert allowed in line
+
+
+UNKNOWN = [
+    ("seed", "near: seeds"),
+    ("sac", "allowed: environment, seeds"),
+    ("levels", "near: sparsity.levels, devices"),
+    ("learning_rate", "near: agent.learning_rate"),
+    ("sparsity.level", "near: sparsity.levels"),
+    ("replay.batchsize", "near: replay.batch_size"),
+    ("sparsity.xyz", "allowed: sparsity.levels, sparsity.distribution"),
+    ("agent.learningrate", "unknown key of sac; near: agent.learning_rate"),
+    ("agent.double", "unknown key of sac; allowed: agent.name, agent.learning_rate"),
+    ("agent.sac", "unknown key of sac"),
+]
+
+
+@pytest.mark.parametrize(("key", "message"), UNKNOWN)
+def test_an_unknown_key_is_refused_with_what_may_have_been_meant(key: str, message: str) -> None:
+    line = refusal(nested(key, 3))
+    assert line.startswith(f"{key}: unknown key")
+    assert message in line
+
+
+def test_a_key_of_the_other_agent_is_not_offered() -> None:
+    line = refusal({"agent": {"name": "dqn", "initial_temperature": 1.0}})
+    assert line.startswith("agent.initial_temperature: unknown key of dqn; allowed: agent.name")
+    assert "initial_temperature" not in line.partition("allowed")[2]
+
+
+@pytest.mark.parametrize("key", [3, None, True, 2.5, ("a", "b")])
+def test_a_key_that_is_not_text_is_refused(key: object) -> None:
+    assert "unknown key" in refusal({key: 4})  # type: ignore[dict-item]
+    assert "unknown key" in refusal({"network": {key: 4}})
+
+
+def test_numbers_may_be_written_in_every_usual_way() -> None:
+    config = from_yaml(
+        """
+        seeds: "3"
+        agent: {learning_rate: "3e-4", weight_decay: 1e-4}
+        replay: {capacity: 1e5}
+        training: {steps: 1e6, learning_starts: 1.0e+4}
+        sparsity: {levels: [0, "0.9", 9.5e-1], begin: 2e-1}
+        """
+    )
+    assert (config.seeds, config.agent.learning_rate) == (3, 3e-4)
+    assert (config.replay.capacity, config.training.steps) == (100_000, 1_000_000)
+    assert type(config.training.steps) is int and type(config.seeds) is int
+    assert config.sparsity.levels == (0.0, 0.9, 0.95)
+
+
+def test_numbers_of_numpy_become_plain_numbers() -> None:
+    values = {
+        "seeds": np.int64(3),
+        "agent": {"learning_rate": np.float32(0.5)},
+        "network": {"hidden": [np.int32(8)]},
+        "sparsity": {"levels": list(np.linspace(0, 0.9, 7))},
+    }
+    config = from_mapping(values)
+    assert from_yaml(to_yaml(config)) == config
+    assert type(config.seeds) is int and type(config.sparsity.levels[3]) is float
+
+
+def test_an_agent_without_a_name_is_sac_and_an_empty_file_is_the_default() -> None:
+    assert from_yaml("") == Config() == from_mapping({})
+    assert (
+        from_yaml("agent: {learning_rate: 0.1}").agent
+        == from_yaml("agent: {name: sac, learning_rate: 0.1}").agent
+    )
+    assert isinstance(from_yaml("agent: {name: dqn}").agent, DQNConfig)
+
+
+def test_steps_of_the_phases_are_whole_updates() -> None:
+    config = from_mapping(
+        {
+            "agent": {"name": "dqn"},
+            "training": {"steps": 1_000, "learning_starts": 40, "train_frequency": 8},
+            "sparsity": {"begin": 0.333, "end": 0.777, "interval": 8},
+            "quantization": {"fraction": 0.111},
+            "evaluation": {"every": 80},
+        }
+    )
+    assert (config.prune_begin, config.prune_end, config.quantize_end) == (336, 776, 1112)
+
+
+TEXTS = [
+    ("seeds: 3\n\tnetwork: {}", "line 2: found character '\\t' that cannot start any token"),
+    ("seeds: [1, 2", "line 1: expected ',' or ']'"),
+    ("seeds: 3\nagent: {}\nseeds: 4", "line 3: seeds stands here a second time"),
+    ("agent: {tau: 1, tau: 1}", "line 1: tau stands here a second time"),
+    ("- 3\n- 4", "found [3, 4]; allowed: keys and values"),
+    ("just words", "found 'just words'; allowed: keys and values"),
+    ("a: 1\n---\nb: 2", "but found another document"),
+    ("a: !!python/object:os.system {}", "could not determine a constructor"),
+    ("a: 2020-99-99", "not YAML: month must be in 1..12"),
+    ("a: !!int x", "not YAML"),
+    ("? [a]\n: b", "found unhashable key"),
+    ("a: \x07", "special characters are not allowed"),
+    ("[" * 5000, "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), TEXTS)
+def test_text_that_is_not_keys_and_values_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_yaml(text)
+    line = str(caught.value)
+    assert line.isprintable() and line.startswith("configuration")
+    assert message in line
+
+
+def test_yaml_of_a_config_holds_every_field() -> None:
+    written = yaml.safe_load(to_yaml(Config()))
+    for field in dataclasses.fields(Config):
+        part = getattr(Config(), field.name)
+        if dataclasses.is_dataclass(part):
+            assert set(written[field.name]) == {inner.name for inner in dataclasses.fields(part)}
+        else:
+            assert written[field.name] == part
+    assert set(written) == {field.name for field in dataclasses.fields(Config)}

@@ -1,0 +1,135 @@
+"""One, two and eight devices, and two processes, give the same results."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparse_rl.config.error import ConfigError
+from sparse_rl.machine import devices
+
+STUDY = """
+environment: probe/termination?actions=continuous
+network: {hidden: [8]}
+replay: {capacity: 40, batch_size: 4}
+training: {steps: 30, learning_starts: 6}
+sparsity: {levels: [0, 0.5], interval: 3}
+quantization: {modes: [int8], fraction: 0.4}
+evaluation: {every: 6, episodes: 2, final_episodes: 3}
+checkpoint: {every: 5, unit: steps}
+"""
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "sparse_rl.train", *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(*processes: subprocess.Popen[str], status: int = 0) -> None:
+    for process in processes:
+        _, errors = process.communicate(timeout=500)
+        assert process.returncode == status, errors
+
+
+def arguments(out: Path, seeds: int) -> list[str]:
+    study = out.parent / "study.yaml"
+    study.write_text(STUDY)
+    return [str(study), "--seeds", str(seeds), "--out", str(out)]
+
+
+def run(out: Path, seeds: int, count: int) -> Path:
+    end(start(*arguments(out, seeds), "--devices", str(count)))
+    return out
+
+
+def rows(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path / "metrics.csv")
+
+
+def assert_close(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """The same rows in the same order; values to the order of summation over a short run."""
+    pd.testing.assert_frame_equal(one.drop(columns="value"), other.drop(columns="value"))
+    np.testing.assert_allclose(one["value"], other["value"], rtol=1e-3, atol=1e-5)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.slow
+def test_any_number_of_devices_gives_the_same_results(tmp_path: Path) -> None:
+    one = rows(run(tmp_path / "one", 3, 1))
+    # Three seeds: on two devices one place is filled with a copy, on eight five of them.
+    assert_close(rows(run(tmp_path / "two", 3, 2)), one)
+    assert_close(rows(run(tmp_path / "eight", 3, 8)), one)
+
+
+def two_processes(*words: str) -> list[subprocess.Popen[str]]:
+    shared = ["--devices", "1", "--distributed.coordinator", f"localhost:{free_port()}"]
+    return [
+        start(*words, *shared, "--distributed.processes", "2", "--distributed.index", index)
+        for index in ("0", "1")
+    ]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    for policy in (one / "policies").iterdir():
+        assert (other / "policies" / policy.name).read_bytes() == policy.read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_bits_of_two_devices(tmp_path: Path) -> None:
+    single = run(tmp_path / "single", 4, 2)
+    end(*two_processes(*arguments(tmp_path / "double", 4)))
+    assert_same(tmp_path / "double", single)
+
+    # A signal to one of two stops both; one process alone goes on with what they wrote.
+    stopped = tmp_path / "stopped"
+    processes = two_processes(*arguments(stopped, 4))
+    assert processes[0].stdout is not None
+    while not processes[0].stdout.readline().startswith("prune"):
+        assert processes[0].poll() is None
+    processes[1].send_signal(signal.SIGTERM)
+    end(*processes, status=143)
+    (newest, *_) = sorted((stopped / "checkpoints").glob("0*"), reverse=True)
+    written = sorted(path.name for path in newest.glob("*.safetensors"))
+    assert written == [
+        f"{kind}-{index}.safetensors" for kind in ("members", "rings") for index in (0, 1)
+    ]
+    end(start("--resume", str(stopped), "--devices", "2"))
+    assert_same(stopped, single)
+
+
+def test_slurm_is_recognised() -> None:
+    assert devices.slurm_tasks({}) == 1
+    assert devices.slurm_tasks({"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "4"}) == 4
+    assert devices.slurm_tasks({"SLURM_STEP_NUM_TASKS": "4"}) == 1
+    assert devices.slurm_tasks({"SLURM_JOB_ID": "7"}) == 1
+
+
+def test_more_devices_than_there_are() -> None:
+    with pytest.raises(ConfigError, match="devices: found 3; allowed: at most 2"):
+        devices.choose(3)
+    assert len(devices.choose(0)) == 2
+    assert len(devices.choose(1)) == 1
+
+
+def test_one_process_agrees_with_itself() -> None:
+    assert devices.agree(2.0**40 + 1) == 2.0**40 + 1
+    np.testing.assert_array_equal(devices.everyone([3, 2**32 - 1]), [[3, 2**32 - 1]])

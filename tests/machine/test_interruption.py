@@ -1,0 +1,67 @@
+"""The first signal asks, the second ends the process at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sparse_rl.machine.interruption import Interrupted, watch
+
+# Blocks the main thread in C, as a compiled program or a compilation does.
+BUSY = """
+import signal, sys, threading
+from sparse_rl.machine.interruption import watch
+with watch(lambda: print("noticed", flush=True)):
+    print("ready", flush=True)
+    lock = threading.Lock()
+    lock.acquire()
+    while True:
+        lock.acquire(timeout=100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_a_busy_process(number: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == "noticed\n"
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 128 + number
+
+
+def test_a_signal_is_noted_and_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    noticed = threading.Event()
+    with watch(noticed.set) as interruption:
+        assert interruption.signal == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert noticed.wait(60)
+        assert interruption.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is before
+    with watch(noticed.set) as again:
+        assert again.signal == 0
+
+
+def test_outside_the_main_thread_nothing_is_changed() -> None:
+    found = []
+
+    def work() -> None:
+        with watch(lambda: None) as interruption:
+            found.append((interruption.signal, signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(0, signal.getsignal(signal.SIGINT))]
+
+
+def test_exit_status_is_the_shells() -> None:
+    assert Interrupted(signal.SIGINT, "").exit_status == 130
+    assert Interrupted(signal.SIGTERM, "").exit_status == 143
+    assert isinstance(Interrupted(2, ""), KeyboardInterrupt)

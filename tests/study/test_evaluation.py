@@ -1,0 +1,52 @@
+"""Evaluation: whole episodes, their true returns, independent of who else is evaluated."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sparse_rl import envs
+from sparse_rl.study.evaluation import run_episodes
+
+
+def constant(params: jax.Array, observation: jax.Array) -> jax.Array:
+    """Always the action that is the parameter."""
+    return jnp.full(observation.shape[0], params, jnp.int32)
+
+
+def keys(*seeds: int) -> jax.Array:
+    return jax.vmap(jax.random.key)(jnp.array(seeds))
+
+
+def test_returns_and_lengths_of_known_episodes() -> None:
+    probe = envs.make("probe/termination?actions=discrete")
+    found = run_episodes(constant, probe, jnp.array([0, 1]), keys(0, 1), 3)
+    np.testing.assert_array_equal(found.returns, np.full((2, 3), 3.0))
+    np.testing.assert_array_equal(found.lengths, np.full((2, 3), 3))
+
+
+def test_a_time_out_ends_an_episode() -> None:
+    probe = envs.make("probe/time-out?actions=discrete")
+    found = run_episodes(constant, probe, jnp.array([0]), keys(0), 2)
+    np.testing.assert_array_equal(found.returns, np.full((1, 2), 5.0))
+
+
+def test_members_and_episodes_are_their_own() -> None:
+    cartpole = envs.make("gymnax/CartPole-v1")
+    together = run_episodes(constant, cartpole, jnp.array([0, 1, 1]), keys(7, 8, 9), 4)
+    alone = run_episodes(constant, cartpole, jnp.array([1]), keys(8), 4)
+    np.testing.assert_array_equal(together.returns[1], alone.returns[0])
+    assert len(np.unique(together.lengths)) > 1, "episodes of different length were evaluated"
+    # CartPole pays 1 per step: a return that went on after the end would be larger.
+    np.testing.assert_array_equal(together.returns, together.lengths)
+
+
+def test_the_policy_sees_stacked_frames_of_its_own_episode() -> None:
+    frames = envs.make("synthetic/frames")
+    shapes = []
+
+    def act(params: jax.Array, observation: jax.Array) -> jax.Array:
+        shapes.append(observation.shape)
+        return jnp.zeros(observation.shape[0], jnp.int32)
+
+    run_episodes(act, frames, jnp.array([0.0]), keys(0), 2)
+    assert set(shapes) == {(2, 84, 84, 4)}

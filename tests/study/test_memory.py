@@ -1,0 +1,80 @@
+"""The estimate of memory against arrays that exist, and what it says where they would not fit."""
+
+from typing import Any
+
+import jax
+import pytest
+
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.study import memory
+from sparse_rl.study.preparation import Study, prepare
+
+
+def study(**changes: Any) -> Study:
+    return prepare(
+        from_mapping(
+            {
+                "environment": "probe/termination?actions=continuous",
+                "seeds": 2,
+                "network": {"hidden": [8]},
+                "replay": {"capacity": 1000, "batch_size": 4},
+                "training": {"steps": 100, "learning_starts": 10},
+                "sparsity": {"levels": [0, 0.5, 0.8, 0.9], "interval": 6},
+            }
+            | changes
+        )
+    )
+
+
+def test_the_estimate_is_what_a_population_takes() -> None:
+    one = study()
+    members = one.fresh(one.phases[0]).members
+    need = memory.of_one_member(one)
+    ring = sum(leaf.nbytes for leaf in jax.tree.leaves(members.ring))
+    assert need.rings == ring / 2
+    # By hand: observation and action and reward as float32, three flags as bytes.
+    assert need.rings == 1000 * (3 * 4 + 3)
+    assert need.networks == sum(leaf.nbytes for leaf in jax.tree.leaves(members.agent)) / 2
+    # Actor: 1x8+8, twice 8x1+1. Adam twice more, and masks as bytes. Critics: two of 2x8+8, 8+1,
+    # with Adam and targets. Temperature, with Adam. Three counters of steps.
+    actor, critics = 16 + 18, 2 * (24 + 9)
+    kernels = 8 + 8 + 8
+    assert need.networks == 4 * (3 * actor + 4 * critics + 3 + 3) + kernels
+
+
+def test_the_most_is_held_at_a_fork() -> None:
+    # Eight members of four levels, with the two or eight they are copied from and the ends that
+    # later phases go on from.
+    one = study(quantization={"modes": []})
+    assert memory.most_members(one, one.phases) == 8 + 2
+    both = study(quantization={"modes": ["int8w", "int8"]})
+    assert memory.most_members(both, both.phases) == 8 + 8
+    halves = study(quantization={"modes": []}, population={"split": 2})
+    assert memory.most_members(halves, halves.phases) == 4 + 2
+
+
+def test_what_does_not_fit_is_refused_and_the_settings_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = study(quantization={"modes": []})
+    member = memory.of_one_member(one).total
+    said: list[str] = []
+    monkeypatch.setattr(memory, "available", lambda _: 10 * member)
+    memory.require(one, said.append)
+    assert said[0].startswith("memory: networks ")
+    monkeypatch.setattr(memory, "available", lambda _: 8 * member)
+    with pytest.raises(ConfigError) as caught:
+        memory.require(one, said.append)
+    assert str(caught.value).startswith("replay.capacity: the study needs ")
+    assert str(caught.value).endswith("allowed: less, or population.split 2 with the same results")
+    monkeypatch.setattr(memory, "available", lambda _: 2 * member)
+    with pytest.raises(ConfigError, match=r"allowed: less, or fewer seeds"):
+        memory.require(one, said.append)
+    monkeypatch.setattr(memory, "available", lambda _: None)
+    memory.require(one, said.append)
+
+
+def test_memory_of_this_machine_is_known() -> None:
+    there = memory.available(jax.local_devices())
+    assert there is None or 2**20 < there < 2**50

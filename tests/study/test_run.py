@@ -1,0 +1,74 @@
+"""What a notebook does with a finished run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sparse_rl
+from sparse_rl.config.error import ConfigError
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> sparse_rl.Run:
+    config = sparse_rl.load_config(
+        "sac_pendulum",
+        seeds=2,
+        first_seed=5,
+        network={"hidden": [8]},
+        replay={"capacity": 500, "batch_size": 8},
+        training={"steps": 400, "learning_starts": 40},
+        sparsity={"levels": [0, 0.5], "interval": 20},
+        evaluation={"every": 400, "episodes": 2, "final_episodes": 3},
+        out=str(tmp_path_factory.mktemp("runs") / "x"),
+    )
+    return sparse_rl.train(config)
+
+
+def test_the_summary_has_a_row_per_arm(run: sparse_rl.Run) -> None:
+    summary = run.summary()
+    assert list(summary["arm"]) == ["0", "0.5", "0-int8", "0.5-int8"]
+    # 8 of 3 x 8 inputs, 8 x 1 means and 8 x 1 deviations: 40 weights, half of each layer goes.
+    np.testing.assert_array_equal(summary["nonzero"], [40, 20, 40, 20])
+    np.testing.assert_allclose(summary["achieved_sparsity"], [0, 0.5, 0, 0.5])
+
+
+def test_metrics_know_every_member(run: sparse_rl.Run) -> None:
+    final = run.metrics.query("phase == 'final' and metric == 'return'")
+    assert len(final) == 2 * 4
+    assert set(final["seed"]) == {5, 6}
+    assert run.final_returns("0.5-int8").keys() == {5, 6}
+
+
+def test_an_actor_acts_as_the_trained_policy(run: sparse_rl.Run) -> None:
+    from safetensors.numpy import load_file
+
+    arrays = load_file(run.path / "policies" / "0.5.safetensors")
+    layer = {name.removeprefix("params/"): array[1] for name, array in arrays.items()}
+    observation = np.array([0.3, -0.9, 2.0], np.float32)
+    hidden = np.maximum(observation @ layer["hidden_0/kernel"] + layer["hidden_0/bias"], 0)
+    expected = 2.0 * np.tanh(hidden @ layer["mean/kernel"] + layer["mean/bias"])  # torque limit
+    np.testing.assert_allclose(run.actor("0.5", seed=6)(observation), expected, rtol=1e-5)
+
+
+def test_unknown_arms_and_seeds_are_refused(run: sparse_rl.Run) -> None:
+    with pytest.raises(ValueError, match=r"^arm: found 0\.7; allowed: 0, 0\.5, 0-int8, 0\.5-int8$"):
+        run.actor("0.7", 5)
+    with pytest.raises(ValueError, match=r"^seed: found 0; allowed: 5 to 6$"):
+        run.actor("0.5", 0)
+
+
+def test_a_second_run_does_not_overwrite_the_first(run: sparse_rl.Run) -> None:
+    before = (run.path / "metrics.csv").read_bytes()
+    with pytest.raises(ConfigError, match=r"^out: "):
+        sparse_rl.train(run.config)
+    assert (run.path / "metrics.csv").read_bytes() == before
+    assert not Path(f"{run.path}/metrics.csv.part").exists()
+
+
+def test_the_report_and_the_event_files_lie_in_the_run_directory(run: sparse_rl.Run) -> None:
+    member = run.path / "tensorboard" / "0.5-int8" / "seed-6"
+    assert list(member.glob("events.out.tfevents.*")), "written while the run went on"
+    page = run.write_report()
+    assert page == run.path / "report" / "index.html"
+    assert "0.5-int8" in page.read_text()
