@@ -205,7 +205,7 @@ def learn(
 ) -> tuple[Any, Bool[Array, ""], Metrics]:
     """The update of one member: gradient steps, then the masks where they are due.
 
-    Meant for `vmap` with an unbatched clock: then the masks' sort runs only when it is due.
+    Meant for `vmap` with an unbatched clock: then the masks' selection runs only when it is due.
     """
     keys = jax.random.split(jax.random.fold_in(key, clock), program.training.gradient_steps)
 

@@ -153,6 +153,22 @@ def test_zero_and_minus_zero_tie() -> None:
     assert mask_rules.keep_largest(scores, jnp.int32(2)).tolist() == [False, False, True, True]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_keeps_what_a_stable_sort_keeps(seed: int) -> None:
+    """Ties, both zeros, infinities and NaN among the scores; NumPy's sort as the judge."""
+    rng = np.random.default_rng(seed)
+    size = [1, 2, 31, 32, 33, 64, 200, 1000][seed]
+    scores = np.round(rng.standard_normal(size) * 4).astype(np.float32) / 4
+    for value in (0.0, -0.0, np.inf, -np.inf, np.nan, 1e-37, 3.4e38):
+        scores[rng.random(size) < 0.08] = value
+    order = np.argsort(scores, kind="stable")
+    keep = jax.jit(mask_rules.keep_largest)
+    for pruned in sorted({0, 1, size // 3, size // 2, size - 1, size, size + 5}):
+        want = np.ones(size, bool)
+        want[order[: min(pruned, size - 1)]] = False
+        np.testing.assert_array_equal(keep(scores, pruned), want, err_msg=f"{pruned} of {size}")
+
+
 @pytest.mark.parametrize("rule", [mask_rules.prune_per_layer, mask_rules.prune_globally])
 def test_vmap_equals_a_loop(rule: Any) -> None:
     """Members with other weights, masks and counts, under one program."""
