@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+STEPS = 1_000_000
+"""Environment steps of every published run, before int8."""
+
 
 class Published(NamedTuple):
     """Mean returns at one sparsity."""

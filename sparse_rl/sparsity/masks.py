@@ -94,9 +94,7 @@ def _in_order(scores: Float[Array, " weights"]) -> UInt32[Array, " weights"]:
     return jnp.where(jnp.isnan(scores), jnp.uint32(0xFFFFFFFF), ordered)
 
 
-def _largest(
-    holds: Callable[[UInt32[Array, ""]], Bool[Array, ""]], bits: int
-) -> UInt32[Array, ""]:
+def _largest(holds: Callable[[UInt32[Array, ""]], Bool[Array, ""]], bits: int) -> UInt32[Array, ""]:
     """The largest number of `bits` bits for which `holds`, which is true up to some number."""
 
     def decide(i: Int[Array, ""], found: UInt32[Array, ""]) -> UInt32[Array, ""]:

@@ -65,6 +65,14 @@ def test_panel_marks_the_published_numbers_of_this_task_alone(
     assert "published" not in panel.caption(other)
 
 
+def test_panel_says_when_its_budget_is_not_the_published_one(findings: Findings) -> None:
+    steps = findings.run.config["training"]["steps"]
+    assert steps != 1_000_000
+    assert f"(1,000,000 steps, 10 seeds), before and after int8; this run has {steps:,} steps." in (
+        panel.caption(findings)
+    )
+
+
 @pytest.mark.parametrize(
     ("environment", "first"),
     [("mujoco/HalfCheetah-v4", 9718), ("mujoco/Swimmer-v4", 47), ("mujoco/Hopper-v5", None)],

@@ -21,7 +21,7 @@ from sparse_rl.report.figures.appearance import (
 )
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.phases import setting
-from sparse_rl.report.published import published_returns
+from sparse_rl.report.published import STEPS, published_returns
 from sparse_rl.report.statistics import final_returns
 
 TITLE = "Return against sparsity"
@@ -30,9 +30,11 @@ TITLE = "Return against sparsity"
 def caption(findings: Findings) -> str:
     """What to see."""
     environment = str(setting(findings.run.config, "environment"))
+    steps = int(setting(findings.run.config, "training.steps"))
+    own = "" if steps == STEPS else f"; this run has {steps:,} steps"
     marks = (
         " Grey crosses and pluses are the means that Ivanov et al. (2024) published for this task "
-        "(1,000,000 steps, 10 seeds), before and after int8."
+        f"({STEPS:,} steps, 10 seeds), before and after int8{own}."
         if published_returns(environment)
         else ""
     )
