@@ -192,6 +192,14 @@ SECTIONS: tuple[Section, ...] = (
         "Parts of a run",
         "benchmarks/loop.json",
         "python -m benchmarks.loop --json results/benchmarks/loop.json",
+        "The demo, ten members. Shares are of the training step, or of the training between two.",
+    ),
+    Section(
+        "Parts of a run on MinAtar",
+        "benchmarks/loop_minatar.json",
+        "python -m benchmarks.loop dqn_breakout_minatar "
+        "--json results/benchmarks/loop_minatar.json",
+        "The same of DQN on Breakout, ten members.",
     ),
     Section(
         "What int8 training costs",
@@ -229,7 +237,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Runs that are killed and resumed",
         "benchmarks/kill.json",
-        "python -m benchmarks.kill --kills 100",
+        "python -m benchmarks.kill --kills 100 --json results/benchmarks/kill.json",
         "The command ends with code 0 where every resumed run ends with the same bytes as one that "
         "was left alone.",
     ),
