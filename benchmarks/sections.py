@@ -210,7 +210,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Convolutions of a population",
         "benchmarks/conv.json",
-        "python -m benchmarks.conv --json results/benchmarks/conv.json",
+        "python -m benchmarks.conv --networks minatar nature --json results/benchmarks/conv.json",
         "Patches and one product (ours) against XLA's convolutions, ten networks under vmap.",
     ),
     Section(
