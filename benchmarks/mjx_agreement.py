@@ -21,8 +21,8 @@ statistically the same:
 
 compares returns and lengths of 1,000 episodes of a random policy, cut at 250 steps (a tenth of
 Ant's episodes never end by themselves, and would take most of the time). Half-widths are those of
-95 % intervals; the two agree where the difference is within the half-width of its own. On a core, MJX
-makes about 130 steps of Ant per second: 1,000 episodes take 20 minutes.
+95 % intervals; the two agree where the difference is within the half-width of its own. On a
+core, MJX makes about 130 steps of Ant per second: 1,000 episodes take 20 minutes.
 """
 
 import argparse
