@@ -42,6 +42,7 @@ import onnxruntime
 from jaxtyping import Float, Int, Num
 
 from benchmarks.harness import print_table
+from sparse_rl import whole_file
 from sparse_rl.artifact import onnx_model, packed, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
@@ -337,16 +338,14 @@ def read_rows(path: Path, without: Sequence[str]) -> list[Row]:
 def write(out: Path, rows: Sequence[Row]) -> None:
     """The rows as CSV, and beside them how they were made."""
     names = [column.name for column in dataclasses.fields(Row)]
-    temporary = out.with_name(f".{out.name}.partial")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", newline="") as file:
+    with whole_file.replacing(out) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows(
             [f"{v:.6g}" if isinstance(v, float) else v for v in dataclasses.astuple(row)]
             for row in rows
         )
-    temporary.replace(out)
     lines = [
         "# Every format against the JAX network, on images",
         "",

@@ -20,6 +20,8 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
+from sparse_rl import whole_file
+
 Row = Mapping[str, Any]
 SHORTEST_REPEAT = 0.02  # seconds; faster functions are called several times for each figure
 PAGE_WIDTH = 140  # characters, where the output is not a terminal
@@ -158,12 +160,10 @@ def _text(value: Any) -> str:
 
 
 def write_json(path: Path, title: str, rows: Sequence[Row]) -> None:
-    """Title, machine and rows as one JSON file, written under another name first."""
+    """Title, machine and rows as one JSON file, whole or not at all."""
     content = {"title": title, "machine": machine(), "rows": [dict(row) for row in rows]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    whole_file.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:

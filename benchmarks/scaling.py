@@ -115,22 +115,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         members = [row["members"] for row in mine]
         label = f"{devices} device{'s' * (devices > 1)}"
         rates = [row["member-steps/s"] for row in mine]
-        axes.plot(members, rates, "o-", color=colour, markersize=4, linewidth=1.6)
+        axes.plot(members, rates, "o-", color=colour, markersize=4, linewidth=1.6, label=label)
         low, high = [row["slowest"] for row in mine], [row["fastest"] for row in mine]
         axes.fill_between(members, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.annotate(
-            label,
-            (members[-1], rates[-1]),
-            xytext=(7, 0),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-        )
     ticks = sorted({row["members"] for row in rows})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlim(right=ticks[-1] * (ticks[-1] / ticks[0]) ** 0.2)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("members of the population")
     axes.set_ylabel("member-steps per second")
@@ -138,6 +129,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=160)
 
 

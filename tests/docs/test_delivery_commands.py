@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 import tyro
 
-from sparse_rl import evaluate, export
 from sparse_rl.artifact import cost
 from sparse_rl.render import comparison
 from tests import run_by_hand
 from tests.docs.blocks import ROOT, blocks, commands
+from tests.programs import DELIVERY
 
-PROGRAMS = {"export": export.main, "evaluate": evaluate.main}
 PAGES = ("README.md", "docs/commands/export.md", "docs/commands/evaluate.md")
 RETURNS = {
     "0": (-9.0, -8.0), "0.9": (-9.0, -8.0), "0.9-int8": (-9.0, -8.0), "0.98-int8": (-9.0, -8.0),
@@ -28,11 +27,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_by_hand.write(here / "runs" / "x", RETURNS)
-    typed = [one for page in PAGES for one in commands(ROOT / page) if one.name in PROGRAMS]
+    typed = [one for page in PAGES for one in commands(ROOT / page) if one.name in DELIVERY]
     assert len(typed) >= 10
     for command in typed:
         words = [*command.words, "--episodes", "1"]
-        tyro.cli(PROGRAMS[command.name], args=words)
+        tyro.cli(DELIVERY[command.name], args=words)
         said = capsys.readouterr().out
         if command.name == "evaluate":
             assert "gymnax/Pendulum-v1" in said, command

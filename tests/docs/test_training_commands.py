@@ -1,15 +1,13 @@
 """What the documentation says to train, trained, with fewer steps, seeds, levels and units."""
 
-import runpy
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tyro
 
-from sparse_rl import evaluate, export
+from sparse_rl import export
 from sparse_rl.artifact import cost
 from sparse_rl.config import command_line
 from sparse_rl.config.experiment import Config
@@ -20,9 +18,7 @@ from sparse_rl.report import __main__ as report
 from sparse_rl.report.run_directory import read_metrics
 from tests import run_by_hand
 from tests.docs.blocks import PAGES, ROOT, Command, commands
-
-# Not imported: the module would take the place of the function sparse_rl.train for all other tests.
-train: Callable[[Config], None] = runpy.run_module("sparse_rl.train")["main"]
+from tests.programs import DELIVERY, train
 
 RUN_ELSEWHERE = (ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how_to").iterdir())
 ALL = list(
@@ -33,7 +29,6 @@ ALL = list(
         for one in commands(page)
     }.values()
 )
-DELIVERY = {"export": export.main, "evaluate": evaluate.main}
 SMALL = {
     "seeds": ["1"],
     "network.hidden": ["8"],

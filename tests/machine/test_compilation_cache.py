@@ -1,7 +1,6 @@
 """Where compiled programs are kept, what goes, and that a kept one gives the same bits."""
 
 import os
-import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ from sparse_rl.envs import make
 from sparse_rl.machine import compilation_cache
 from sparse_rl.render.__main__ import main as render
 from sparse_rl.study.preparation import prepare
-
-# Not imported: the module would take the place of the function sparse_rl.train for all other tests.
-train = runpy.run_module("sparse_rl.train")["main"]
+from tests.programs import train
 
 SETTINGS = (
     "jax_compilation_cache_dir",
