@@ -151,7 +151,7 @@ def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
     import jax.numpy as jnp
 
     method = prepared.program(prune).pruning
-    highest = max(prune.members, key=lambda member: member.arm.sparsity)
+    highest = max(prune.members, key=lambda member: member.variant.sparsity)
     counts = jnp.asarray(prepared.pruned([highest] * state.members.failed.shape[0]))
     middle = jnp.int32((prune.begin + prune.end) // 2)
 

@@ -32,7 +32,6 @@ from aqt.jax.v2 import aqt_dot_general, aqt_quantizer, calibration
 from jax import Array
 from jaxtyping import Float, Int8
 
-from sparse_rl.config.experiment import Quantization
 from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts, merged
 
 Layer = Literal["dense", "convolution"]
@@ -42,7 +41,7 @@ LARGEST = 127
 _RECIPROCAL = np.float32(1.0 / LARGEST)
 
 
-def dot_products(quantization: Quantization) -> DotProducts:
+def dot_products(quantization: str) -> DotProducts:
     """The dot products of an arm: float32, int8 weights (int8w), or int8 weights and activations.
 
     Raises:

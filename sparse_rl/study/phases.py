@@ -8,28 +8,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from sparse_rl.config.experiment import Config, Quantization
-from sparse_rl.report.run_directory import arm_name
+from sparse_rl.config.experiment import Config
+from sparse_rl.runs.variant import DENSE, Variant
 
 PhaseName = Literal["prefill", "dense", "prune", "finetune", "quantize"]
 
 
-class Arm(NamedTuple):
-    """One way of compressing: the asked sparsity and the arithmetic."""
-
-    sparsity: float
-    quantization: Quantization
-
-    @property
-    def name(self) -> str:
-        return arm_name(self.sparsity, self.quantization)
-
-
 class Member(NamedTuple):
-    """One training: a seed under an arm."""
+    """One training: a seed of a variant."""
 
     seed: int
-    arm: Arm
+    variant: Variant
 
 
 class Phase(NamedTuple):
@@ -45,20 +34,17 @@ class Phase(NamedTuple):
     after: int = -1
 
     @property
-    def quantization(self) -> Quantization:
-        return self.members[0].arm.quantization
+    def arithmetic(self) -> str:
+        return self.members[0].variant.arithmetic
 
     @property
     def label(self) -> str:
         """The name that a person reads, unique within a study."""
-        return f"{self.name} {self.quantization}" if self.name == "quantize" else self.name
+        return f"{self.name} {self.arithmetic}" if self.name == "quantize" else self.name
 
     @property
     def member_steps(self) -> int:
         return (self.end - self.begin) * len(self.members)
-
-
-DENSE = Arm(0.0, "float32")
 
 
 def plan(config: Config) -> list[Phase]:
@@ -83,31 +69,32 @@ def plan(config: Config) -> list[Phase]:
     dense = add("dense", config.training.learning_starts, config.prune_begin, shared, prefill)
     for levels in np.array_split(np.array(config.sparsity.levels), config.population.split):
 
-        def arms(
-            quantization: Quantization, levels: Iterable[float] = levels
-        ) -> tuple[Member, ...]:
+        def variants(arithmetic: str, levels: Iterable[float] = levels) -> tuple[Member, ...]:
             return tuple(
-                Member(seed, Arm(float(level), quantization)) for level in levels for seed in seeds
+                Member(seed, Variant(sparsity=float(level), arithmetic=arithmetic))
+                for level in levels
+                for seed in seeds
             )
 
-        prune = add("prune", config.prune_begin, config.prune_end, arms("float32"), dense)
-        tuned = add("finetune", config.prune_end, steps, arms("float32"), prune)
+        prune = add("prune", config.prune_begin, config.prune_end, variants("float32"), dense)
+        tuned = add("finetune", config.prune_end, steps, variants("float32"), prune)
         for mode in config.quantization.modes:
-            add("quantize", steps, quantized, arms(mode), tuned)
+            add("quantize", steps, quantized, variants(mode), tuned)
     return phases
 
 
 def parents(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.ndarray, " after"]:
     """For each member of `after` the position of the one in `before` that it goes on from.
 
-    That is the one of the same seed and sparsity, or, at the first fork, of the same seed.
+    That is the one of the same seed and variant before its quantization, or, at the first fork, of
+    the same seed.
     """
-    exact = {(member.seed, member.arm.sparsity): i for i, member in enumerate(before)}
+    exact = {(member.seed, member.variant): i for i, member in enumerate(before)}
     by_seed = {member.seed: i for i, member in enumerate(before)}
-    first_fork = {member.arm for member in before} == {DENSE}
+    first_fork = {member.variant for member in before} == {DENSE}
     return np.array(
         [
-            by_seed[member.seed] if first_fork else exact[member.seed, member.arm.sparsity]
+            by_seed[member.seed] if first_fork else exact[member.seed, member.variant.in_float32]
             for member in after
         ],
         dtype=np.int32,

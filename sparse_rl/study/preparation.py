@@ -36,7 +36,7 @@ class Study(NamedTuple):
     layers: tuple[mask_rules.Layer, ...]
 
     def agent(self, phase: Phase) -> Agent:
-        return build(self.config, self.environment.spec, dot_products(phase.quantization))
+        return build(self.config, self.environment.spec, dot_products(phase.arithmetic))
 
     def program(self, phase: Phase) -> Program:
         config = self.config
@@ -64,16 +64,16 @@ class Study(NamedTuple):
         return members + members[:1] * missing
 
     def pruned(self, members: tuple[Member, ...]) -> Int[np.ndarray, "members layers"]:
-        """How many weights of each layer each member's arm loses in the end."""
+        """How many weights of each layer each member's variant loses in the end."""
         name = self.config.sparsity.distribution
         # A global threshold needs the total only; `uniform` gives the right one.
         spread = distributions.PER_LAYER.get(name, distributions.uniform)
         shapes = [layer.shape for layer in self.layers]
         by_level = {
             level: distributions.pruned_counts(shapes, level, spread)
-            for level in {member.arm.sparsity for member in members}
+            for level in {member.variant.sparsity for member in members}
         }
-        return np.stack([by_level[member.arm.sparsity] for member in members]).astype(np.int32)
+        return np.stack([by_level[member.variant.sparsity] for member in members]).astype(np.int32)
 
     def fresh(self, phase: Phase) -> Population:
         """Members of `phase` before their first step."""

@@ -53,7 +53,15 @@ def rows_of(
 ) -> list[Row]:
     """One row per member and metric; values that are not there (nan) are left out."""
     return [
-        Row(step, phase, member.seed, *member.arm, name, float(values[i]))
+        Row(
+            step,
+            phase,
+            member.seed,
+            member.variant.sparsity,
+            member.variant.arithmetic,
+            name,
+            float(values[i]),
+        )
         for name, values in metrics.items()
         for i, member in enumerate(members)
         if not np.isnan(values[i])

@@ -256,10 +256,10 @@ def finish(session: Session, phase: Phase, state: Population) -> None:
     metrics = of_the_end(measure(study, state) | returns_of(evaluate, state))
     record(session, phase, "final", phase.end, metrics)
     policy = devices.to_host(state.members.agent.policy)
-    for arm in dict.fromkeys(member.arm for member in phase.members):
-        mine = np.array([i for i, member in enumerate(phase.members) if member.arm == arm])
+    for variant in dict.fromkeys(member.variant for member in phase.members):
+        mine = np.array([i for i, member in enumerate(phase.members) if member.variant == variant])
         params, masks = jax.tree.map(lambda leaf, mine=mine: leaf[mine], policy[:2])
-        session.recorder.save_policies(arm.name, params, masks)
+        session.recorder.save_policies(variant.name, params, masks)
 
 
 __all__ = ["Journey", "Session", "Study", "prepare", "train"]

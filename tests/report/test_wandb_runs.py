@@ -19,7 +19,8 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, LogConfig, NetworkConfig
 from sparse_rl.report.run_directory import read_metrics
 from sparse_rl.report.wandb_runs import STATE, WandbRuns
-from sparse_rl.study.phases import Arm, Member
+from sparse_rl.runs.variant import DENSE
+from sparse_rl.study.phases import Member
 from sparse_rl.study.recording import Recorder, rows_of
 
 MakeRun = Callable[..., Path]
@@ -136,7 +137,7 @@ def test_an_interrupted_member_is_not_called_finished(
 
 def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None:
     config = Config(seeds=1, log=LogConfig(wandb=True), network=NetworkConfig(hidden=(8,)))
-    members = [Member(0, Arm(0.0, "float32"))]
+    members = [Member(0, DENSE)]
 
     def measured(step: int, phase: str = "dense") -> list[Any]:
         return rows_of(step, phase, members, {"return": np.array([float(step)])})

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.member_steps import PAPER, separately, together
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.study.phases import DENSE, Arm, Member, parents, plan
+from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.study.phases import Member, parents, plan
 
 
 def test_the_papers_study_costs_82_instead_of_176_million_steps() -> None:
@@ -26,7 +27,7 @@ def test_the_papers_phases() -> None:
         ("finetune", 800_000, 1_000_000, 80),
         ("quantize", 1_000_000, 1_200_000, 80),
     ]
-    assert [phase.quantization for phase in phases] == ["float32"] * 4 + ["int8"]
+    assert [phase.arithmetic for phase in phases] == ["float32"] * 4 + ["int8"]
     for phase in phases:
         assert len(set(phase.members)) == len(phase.members)
     assert [phase.label for phase in phases][-1] == "quantize int8"
@@ -35,7 +36,7 @@ def test_the_papers_phases() -> None:
 def test_every_mode_goes_on_from_the_end_of_finetuning() -> None:
     both = {"modes": ["int8w", "int8"], "fraction": 0.2}
     phases = plan(from_mapping(PAPER | {"quantization": both}))
-    assert [(p.begin, p.end, p.quantization) for p in phases if p.name == "quantize"] == [
+    assert [(p.begin, p.end, p.arithmetic) for p in phases if p.name == "quantize"] == [
         (1_000_000, 1_200_000, "int8w"),
         (1_000_000, 1_200_000, "int8"),
     ]
@@ -69,7 +70,7 @@ def test_phases_without_steps_are_left_out(change: dict[str, object], names: lis
 def test_parents_are_of_the_same_seed_and_sparsity() -> None:
     phases = plan(from_mapping(PAPER | {"first_seed": 7}))
     dense, prune, finetune, quantize = phases[1:]
-    assert {member.arm for member in dense.members} == {DENSE}
+    assert {member.variant for member in dense.members} == {DENSE}
     first = parents(dense.members, prune.members)
     for child, parent in zip(prune.members, first, strict=True):
         assert dense.members[parent].seed == child.seed
@@ -78,8 +79,8 @@ def test_parents_are_of_the_same_seed_and_sparsity() -> None:
     second = parents(finetune.members, quantize.members)
     for child, parent in zip(quantize.members, second, strict=True):
         mother = finetune.members[parent]
-        assert (mother.seed, mother.arm.sparsity) == (child.seed, child.arm.sparsity)
-        assert (mother.arm.quantization, child.arm.quantization) == ("float32", "int8")
+        assert (mother.seed, mother.variant.sparsity) == (child.seed, child.variant.sparsity)
+        assert (mother.variant.arithmetic, child.variant.arithmetic) == ("float32", "int8")
 
 
 def test_parents_of_a_study_with_the_dense_level_alone() -> None:
@@ -89,21 +90,35 @@ def test_parents_of_a_study_with_the_dense_level_alone() -> None:
 
 
 def test_parents_do_not_depend_on_the_order_or_on_padding() -> None:
-    before = tuple(Member(seed, Arm(level, "float32")) for level in (0.0, 0.9) for seed in (3, 1))
-    after = (Member(1, Arm(0.9, "int8")), Member(3, Arm(0.0, "int8")))
+    before = tuple(
+        Member(seed, Variant(sparsity=level, arithmetic="float32"))
+        for level in (0.0, 0.9)
+        for seed in (3, 1)
+    )
+    after = (
+        Member(1, Variant(sparsity=0.9, arithmetic="int8")),
+        Member(3, Variant(sparsity=0.0, arithmetic="int8")),
+    )
     assert parents(before, after).tolist() == [3, 0]
     padded = before + before[:1]
     for child, parent in zip(after, parents(padded, after), strict=True):
         assert padded[parent].seed == child.seed
-        assert padded[parent].arm.sparsity == child.arm.sparsity
+        assert padded[parent].variant.sparsity == child.variant.sparsity
 
 
 def test_a_member_without_a_parent_is_an_error() -> None:
-    before = (Member(0, Arm(0.0, "float32")), Member(0, Arm(0.9, "float32")))
+    before = (
+        Member(0, Variant(sparsity=0.0, arithmetic="float32")),
+        Member(0, Variant(sparsity=0.9, arithmetic="float32")),
+    )
     with pytest.raises(KeyError):
-        parents(before, (Member(0, Arm(0.5, "int8")),))
+        parents(before, (Member(0, Variant(sparsity=0.5, arithmetic="int8")),))
 
 
 def test_names_of_arms() -> None:
-    names = [Arm(0.0, "float32"), Arm(0.9, "int8w"), Arm(0.98, "int8")]
+    names = [
+        Variant(sparsity=0.0, arithmetic="float32"),
+        Variant(sparsity=0.9, arithmetic="int8w"),
+        Variant(sparsity=0.98, arithmetic="int8"),
+    ]
     assert [arm.name for arm in names] == ["0", "0.9-int8w", "0.98-int8"]

@@ -1,0 +1,101 @@
+"""What is compared in a study: one way of compressing a policy, as a record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Setting = str | int | float | bool
+"""What a method or a pass adds to a variant: a rank, a number of bits, a width."""
+
+GRADUAL, FLOAT32 = "gradual", "float32"
+"""The method and the arithmetic that a name leaves out."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of compressing, that all seeds of a study share.
+
+    Attributes:
+        method: the sparsity method, by its name in the registry.
+        sparsity: the share of the policy's weights that is to be zero in the end.
+        critic_sparsity: the same of the critics.
+        arithmetic: float32, int8w (weights) or int8 (weights and activations).
+        settings: what a method or pass adds, as (name, value), sorted by name.
+    """
+
+    method: str = GRADUAL
+    sparsity: float = 0.0
+    critic_sparsity: float = 0.0
+    arithmetic: str = FLOAT32
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """A short name for people, files and columns, such as 0.9-int8; nothing parses it."""
+        parts = [
+            "" if self.method == GRADUAL else self.method,
+            f"{self.sparsity:g}",
+            f"critics{self.critic_sparsity:g}" if self.critic_sparsity else "",
+            *(f"{key}{_short(value)}" for key, value in self.settings),
+            "" if self.arithmetic == FLOAT32 else self.arithmetic,
+        ]
+        return "-".join(part for part in parts if part)
+
+    @property
+    def kind(self) -> Variant:
+        """This variant without its level: what one line of a figure joins over levels."""
+        return dataclasses.replace(self, sparsity=0.0)
+
+    @property
+    def in_float32(self) -> Variant:
+        """The variant from which this one continues if it is quantized; else itself."""
+        return dataclasses.replace(self, arithmetic=FLOAT32)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As plain values, for JSON; `from_mapping` goes back."""
+        return {**dataclasses.asdict(self), "settings": dict(self.settings)}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Variant:
+        """A variant from plain values. Raises ValueError, one line, where one does not fit."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"found {type(values).__name__}; allowed: a mapping")
+        known = {field.name: field.default for field in dataclasses.fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"{name}: unknown; allowed: {', '.join(known)}")
+            if not _fits(name, value, known[name]):
+                raise ValueError(f"{name}: found {value!r}; allowed: {_ALLOWED[name]}")
+        numbers = {key: float(values.get(key, 0.0)) for key in ("sparsity", "critic_sparsity")}
+        settings = tuple(sorted(dict(values.get("settings", {})).items()))
+        return cls(**{**values, **numbers, "settings": settings})
+
+
+DENSE = Variant()
+"""The network that all others are compared with."""
+
+_ALLOWED = {
+    "method": "a name",
+    "sparsity": "a number from 0 to 1",
+    "critic_sparsity": "a number from 0 to 1",
+    "arithmetic": "a name",
+    "settings": "a mapping of names to numbers or words",
+}
+
+
+def _fits(name: str, value: Any, default: Any) -> bool:
+    if name == "settings":
+        return isinstance(value, Mapping) and all(
+            isinstance(key, str) and isinstance(item, Setting) for key, item in value.items()
+        )
+    if isinstance(default, float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and 0 <= value <= 1
+    return isinstance(value, str) and value != ""
+
+
+def _short(value: Setting) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,61 @@
+"""Names for people, records for programs."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparse_rl.runs.variant import DENSE, Variant
+
+NAMES = st.text("abcdefgh_", min_size=1, max_size=8)
+SETTINGS = st.dictionaries(
+    NAMES, st.integers() | st.floats(allow_nan=False) | NAMES | st.booleans()
+)
+SHARES = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"),
+    [
+        (DENSE, "0"),
+        (Variant(sparsity=0.9), "0.9"),
+        (Variant(sparsity=0.98, arithmetic="int8"), "0.98-int8"),
+        (Variant(arithmetic="int8w"), "0-int8w"),
+        (Variant("rigl", 0.9, arithmetic="int8"), "rigl-0.9-int8"),
+        (Variant(sparsity=0.9, critic_sparsity=0.5), "0.9-critics0.5"),
+        (Variant(sparsity=0.9, settings=(("rank", 8),)), "0.9-rank8"),
+    ],
+)
+def test_names(variant: Variant, name: str) -> None:
+    assert variant.name == name
+
+
+@given(st.builds(lambda *parts, settings: Variant(*parts, tuple(sorted(settings.items()))),
+                 NAMES, SHARES, SHARES, NAMES, settings=SETTINGS))  # fmt: skip
+def test_a_variant_comes_back_from_json(variant: Variant) -> None:
+    assert Variant.from_mapping(json.loads(json.dumps(variant.to_mapping()))) == variant
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sparsity": "0.9"}, r"^sparsity: found '0\.9'; allowed: a number from 0 to 1$"),
+        ({"sparsity": True}, r"^sparsity: found True"),
+        ({"critic_sparsity": 2}, r"^critic_sparsity: found 2; allowed: a number from 0 to 1$"),
+        ({"arithmetic": ["int8"]}, r"^arithmetic: found \['int8'\]; allowed: a name$"),
+        ({"settings": {"rank": [1]}}, r"^settings: found "),
+        ({"rank": 1}, r"^rank: unknown; allowed: method, sparsity, "),
+        ([1], r"^found list; allowed: a mapping$"),
+    ],
+)
+def test_damaged_records_are_one_line(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Variant.from_mapping(values)
+
+
+def test_lines_of_a_figure_join_levels_and_nothing_else() -> None:
+    both = (Variant("rigl", 0.5, arithmetic="int8"), Variant("rigl", 0.9, arithmetic="int8"))
+    assert both[0].kind == both[1].kind
+    assert both[0].kind != both[0].in_float32.kind
+    assert Variant(sparsity=0.5).kind != Variant("rigl", 0.5).kind
