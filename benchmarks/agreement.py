@@ -50,7 +50,7 @@ from sparse_rl.artifact.compiler import compile_shared
 from sparse_rl.artifact.graph import ArgMax, Graph, Observation
 from sparse_rl.artifact.lowering import lower
 from sparse_rl.artifact.packed import PackedActor, Provenance
-from sparse_rl.config.experiment import Quantization
+from sparse_rl.config.sections import Quantization
 from sparse_rl.envs import EnvSpec, make
 from sparse_rl.networks import QNetwork, make_torso
 from sparse_rl.quantization.aqt import dot_products

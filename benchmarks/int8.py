@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from benchmarks.harness import argument_parser, measure, report
-from sparse_rl.config.experiment import Quantization
+from sparse_rl.config.sections import Quantization
 from sparse_rl.dot_products import DotProducts
 from sparse_rl.networks import MLP, GaussianActor, MinAtarCNN, QNetwork
 from sparse_rl.quantization import dot_products

@@ -3,7 +3,28 @@
 Only names: a module is imported when its entry is first used.
 """
 
-from sparse_rl.registry import SUITES, Entry
+from sparse_rl.registry import AGENTS, METHODS, NETWORKS, SUITES, Entry
+
+AGENTS.add(Entry("sac", "sparse_rl.agents.options:SACOptions", "sparse_rl.agents.build:sac"))
+AGENTS.add(Entry("dqn", "sparse_rl.agents.options:DQNOptions", "sparse_rl.agents.build:dqn"))
+
+METHODS.add(
+    Entry(
+        "gradual",
+        "sparse_rl.sparsity.options:GradualOptions",
+        "sparse_rl.sparsity.method:GradualPruning",
+    )
+)
+
+for _name, _torso in {
+    "mlp": "mlp:MLP",
+    "minatar": "convolutional:MinAtarCNN",
+    "nature": "convolutional:NatureCNN",
+    "impala": "impala:ImpalaResNet",
+}.items():
+    NETWORKS.add(
+        Entry(_name, "sparse_rl.architecture.options:TorsoOptions", f"sparse_rl.networks.{_torso}")
+    )
 
 for _name, _module in {
     "atari": "atari_suite",

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
 from sparse_rl import replay
 from sparse_rl.agents.agent import Agent, Metrics
-from sparse_rl.config.experiment import ReplayConfig, TrainingConfig
+from sparse_rl.config.sections import ReplayConfig, TrainingConfig
 from sparse_rl.envs import VectorEnv
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import GradualPruning

@@ -7,9 +7,9 @@ What is built in and what a user's own package adds stand in the same tables:
     @registry.AGENTS.register("td3", options=TD3Options)
     def build(config, spec, dots): ...
 
-A package joins when it is imported: by name (`load`, the command line's --import), or because it is
-installed with an entry point of the group "sparse_rl". This module imports nothing of the house, and
-what is built in is imported only when it is first used, so that --help needs no JAX.
+A package joins when it is imported: by name (`load`, the command line's --import), or because it
+is installed with an entry point of the group "sparse_rl". This module imports nothing of the house,
+and what is built in is imported only when it is first used, so that --help needs no JAX.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Registry:
         return tuple(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries
 
     def options(self, name: str) -> Any:
         """The class of the options of `name`. Raises `UnknownNameError`."""
@@ -90,11 +90,12 @@ class Registry:
         return entry.implementation
 
     def _entry(self, name: str) -> Entry:
-        if name not in self._entries:
+        if name not in self:
             near = difflib.get_close_matches(str(name)[:80], self._entries, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
+            found = repr(name[:80]) if isinstance(name, str) else repr(name)[:80]
             raise UnknownNameError(
-                f"unknown {self.kind} {str(name)[:80]!r}; {hint}allowed: {', '.join(self._entries)}"
+                f"unknown {self.kind} {found}; {hint}allowed: {', '.join(self._entries)}"
             )
         return self._entries[name]
 
@@ -147,5 +148,5 @@ def load(packages: Iterable[str] = ()) -> None:
             importlib.import_module(name)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"import: {name}: {type(error).__name__}: {reason}") from None
+            raise ValueError(f"imports: {name}: {type(error).__name__}: {reason}") from None
         _loaded.add(name)

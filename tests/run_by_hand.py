@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from sparse_rl.config.experiment import Config, NetworkConfig, to_yaml
+from sparse_rl.architecture.options import TorsoOptions
+from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.report.run_directory import COLUMNS
 
 PENDULUM = "gymnax/Pendulum-v1"
@@ -17,7 +18,7 @@ def write(path: Path, returns: Mapping[str, tuple[float, ...]]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     (path / "policies").mkdir()
     (seeds,) = {len(values) for values in returns.values()}
-    config = Config(environment=PENDULUM, seeds=seeds, network=NetworkConfig(hidden=(8,)))
+    config = Config(environment=PENDULUM, seeds=seeds, network=TorsoOptions(hidden=(8,)))
     (path / "config.yaml").write_text(to_yaml(config))
     lines = [",".join(COLUMNS)]
     random = np.random.default_rng(0)

@@ -8,10 +8,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from sparse_rl import evaluate, export
+from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import cost, reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import load
-from sparse_rl.config.experiment import Config, NetworkConfig, to_yaml
+from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.report.costs import arm_costs
 from sparse_rl.report.figures import frontier
 from sparse_rl.report.findings import analyse
@@ -20,7 +21,7 @@ from sparse_rl.report.statistics import final_table
 
 pytest.importorskip("onnxruntime")
 RETURNS = {0: -900.0, 1: -200.0, 2: float("nan")}
-CONFIG = Config(environment="gymnax/Pendulum-v1", seeds=3, network=NetworkConfig(hidden=(8, 8)))
+CONFIG = Config(environment="gymnax/Pendulum-v1", seeds=3, network=TorsoOptions(hidden=(8, 8)))
 
 
 @pytest.fixture(scope="module")

@@ -63,5 +63,5 @@ def test_a_package_of_ones_own_joins_by_its_name(tmp_path: Path, monkeypatch) ->
     from sparse_rl import registry
 
     assert registry.PASSES.implementation("halve")(3) == 1.5
-    with pytest.raises(ValueError, match="^import: broken_package: ModuleNotFoundError: No module"):
+    with pytest.raises(ValueError, match=r"^imports: broken_package: ModuleNotFoundError: No mod"):
         load(["broken_package"])

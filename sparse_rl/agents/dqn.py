@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Key, Num
 
 from sparse_rl.agents import policy as policies
 from sparse_rl.agents.agent import Metrics
+from sparse_rl.agents.options import DQNOptions
 from sparse_rl.agents.policy import Policy, blend, weighted_mean
-from sparse_rl.config.experiment import DQNConfig
 from sparse_rl.replay import Batch
 from sparse_rl.sparsity.masks import Params
 
@@ -30,7 +30,7 @@ class DQNState(NamedTuple):
 class DQN:
     """The algorithm over a Q network; actions are 0 ... actions - 1."""
 
-    config: DQNConfig
+    config: DQNOptions
     network: nn.Module
     observation: jax.ShapeDtypeStruct
     actions: int

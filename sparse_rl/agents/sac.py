@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Key, Num
 
 from sparse_rl.agents import policy as policies
 from sparse_rl.agents.agent import Metrics
+from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.policy import Policy, blend, weighted_mean
-from sparse_rl.config.experiment import SACConfig
 from sparse_rl.replay import Batch
 from sparse_rl.sparsity.masks import Params
 
@@ -34,7 +34,7 @@ class SACState(NamedTuple):
 class SAC:
     """The algorithm over an actor and a critic network; actions are in [-1, 1]."""
 
-    config: SACConfig
+    config: SACOptions
     actor: nn.Module
     critic: nn.Module
     observation: jax.ShapeDtypeStruct

@@ -27,7 +27,7 @@ from jax.sharding import Mesh
 from sparse_rl.checkpoints import population_file
 from sparse_rl.checkpoints.tensor_file import Corrupt, Stored
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import CheckpointConfig
+from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.machine import devices
 from sparse_rl.population import Population
 

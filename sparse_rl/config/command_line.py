@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sparse_rl import registry
 from sparse_rl.config import options, text
 from sparse_rl.config.error import ConfigError, show
 from sparse_rl.config.experiment import Config
@@ -29,24 +30,44 @@ def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
     words = list(arguments)
     name = None if not words or _is_option(words[0]) else words.pop(0)
-    known = {
-        option.name: option for section in options.sections(Config()) for option in section.options
-    }
-    given = [(key, _value(key, part, known.get(key))) for key, part in _options(words)]
-    resumed = next((value for key, value in given if key == "resume" and value), None)
-    if resumed is None:
+    given = _options(words)
+    resumed = [" ".join(part) for key, part in given if key == "resume"]
+    if not any(resumed):
         values = text.read_file(text.find(DEFAULT if name is None else name))
     else:
         _refuse_changes(name, given)
-        values = text.read_file(_run_directory(resumed) / "config.yaml")
-        values["out"] = resumed
+        values = text.read_file(_run_directory(resumed[-1]) / "config.yaml")
+        values["out"] = resumed[-1]
         values.pop("distributed", None)  # its processes are gone
-    for key, value in given:
-        _put(values, key, value)
+    known = _known_options(values, given)
+    for key, part in given:
+        if key != "import":
+            _put(values, key, _value(key, part, known.get(key)))
     return from_mapping(values)
 
 
-def _refuse_changes(name: str | None, given: list[tuple[str, object]]) -> None:
+def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, options.Option]:
+    """All options by name, with those of the packages that are to be imported.
+
+    `--import NAME` adds to what `values` import.
+    """
+    more = [name for key, part in given if key in ("import", "imports") for name in _words(part)]
+    if any(key == "import" and not part for key, part in given):
+        raise ConfigError("import: found no value; allowed: the name of a package")
+    imports = values.get("imports") or []
+    if isinstance(imports, list) and all(isinstance(name, str) for name in imports):
+        try:
+            registry.load([*imports, *more])
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        added = [name for key, part in given if key == "import" for name in _words(part)]
+        if added:
+            values["imports"] = list(dict.fromkeys([*imports, *added]))
+    sections = options.sections(Config)
+    return {option.name: option for section in sections for option in section.options}
+
+
+def _refuse_changes(name: str | None, given: list[Given]) -> None:
     """A run goes on as what it was: beside --resume only what changes no result may be said."""
     free = ("resume", "devices", "compilation_cache", "checkpoint", "log", "distributed")
     for key in [*([] if name is None else [name]), *(key for key, _ in given)]:
@@ -100,12 +121,17 @@ def _options(words: list[str]) -> list[Given]:
 def _value(key: str, given: list[str], option: options.Option | None) -> object:
     """The words of one option as the value that is to be checked."""
     if option is not None and option.takes == "several values":
-        return [part for word in given for part in word.replace(",", " ").split()]
+        return _words(given)
     if option is not None and option.takes == "one value" and not given:
         raise ConfigError(f"{key}: found no value; allowed: {option.allowed}")
     if option is not None and len(given) > 1:
         raise ConfigError(f"{key}: found {len(given)} values, {show(given)}; allowed: one")
     return " ".join(given) if given else True
+
+
+def _words(given: list[str]) -> list[str]:
+    """The parts of a list: several words, or one with commas."""
+    return [part for word in given for part in word.replace(",", " ").split()]
 
 
 def _put(values: dict[str, Any], key: str, value: object) -> None:
@@ -128,8 +154,14 @@ def show_help(arguments: Sequence[str] = ()) -> NoReturn:
     The defaults are those of the configuration that `arguments` name, if it can be read.
     """
     name = next((word for word in arguments[:1] if not _is_option(word)), DEFAULT)
+    imported = [
+        word
+        for key, part in _options(list(arguments[name != DEFAULT :]))
+        if key == "import"
+        for word in ("--import", *part)
+    ]
     try:
-        default = parse([name])
+        default = parse([name, *imported])
     except ConfigError:
         name = DEFAULT
         default = parse([name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from sparse_rl.config import options
@@ -37,8 +37,10 @@ value it has in {name}, and what it means."""
 def help_screen(default: Config, name: str, bold: bool = False) -> str:
     """The whole screen, at most 80 columns wide, with the values of `default`, called `name`."""
     lines = [INTRODUCTION, *_experiments(), "", RULES.format(name=name)]
-    for section in options.sections(default):
-        lines += ["", *_section(section, bold)]
+    sections = options.sections(default)
+    named = Counter(section.name for section in sections)
+    for section in sections:
+        lines += ["", *_section(section, bold, named[section.name] > 1)]
     return "\n".join(lines)
 
 
@@ -58,10 +60,10 @@ def _experiments() -> Iterator[str]:
             yield ("  " + suite * (start == 0)).ljust(margin) + row.rstrip()
 
 
-def _section(section: options.Section, bold: bool) -> Iterator[str]:
+def _section(section: options.Section, bold: bool, is_one_of_several: bool) -> Iterator[str]:
     title = section.name or "study"
-    if section.choice:
-        title += f" ({section.choice})"
+    if is_one_of_several:
+        title += f" ({', '.join(section.choices)})"
     yield from _styled(textwrap.wrap(f"{title}: {section.help}", WIDTH), f"{title}:", bold)
     for option in section.options:
         name = f"--{option.name}"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from sparse_rl import registry
+from sparse_rl.config.registered import EachOf, NameIn, OneOf
 
 LARGEST = 2**31 - 1
 """The largest whole number that the programs count to; not worth a word in a help screen."""
@@ -30,49 +32,94 @@ class Option(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The options of one dataclass. `choice` tells apart the sections that exclude each other."""
+    """The options of one dataclass. `choices` are the names by which it is chosen, if it is."""
 
     name: str
-    choice: str
+    choices: tuple[str, ...]
     help: str
     options: tuple[Option, ...]
 
 
-@functools.lru_cache(maxsize=16)
 def sections(default: Any) -> tuple[Section, ...]:
-    """All sections of the dataclass `default`, whose values are shown as the defaults.
+    """All sections of a dataclass, or of an instance whose values are shown as the defaults.
 
-    Where a field holds one of several dataclasses there is a section for each; their field `name`
-    says which is meant.
+    Where a registered name chooses a section there is one for each class that is registered, and
+    one for each registered method that has options.
     """
+    registry.load()
+    return _known_sections(default, tuple(table.names() for table in registry.ALL))
+
+
+@functools.lru_cache(maxsize=16)
+def _known_sections(default: Any, registered: object) -> tuple[Section, ...]:
+    """Kept for as long as nothing more is registered."""
     return tuple(_sections(default, "", ()))
 
 
-def _sections(default: Any, prefix: str, choices: tuple[str, ...]) -> list[Section]:
-    hints = typing.get_type_hints(type(default), include_extras=True)
-    fields = [field.name for field in dataclasses.fields(default)]
-    parts = {name: _dataclasses(hints[name]) for name in fields}
-    own = tuple(
-        _option(f"{prefix}{name}", hints[name], getattr(default, name), _help(default, name))
-        for name in fields
-        if not parts[name]
-    )
-    choice = default.name if choices else ""
-    if choices:
-        own = tuple(
-            option._replace(allowed=" or ".join(choices))
-            if option.name == f"{prefix}name"
-            else option
-            for option in own
-        )
-    found = [Section(prefix.rstrip("."), choice, _first_line(default), own)]
-    for name in fields:
-        given = getattr(default, name)
-        inner = [given if isinstance(given, kind) else kind() for kind in parts[name]]
-        alternatives = tuple(part.name for part in inner) if len(inner) > 1 else ()
-        for part in inner:
-            found += _sections(part, f"{prefix}{name}.", alternatives)
-    return found
+def _sections(default: Any, prefix: str, choices: tuple[str, ...]) -> Iterator[Section]:
+    hints = _hints(default if isinstance(default, type) else type(default))
+    own, inner = [], []
+    for name, hint in hints.items():
+        kind, notes = _peel(hint)
+        part, below = _default(default, name), f"{prefix}{name}."
+        choice = next((note for note in notes if isinstance(note, OneOf | EachOf)), None)
+        if isinstance(choice, OneOf):
+            inner.append(_chosen(choice, part, below))
+        elif isinstance(choice, EachOf):
+            inner.append(_methods(choice, part, prefix))
+        elif dataclasses.is_dataclass(kind):
+            inner.append(_sections(kind if part is None else part, below, ()))
+        else:
+            own.append(_option(f"{prefix}{name}", hint, part, _help(default, name)))
+    yield Section(prefix.rstrip("."), choices, _first_line(default), tuple(own))
+    for found in inner:
+        yield from found
+
+
+def _chosen(choice: OneOf, given: Any, prefix: str) -> Iterator[Section]:
+    """A section for each class; several names may share one."""
+    names: dict[Any, list[str]] = {}
+    for name in choice.table.names():
+        names.setdefault(choice.table.options(name), []).append(name)
+    for kind, those in names.items():
+        part = given if type(given) is kind else kind(**{choice.key: those[0]})
+        for section in _sections(part, prefix, tuple(those)):
+            named = [
+                option._replace(allowed=either(choice.table.names()))
+                if option.name == f"{prefix}{choice.key}"
+                else option
+                for option in section.options
+            ]
+            yield section._replace(options=tuple(named))
+
+
+def _methods(choice: EachOf, given: Any, prefix: str) -> Iterator[Section]:
+    parts = dict(given or ())
+    for name in choice.table.names():
+        kind = choice.table.options(name)
+        if kind is not None and dataclasses.fields(kind):
+            yield from _sections(parts.get(name) or kind(), f"{prefix}{name}.", ())
+
+
+@functools.lru_cache(maxsize=64)
+def _hints(kind: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+
+
+def _default(default: Any, name: str) -> Any:
+    """The value of an instance, or a class's default; None where it has none."""
+    if not isinstance(default, type):
+        return getattr(default, name)
+    field = next(field for field in dataclasses.fields(default) if field.name == name)  # type: ignore[arg-type]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def either(names: Sequence[str]) -> str:
+    """a, b or c."""
+    return " or ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def near(name: str, known: list[str]) -> list[str]:
@@ -108,8 +155,10 @@ def _words(kind: Any, limits: list[Any], plural: bool) -> str:
         return f"{'any' if plural else 'one'} of {', '.join(names)}"
     if kind is bool:
         return "true or false"
+    if table := next((limit.table for limit in limits if isinstance(limit, NameIn)), None):
+        return f"{'any' if plural else 'one'} of {', '.join(table.names())}"
     if kind is str:
-        return "text"
+        return "texts" if plural else "text"
     noun = "whole number" if kind is int else "number"
     return " ".join([f"{noun}s" if plural else f"a {noun}", *_range(limits)])
 
@@ -141,20 +190,12 @@ def _peel(hint: Any) -> tuple[Any, list[Any]]:
     return hint, limits
 
 
-def _dataclasses(hint: Any) -> list[Any]:
-    """The dataclasses that a field may hold; none where it holds a plain value."""
-    kind, _ = _peel(hint)
-    kinds = typing.get_args(kind) if typing.get_origin(kind) in _UNIONS else (kind,)
-    return [k for k in (_peel(kind)[0] for kind in kinds) if dataclasses.is_dataclass(k)]
-
-
-_UNIONS = (typing.Union, types.UnionType)
-
-
 def _help(default: Any, name: str) -> str:
     """The docstring below the field."""
-    return " ".join((type(default).__pydantic_fields__[name].description or "").split())
+    kind = default if isinstance(default, type) else type(default)
+    return " ".join((kind.__pydantic_fields__[name].description or "").split())  # type: ignore[attr-defined]
 
 
 def _first_line(default: Any) -> str:
-    return (type(default).__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    kind = default if isinstance(default, type) else type(default)
+    return " ".join((kind.__doc__ or "").partition("\n\n")[0].split())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from sparse_rl.config import options
 from sparse_rl.config.error import show
 from sparse_rl.config.options import Section
+from sparse_rl.config.registered import UNKNOWN
 
 
 def one_line(error: ValidationError, sections: Sequence[Section]) -> str:
@@ -20,14 +21,20 @@ def one_line(error: ValidationError, sections: Sequence[Section]) -> str:
     # Positions in a list say little; a number that was written as a key says all.
     odd_key = first["type"] == "invalid_key"
     path = [str(part) for part in first["loc"] if odd_key or not isinstance(part, int)]
-    chosen = path.pop(1) if path[:1] == ["agent"] and len(path) > 1 else None
+    path = [part for part in path if part != "of_methods"]
     key, found = ".".join(path), show(first["input"])
-    if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
+    if first["type"] == UNKNOWN:
+        return f"{key}: {message}"
+    by_choice = {section.name for section in sections if section.choices}
+    chosen = path.pop(1) if path[0] in by_choice and len(path) > 1 else None
+    key = ".".join(path)
     here = {
         option.name: option
         for section in sections
-        if not chosen or section.choice in ("", chosen)
+        if not section.choices or not chosen or chosen in section.choices
         for option in section.options
     }
     below = [name for name in here if name.startswith(f"{key}.")]
@@ -36,8 +43,8 @@ def one_line(error: ValidationError, sections: Sequence[Section]) -> str:
         if first["type"] == "less_than_equal" and " to " not in allowed:
             allowed += f" and <= {options.LARGEST}"
         return f"{key}: found {found}; allowed: {allowed}"
-    if first["type"].startswith("union_tag") and isinstance(first["input"], Mapping):
-        return f"agent.name: found {show(first['input'].get('name'))}; allowed: sac or dqn"
+    if below and first["type"] == "value_error":  # the section's own rule, which names its key
+        return f"{key}.{message}"
     if below:
         return f"{key}: found {found}; allowed: its own keys and values, such as {below[0]}"
     near = options.near(key, list(here))

@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from jaxtyping import Float
 
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import DistributedConfig
+from sparse_rl.config.sections import DistributedConfig
 
 
 def configure(devices: int, distributed: DistributedConfig | None = None) -> None:

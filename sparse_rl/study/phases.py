@@ -67,7 +67,8 @@ def plan(config: Config) -> list[Phase]:
 
     prefill = add("prefill", 0, config.training.learning_starts, shared, -1)
     dense = add("dense", config.training.learning_starts, config.prune_begin, shared, prefill)
-    for levels in np.array_split(np.array(config.sparsity.levels), config.population.split):
+    split = min(config.population.split, len(config.sparsity.levels))
+    for levels in np.array_split(np.array(config.sparsity.levels), split):
 
         def variants(arithmetic: str, levels: Iterable[float] = levels) -> tuple[Member, ...]:
             return tuple(

@@ -7,7 +7,7 @@ import optax.tree_utils as otu
 import pytest
 
 from sparse_rl.agents.dqn import DQN, DQNState
-from sparse_rl.config.experiment import DQNConfig
+from sparse_rl.agents.options import DQNOptions
 from sparse_rl.networks import MLP, QNetwork
 from sparse_rl.replay import Batch
 from tests.agents.reference import (
@@ -25,7 +25,7 @@ ACTIONS, BATCH = 3, 6
 
 def make(**options: float) -> DQN:
     return DQN(
-        config=DQNConfig(**{"target_interval": 100, "learning_rate": 0.01, **options}),
+        config=DQNOptions(**{"target_interval": 100, "learning_rate": 0.01, **options}),
         network=QNetwork(MLP((5, 4)), ACTIONS),
         observation=jax.ShapeDtypeStruct((2,), jnp.float32),
         actions=ACTIONS,

@@ -7,8 +7,8 @@ import optax.tree_utils as otu
 import pytest
 from scipy import stats
 
+from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.sac import SAC, SACState
-from sparse_rl.config.experiment import SACConfig
 from sparse_rl.networks import MLP, Critic, GaussianActor
 from sparse_rl.replay import Batch
 from tests.agents.reference import (
@@ -27,7 +27,7 @@ ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
 @pytest.fixture(scope="module")
 def agent() -> SAC:
     return SAC(
-        config=SACConfig(learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7),
+        config=SACOptions(learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7),
         actor=GaussianActor(MLP((4,)), ACTION),
         critic=Critic(MLP((4,))),
         observation=jax.ShapeDtypeStruct((3,), jnp.float32),

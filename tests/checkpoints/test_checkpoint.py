@@ -15,8 +15,8 @@ from sparse_rl.checkpoints import tensor_file
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval, Position
 from sparse_rl.checkpoints.tensor_file import Corrupt
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import CheckpointConfig
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.population import Population
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study, prepare

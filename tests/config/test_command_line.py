@@ -12,9 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sparse_rl.agents.options import DQNOptions
 from sparse_rl.config import command_line, options
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import Config, DQNConfig, to_yaml
+from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping, from_yaml
 from sparse_rl.config.text import FOLDER, find, read_file
 
@@ -107,7 +108,7 @@ def test_an_empty_list(words: list[str]) -> None:
 )
 def test_switches(dqn_file: str, words: list[str], expected: bool) -> None:
     agent = command_line.parse([dqn_file, *words]).agent
-    assert isinstance(agent, DQNConfig)
+    assert isinstance(agent, DQNOptions)
     assert agent.double is expected
 
 
@@ -128,7 +129,7 @@ def test_a_value_may_hold_equals_signs_and_an_empty_out_is_the_default() -> None
 
 def test_the_agent_can_be_changed_where_the_file_says_nothing_that_only_the_other_knows() -> None:
     agent = command_line.parse(["sac_pendulum", "--agent.name", "dqn", "--agent.double"]).agent
-    assert agent == DQNConfig(learning_rate=1e-3, double=True)
+    assert agent == DQNOptions(learning_rate=1e-3, double=True)
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
             ["--agent", "dqn"],
             "agent: found 'dqn'; allowed: its own keys and values, such as agent.name",
         ),
-        (["--agent.name", "ppo"], "agent.name: found 'ppo'; allowed: sac or dqn"),
+        (["--agent.name", "ppo"], "agent.name: unknown agent 'ppo'; allowed: sac, dqn"),
         (["--agent.name"], "agent.name: found no value; allowed: sac or dqn"),
         (
             ["--seeds.x", "3"],

@@ -14,8 +14,9 @@ import pytest
 
 from sparse_rl import envs, population
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
-from sparse_rl.config.experiment import CheckpointConfig, Config
+from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.population import Population
 from sparse_rl.study.preparation import Study, prepare
 

@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import Config, LogConfig, NetworkConfig
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.sections import LogConfig
 from sparse_rl.report.run_directory import read_metrics
 from sparse_rl.report.wandb_runs import STATE, WandbRuns
 from sparse_rl.runs.variant import DENSE
@@ -136,7 +138,7 @@ def test_an_interrupted_member_is_not_called_finished(
 
 
 def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None:
-    config = Config(seeds=1, log=LogConfig(wandb=True), network=NetworkConfig(hidden=(8,)))
+    config = Config(seeds=1, log=LogConfig(wandb=True), network=TorsoOptions(hidden=(8,)))
     members = [Member(0, DENSE)]
 
     def measured(step: int, phase: str = "dense") -> list[Any]:

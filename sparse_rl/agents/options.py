@@ -1,0 +1,92 @@
+"""The options of the agents that are built in. Knows no JAX: --help reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from sparse_rl.config.fields import Fraction, NonNegative, Positive, PositiveCount, section
+from sparse_rl.config.interfaces import AgentOptions, Problem
+
+if TYPE_CHECKING:
+    from sparse_rl.config.experiment import Config
+
+
+class OffPolicyOptions(AgentOptions):
+    """What agents with a replay ring ask of the other parts."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        training, replay = config.training, config.replay
+        if training.learning_starts > config.prune_begin:
+            yield (
+                "training.learning_starts",
+                f"found {training.learning_starts}, after pruning begins at step "
+                f"{config.prune_begin}; allowed: at most sparsity.begin * training.steps",
+            )
+        yield from config.partial_updates("training.learning_starts", training.learning_starts)
+        if replay.batch_size >= replay.capacity:
+            yield (
+                "replay.batch_size",
+                f"found {replay.batch_size}, which does not fit a ring of {replay.capacity}; "
+                f"allowed: less than replay.capacity",
+            )
+        if replay.n_step >= min(replay.capacity, training.learning_starts):
+            yield (
+                "replay.n_step",
+                f"found {replay.n_step}; allowed: less than replay.capacity, {replay.capacity}, "
+                f"and training.learning_starts, {training.learning_starts}",
+            )
+
+
+@section
+class SACOptions(OffPolicyOptions):
+    """Soft actor-critic (Haarnoja et al. 2018) with Stable-Baselines3's defaults."""
+
+    name: Literal["sac"] = "sac"
+    """The algorithm; these are the options of sac."""
+    learning_rate: Positive = 3e-4
+    """Adam's step size for actor, critics and temperature."""
+    adam_epsilon: Positive = 1e-8
+    """Adam's epsilon, outside the square root."""
+    weight_decay: NonNegative = 0.0
+    """L2 term added to the gradients of actor and critics (not decoupled)."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    tau: Fraction = 0.005
+    """Share of the critics that is blended into their targets after every update."""
+    initial_temperature: Positive = 1.0
+    """First value of alpha, the weight of the entropy."""
+
+
+@section
+class DQNOptions(OffPolicyOptions):
+    """Deep Q-learning (Mnih et al. 2015) with Stable-Baselines3's semantics."""
+
+    name: Literal["dqn"] = "dqn"
+    """The algorithm; these are the options of dqn."""
+    learning_rate: Positive = 1e-4
+    """Adam's step size."""
+    adam_epsilon: Positive = 1e-8
+    """Adam's epsilon, outside the square root."""
+    weight_decay: NonNegative = 0.0
+    """L2 term added to the gradient (not decoupled)."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    target_interval: PositiveCount = 8_000
+    """Environment steps between updates of the target network."""
+    tau: Fraction = 1.0
+    """Share of the Q network that goes into its target at such an update (1: a copy)."""
+    gradient_clip: Positive = 10.0
+    """Largest global norm of the gradient."""
+    exploration_fraction: Fraction = 0.1
+    """Share of training.steps over which epsilon falls from first to last."""
+    exploration_first: Fraction = 1.0
+    """Epsilon at step 0."""
+    exploration_last: Fraction = 0.05
+    """Epsilon after exploration_fraction of the steps."""
+    double: bool = False
+    """Double DQN: the online network chooses the next action, the target network values it."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        yield from config.partial_updates("agent.target_interval", self.target_interval)

@@ -1,0 +1,1 @@
+"""The structure of a network, as data: neither arrays nor a framework."""
