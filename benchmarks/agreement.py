@@ -43,18 +43,21 @@ from jaxtyping import Float, Int, Num
 
 from benchmarks.harness import print_table
 from sparse_rl import whole_file
+from sparse_rl.architecture import Dense, Network, Observation, observation_of
+from sparse_rl.architecture import torso as operations_of
+from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import onnx_model, packed, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared
-from sparse_rl.artifact.graph import ArgMax, Graph, Observation
+from sparse_rl.artifact.graph import ArgMax, Graph
 from sparse_rl.artifact.lowering import lower
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.config.sections import Quantization
 from sparse_rl.envs import EnvSpec, make
-from sparse_rl.networks import QNetwork, make_torso
+from sparse_rl.networks import QNetwork
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.study.actor_episodes import observation_of, play
+from sparse_rl.study.actor_episodes import play
 
 ENVIRONMENT = "synthetic/frames"
 NETWORKS = ("nature", "impala")
@@ -120,15 +123,16 @@ def pruned(params: Any, sparsity: float) -> Any:
     return jax.tree_util.tree_map_with_path(prune, params)
 
 
-def q_network(torso: str, arm: Quantization, actions: int) -> QNetwork:
-    dots = dot_products(arm)
-    return QNetwork(make_torso(torso, HIDDEN, dots), actions, dots)
+def q_network(name: str, arm: Quantization, observation: Observation, actions: int) -> QNetwork:
+    operations = operations_of(TorsoOptions(name, HIDDEN), observation)  # type: ignore[arg-type]
+    network = Network(observation, operations, (Dense("head", actions),), ArgMax())
+    return QNetwork(network, dot_products(arm))
 
 
 def initial(torso: str, observation: Observation, actions: int) -> Any:
     """Pruned parameters, the same in every arm."""
     blank = jnp.zeros((1, *observation.shape), observation.dtype)
-    network = q_network(torso, "float32", actions)
+    network = q_network(torso, "float32", observation, actions)
     return pruned(network.init(jax.random.key(3), blank)["params"], SPARSITY)
 
 
@@ -204,8 +208,9 @@ def real_observations(torso: str, number: int) -> Seen:
     """Observations of whole episodes, played by the float32 policy with epsilon `EPSILON`."""
     environment = make(ENVIRONMENT, evaluation=True)
     actions = output_count(environment.spec.action)
-    params = initial(torso, observation_of(environment.spec), actions)
-    forward = in_jax(q_network(torso, "float32", actions), params, compiled=True)
+    observation = observation_of(environment.spec)
+    params = initial(torso, observation, actions)
+    forward = in_jax(q_network(torso, "float32", observation, actions), params, compiled=True)
     known: dict[bytes, int] = {}
     random = np.random.default_rng(0)
 
@@ -296,7 +301,7 @@ def arm_rows(
     params = initial(torso, observation, actions)
     arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
     graph = compact(lower(arrays, torso, arm, observation, ArgMax()))
-    network = q_network(torso, arm, actions)
+    network = q_network(torso, arm, observation, actions)
     references = {"jax": evaluate(in_jax(network, params, True), seen.different, seconds)}
     if arm == "int8" and unfused:
         eager = in_jax(network, params, compiled=False)

@@ -19,7 +19,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from benchmarks.harness import argument_parser, measure, report
-from sparse_rl.networks import QNetwork, make_torso
+from sparse_rl.architecture import ArgMax, Dense, Network, Observation, torso
+from sparse_rl.architecture.options import TorsoOptions
+from sparse_rl.networks import QNetwork
 
 ACTIONS = 6
 # observation, its type, dense layers, steps of acting in one scan
@@ -31,7 +33,7 @@ NETWORKS = {
 FORMULATIONS = ("patches", "lax.conv", "lax.conv patches")
 
 
-def intercepted(convolve: Callable[[Array, Array, int, str], Array]) -> Any:
+def intercepted(convolve: Callable[[Array, Array, tuple[int, int], str], Array]) -> Any:
     """Flax's way to compute every `Convolution` differently, with the same parameters."""
 
     def interceptor(next_function: Any, arguments: Any, keywords: Any, context: Any) -> Any:
@@ -39,23 +41,23 @@ def intercepted(convolve: Callable[[Array, Array, int, str], Array]) -> Any:
         if type(layer).__name__ != "Convolution" or context.method_name != "__call__":
             return next_function(*arguments, **keywords)
         params = layer.variables["params"]
-        output = convolve(arguments[0], params["kernel"], layer.stride, layer.padding)
+        output = convolve(arguments[0], params["kernel"], layer.strides, layer.padding)
         return output + params["bias"]
 
     return nn.intercept_methods(interceptor)
 
 
-def by_xla(images: Array, kernel: Array, stride: int, padding: str) -> Array:
+def by_xla(images: Array, kernel: Array, strides: tuple[int, int], padding: str) -> Array:
     return lax.conv_general_dilated(
-        images, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        images, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def by_xla_patches(images: Array, kernel: Array, stride: int, padding: str) -> Array:
+def by_xla_patches(images: Array, kernel: Array, strides: tuple[int, int], padding: str) -> Array:
     patches = lax.conv_general_dilated_patches(
         images,
         kernel.shape[:2],
-        (stride, stride),
+        strides,
         padding,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
@@ -83,7 +85,10 @@ def rows_of(
     name: str, formulations: Sequence[str], members: int, batch: int, repeats: int
 ) -> list[dict[str, Any]]:
     _, _, hidden, acting_steps = NETWORKS[name]
-    network = QNetwork(make_torso(name, hidden), ACTIONS)
+    shape, dtype, _, _ = NETWORKS[name]
+    seen = Observation(shape, jnp.dtype(dtype).name, 255.0 if dtype == jnp.uint8 else 1.0)  # type: ignore[arg-type]
+    operations = torso(TorsoOptions(name, hidden), seen)  # type: ignore[arg-type]
+    network = QNetwork(Network(seen, operations, (Dense("head", ACTIONS),), ArgMax()))
     batches = observations(name, members, batch)
     params = jax.jit(jax.vmap(network.init))(
         jax.random.split(jax.random.key(0), members), batches[:, :1]

@@ -13,21 +13,28 @@ from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from benchmarks.harness import argument_parser, measure, report
+from sparse_rl.architecture import policy_network
+from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.sections import Quantization
 from sparse_rl.dot_products import DotProducts
-from sparse_rl.networks import MLP, GaussianActor, MinAtarCNN, QNetwork
+from sparse_rl.networks import GaussianActor, QNetwork
 from sparse_rl.quantization import dot_products
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec
+
+STATES = EnvSpec("states", (17,), np.dtype(np.float32), Continuous((-1.0,) * 6, (1.0,) * 6), 1000)
+PLANES = EnvSpec("planes", (10, 10, 4), np.dtype(np.bool_), Discrete(6), 1000)
 
 
 def actor(dots: DotProducts) -> GaussianActor:
-    return GaussianActor(MLP((256, 256), dots), 6, dots)
+    return GaussianActor(policy_network(TorsoOptions("mlp", (256, 256)), STATES), dots)
 
 
 def q_network(dots: DotProducts) -> QNetwork:
-    return QNetwork(MinAtarCNN((128,), dots), 6, dots)
+    return QNetwork(policy_network(TorsoOptions("minatar", (128,)), PLANES), dots)
 
 
 def rows_of(

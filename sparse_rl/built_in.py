@@ -16,14 +16,13 @@ METHODS.add(
     )
 )
 
-for _name, _torso in {
-    "mlp": "mlp:MLP",
-    "minatar": "convolutional:MinAtarCNN",
-    "nature": "convolutional:NatureCNN",
-    "impala": "impala:ImpalaResNet",
-}.items():
+for _name in ("mlp", "minatar", "nature", "impala"):
     NETWORKS.add(
-        Entry(_name, "sparse_rl.architecture.options:TorsoOptions", f"sparse_rl.networks.{_torso}")
+        Entry(
+            _name,
+            "sparse_rl.architecture.options:TorsoOptions",
+            f"sparse_rl.architecture.torsos:{_name}",
+        )
     )
 
 for _name, _module in {

@@ -37,10 +37,11 @@ def main(
     if not actor.is_file():
         raise ValueError(f"{actor}: no such file; needed is a packed actor (.srl)")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl.architecture import check_fits
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.envs import make
     from sparse_rl.machine import compilation_cache as kept_programs
-    from sparse_rl.study.actor_episodes import check_fits, play
+    from sparse_rl.study.actor_episodes import play
 
     kept_programs.use(compilation_cache)
     loaded = load_actor(actor, backend)

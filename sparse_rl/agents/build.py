@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import numpy as np
 
 from sparse_rl.agents.agent import Agent
 from sparse_rl.agents.dqn import DQN
 from sparse_rl.agents.options import DQNOptions, SACOptions
 from sparse_rl.agents.sac import SAC
+from sparse_rl.architecture import Normalize, Observation, hidden_layers, policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
-from sparse_rl.envs import Continuous, Discrete, EnvSpec
-from sparse_rl.networks import MLP, Critic, GaussianActor, QNetwork, make_torso
+from sparse_rl.networks import Critic, GaussianActor, QNetwork
 from sparse_rl.registry import AGENTS
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 
 
-def seen_observation(spec: EnvSpec) -> jax.ShapeDtypeStruct:
-    """Shape and type of what a policy sees: one observation, or several frames on a last axis."""
-    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
-    return jax.ShapeDtypeStruct((*spec.observation_shape, *stack), spec.observation_dtype)
+def seen(observation: Observation) -> jax.ShapeDtypeStruct:
+    """Shape and type of what a policy reads."""
+    return jax.ShapeDtypeStruct(observation.shape, np.dtype(observation.dtype))
 
 
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent[Any]:
@@ -42,9 +43,11 @@ def sac(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
             f"allowed: dqn"
         )
     size = len(spec.action.low)
-    torso = make_torso(config.network.torso, config.network.hidden, dots)
-    critic = Critic(MLP(config.network.hidden))
-    return SAC(config.agent, GaussianActor(torso, size, dots), critic, seen_observation(spec), size)
+    network = policy_network(config.network, spec)
+    normalize = [step for step in network.operations[:1] if isinstance(step, Normalize)]
+    critic = Critic(network.observation, (*normalize, *hidden_layers(config.network.hidden)))
+    actor = GaussianActor(network, dots)
+    return SAC(config.agent, actor, critic, seen(network.observation), size)
 
 
 def dqn(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
@@ -55,11 +58,11 @@ def dqn(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
             f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
             f"allowed: sac"
         )
-    torso = make_torso(config.network.torso, config.network.hidden, dots)
+    network = policy_network(config.network, spec)
     return DQN(
         config=config.agent,
-        network=QNetwork(torso, spec.action.n, dots),
-        observation=seen_observation(spec),
+        network=QNetwork(network, dots),
+        observation=seen(network.observation),
         actions=spec.action.n,
         exploration_steps=round(config.agent.exploration_fraction * config.training.steps),
     )

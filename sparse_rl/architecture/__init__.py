@@ -1,1 +1,62 @@
-"""The structure of a network, as data: neither arrays nor a framework."""
+"""Networks as data: what they read, their operations, heads and output. No arrays and no JAX.
+
+`networks` interprets a `Network` for training, `artifact` binds it to a trained policy's arrays.
+"""
+
+from sparse_rl.architecture.interface import check_fits, observation_of, output_of, policy_network
+from sparse_rl.architecture.network import Layer, Network, from_json, layers, to_json
+from sparse_rl.architecture.operations import (
+    UNIFORM,
+    ArgMax,
+    Block,
+    Clip,
+    Convolution,
+    Dense,
+    Flatten,
+    Initializer,
+    LayerNorm,
+    MaxPool,
+    Normalize,
+    Observation,
+    Operation,
+    Output,
+    Relu,
+    Residual,
+    Squash,
+    Tanh,
+)
+from sparse_rl.architecture.shapes import shape_after
+from sparse_rl.architecture.torsos import hidden_layers, torso
+
+__all__ = [
+    "UNIFORM",
+    "ArgMax",
+    "Block",
+    "Clip",
+    "Convolution",
+    "Dense",
+    "Flatten",
+    "Initializer",
+    "Layer",
+    "LayerNorm",
+    "MaxPool",
+    "Network",
+    "Normalize",
+    "Observation",
+    "Operation",
+    "Output",
+    "Relu",
+    "Residual",
+    "Squash",
+    "Tanh",
+    "check_fits",
+    "from_json",
+    "hidden_layers",
+    "layers",
+    "observation_of",
+    "output_of",
+    "policy_network",
+    "shape_after",
+    "to_json",
+    "torso",
+]

@@ -12,34 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import (
+    ArgMax,
+    Flatten,
+    MaxPool,
+    Observation,
+    Padding,
+    Relu,
+    Squash,
+    check_window,
+)
+from sparse_rl.architecture.shapes import window_count
+
 LARGEST_INTEGER = 127
 _RECIPROCAL = np.float32(1.0 / LARGEST_INTEGER)
-
-Padding = Literal["SAME", "VALID"]
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What the actor reads: `shape` as delivered to it, frames already stacked on the last axis.
-
-    uint8 and bool are converted to float32; `divisor` (255 for pixels) divides the converted value.
-    """
-
-    shape: tuple[int, ...]
-    dtype: Literal["float32", "uint8", "bool"] = "float32"
-    divisor: float = 1.0
-    frame_stack: int = 1
-
-    def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "uint8", "bool"):
-            raise ValueError(f"observation dtype {self.dtype!r}: expected float32, uint8 or bool")
-        if not self.shape or any(size < 1 for size in self.shape):
-            raise ValueError(f"observation shape {self.shape}: expected positive sizes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,28 +119,7 @@ class Convolution:
 
     def __post_init__(self) -> None:
         _check_layer(self, axes=4)
-        _check_window(self.strides, self.padding)
-
-
-@dataclass(frozen=True)
-class Relu:
-    pass
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    window: tuple[int, int]
-    strides: tuple[int, int]
-    padding: Padding = "VALID"
-
-    def __post_init__(self) -> None:
-        _check_window(self.strides, self.padding)
-        _check_window(self.window, self.padding)
-
-
-@dataclass(frozen=True)
-class Flatten:
-    """[height, width, channels] to [height * width * channels]."""
+        check_window(self.strides, self.padding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,23 +131,6 @@ class Residual:
 
 Operation = Dense | Convolution | Relu | MaxPool | Flatten | Residual
 Layer = Dense | Convolution
-
-
-@dataclass(frozen=True)
-class Squash:
-    """Continuous action: low + (tanh(x) + 1) / 2 * (high - low)."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.low) != len(self.high) or not self.low:
-            raise ValueError(f"action bounds of {len(self.low)} and {len(self.high)} elements")
-
-
-@dataclass(frozen=True)
-class ArgMax:
-    """Discrete action: the index of the largest output, the first of equal ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,24 +194,6 @@ def shape_after(operation: Operation, shape: tuple[int, ...]) -> tuple[int, ...]
         case Relu():
             return shape
     raise TypeError(f"unknown operation {operation!r}")
-
-
-def window_count(size: int, window: int, stride: int, padding: Padding) -> int:
-    """Output positions along one axis."""
-    count = -(-size // stride) if padding == "SAME" else (size - window) // stride + 1
-    if count < 1:
-        raise ValueError(f"a window of {window} does not fit into {size}")
-    return count
-
-
-def padding_before_and_after(
-    size: int, window: int, stride: int, padding: Padding
-) -> tuple[int, int]:
-    """Padding along one axis; SAME puts the odd element after, as XLA and TensorFlow do."""
-    if padding == "VALID":
-        return (0, 0)
-    total = max(0, (window_count(size, window, stride, padding) - 1) * stride + window - size)
-    return (total // 2, total - total // 2)
 
 
 def layers(operations: tuple[Operation, ...]) -> Iterator[Layer]:
@@ -353,10 +287,3 @@ def _check_layer(layer: Dense | Convolution, axes: int) -> None:
         )
     if layer.input_scale is not None and layer.weights.scale is None:
         raise ValueError("quantised inputs need int8 weights")
-
-
-def _check_window(sizes: tuple[int, int], padding: str) -> None:
-    if len(sizes) != 2 or min(sizes) < 1:
-        raise ValueError(f"window or stride {sizes}: expected two positive sizes")
-    if padding not in ("SAME", "VALID"):
-        raise ValueError(f"padding {padding!r}: expected SAME or VALID")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from sparse_rl import whole_file
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
     LARGEST_INTEGER,
     ArgMax,
@@ -35,7 +36,6 @@ from sparse_rl.artifact.graph import (
     Relu,
     Residual,
     StaticScale,
-    padding_before_and_after,
     shape_after,
 )
 

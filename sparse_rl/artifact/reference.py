@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
     ArgMax,
     Convolution,
@@ -20,7 +21,6 @@ from sparse_rl.artifact.graph import (
     Operation,
     Relu,
     Residual,
-    padding_before_and_after,
     quantise,
     scale_of,
 )

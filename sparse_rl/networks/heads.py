@@ -1,17 +1,13 @@
-"""What an agent asks of a network: an action's distribution, the values of actions, a critic.
-
-A head shares its torso's scope, so a layer's parameters are `params/<layer>/kernel`, whichever
-torso it stands on.
-"""
+"""What an agent asks of a network: an action's distribution, the values of actions, a critic."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Shaped
 
+from sparse_rl.architecture import Dense, Network, Normalize, Observation, Operation
 from sparse_rl.dot_products import FLOAT32, DotProducts
-from sparse_rl.networks.layers import Dense
-from sparse_rl.networks.preprocessing import as_float32
+from sparse_rl.networks.interpreter import as_float32, interpret
 
 LOG_STD_LOW, LOG_STD_HIGH = -20.0, 2.0
 
@@ -19,54 +15,61 @@ LOG_STD_LOW, LOG_STD_HIGH = -20.0, 2.0
 class GaussianActor(nn.Module):
     """Mean and log standard deviation of a Gaussian over actions, before any squashing.
 
-    The log standard deviation is clamped to [-20, 2] (Haarnoja et al. 2018, arXiv 1812.05905).
+    The network has the heads `mean` and `log_std`; the latter is clamped to [-20, 2] (Haarnoja et
+    al. 2018, arXiv 1812.05905).
     """
 
-    torso: nn.Module
-    action_size: int
+    network: Network
     dots: DotProducts = FLOAT32
 
-    def setup(self) -> None:
-        nn.share_scope(self, self.torso)
-        self.mean = Dense(self.action_size, self.dots.dense)
-        self.log_std = Dense(self.action_size, self.dots.dense)
-
+    @nn.compact
     def __call__(
         self, observation: Shaped[Array, "batch *shape"]
     ) -> tuple[Float[Array, "batch action"], Float[Array, "batch action"]]:
-        features = self.torso(observation)
-        log_std = jnp.clip(self.log_std(features), LOG_STD_LOW, LOG_STD_HIGH)
-        return self.mean(features), log_std
+        mean, log_std = self.network.heads
+        features = _features(self.network, observation, self.dots)
+        deviation = interpret((log_std,), features, self.dots)
+        clamped = jnp.clip(deviation, LOG_STD_LOW, LOG_STD_HIGH)
+        return interpret((mean,), features, self.dots), clamped
 
 
 class QNetwork(nn.Module):
-    """The value of every action: a torso and one dense layer named `head`."""
+    """The value of every action: a network with one head, `head`."""
 
-    torso: nn.Module
-    actions: int
+    network: Network
     dots: DotProducts = FLOAT32
 
-    def setup(self) -> None:
-        nn.share_scope(self, self.torso)
-        self.head = Dense(self.actions, self.dots.dense)
-
+    @nn.compact
     def __call__(self, observation: Shaped[Array, "batch *shape"]) -> Float[Array, "batch actions"]:
-        return self.head(self.torso(observation))
+        features = _features(self.network, observation, self.dots)
+        return interpret(self.network.heads, features, self.dots)
 
 
 class Critic(nn.Module):
-    """The value of one action: observation and action, concatenated, through a torso to `head`."""
+    """The value of one action: observation and action, concatenated, through operations to `head`.
 
-    torso: nn.Module
+    Where the operations begin with a `Normalize`, that is applied to the observation alone.
+    """
+
+    observation: Observation
+    operations: tuple[Operation, ...]
     dots: DotProducts = FLOAT32
 
-    def setup(self) -> None:
-        nn.share_scope(self, self.torso)
-        self.head = Dense(1, self.dots.dense)
-
+    @nn.compact
     def __call__(
         self, observation: Shaped[Array, "batch *shape"], action: Float[Array, "batch action"]
     ) -> Float[Array, " batch"]:
-        flat = as_float32(observation).reshape(observation.shape[0], -1)
-        features = self.torso(jnp.concatenate([flat, action], axis=-1))
-        return self.head(features)[:, 0]
+        features = as_float32(observation, self.observation)
+        before = int(isinstance(self.operations[0], Normalize)) if self.operations else 0
+        features = interpret(self.operations[:before], features, self.dots)
+        flat = features.reshape(observation.shape[0], -1)
+        features = jnp.concatenate([flat, action], axis=-1)
+        features = interpret(self.operations[before:], features, self.dots)
+        return interpret((Dense("head", 1),), features, self.dots)[:, 0]
+
+
+def _features(
+    network: Network, observation: Shaped[Array, "batch *shape"], dots: DotProducts
+) -> Float[Array, "batch features"]:
+    """What the heads stand on; called inside a compact module, which owns the layers."""
+    return interpret(network.operations, as_float32(observation, network.observation), dots)

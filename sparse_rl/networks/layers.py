@@ -1,14 +1,13 @@
-"""The layers all networks are built from: dense, convolution, max pooling.
+"""The layers with parameters, and max pooling.
 
 Every multiplication goes through a `DotGeneral` given from outside. The arrays that can be pruned
-are exactly those named `kernel`. Kernels and biases start as U(-1/sqrt(fan_in), 1/sqrt(fan_in)),
-PyTorch's default and so that of Stable-Baselines3.
+are exactly those named `kernel`.
 """
 
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -16,48 +15,62 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from sparse_rl.architecture.operations import UNIFORM, Initializer, Padding
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.dot_products import DotGeneral
 
-Padding = Literal["SAME", "VALID"]
+Initialize = Callable[..., Array]
 
 
-def uniform_by_fan_in(fan_in: int) -> Callable[..., Array]:
-    """An initializer that draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
-    bound = 1.0 / math.sqrt(fan_in)
+def kernel_and_bias(initializer: Initializer, fan_in: int) -> tuple[Initialize, Initialize]:
+    """Flax initializers of a layer's kernel and bias, by the rules of `architecture.Initializer`.
 
-    def initialize(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+    Raises:
+        ValueError: for a scheme that there is not.
+    """
+    if initializer.scheme == "orthogonal":
+        return nn.initializers.orthogonal(initializer.gain), nn.initializers.zeros
+    if initializer.scheme != "uniform":
+        raise ValueError(
+            f"initializer: found {initializer.scheme!r}, allowed are uniform and orthogonal"
+        )
+    bound = initializer.gain / math.sqrt(fan_in)
+
+    def uniform(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
-    return initialize
+    return uniform, uniform
 
 
 class Dense(nn.Module):
     """y = x W + b, with W [inputs, features] and b [features]."""
 
     features: int
+    initializer: Initializer = UNIFORM
     dot_general: DotGeneral = lax.dot_general
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "batch inputs"]) -> Float[Array, "batch features"]:
         fan_in = inputs.shape[-1]
-        initializer = uniform_by_fan_in(fan_in)
-        kernel = self.param("kernel", initializer, (fan_in, self.features))
-        bias = self.param("bias", initializer, (self.features,))
+        for_kernel, for_bias = kernel_and_bias(self.initializer, fan_in)
+        kernel = self.param("kernel", for_kernel, (fan_in, self.features))
+        bias = self.param("bias", for_bias, (self.features,))
         return self.dot_general(inputs, kernel, (((1,), (0,)), ((), ()))) + bias
 
 
 class Convolution(nn.Module):
     """A 2-d convolution (cross-correlation, as everywhere in the field): patches times kernel.
 
-    The kernel [size, size, channels, features] is stored as usual and multiplied as
-    [size * size * channels, features], so that pruning and quantisation see one kind of layer, and
+    The kernel [*window, channels, features] is stored as usual and multiplied as
+    [window size * channels, features], so that pruning and quantization see one kind of layer, and
     so that a population's convolutions are one batched matrix product.
     """
 
     features: int
-    size: int
-    stride: int = 1
+    window: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
     padding: Padding = "VALID"
+    initializer: Initializer = UNIFORM
     dot_general: DotGeneral = lax.dot_general
 
     @nn.compact
@@ -65,43 +78,80 @@ class Convolution(nn.Module):
         self, inputs: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch rows columns features"]:
         channels = inputs.shape[-1]
-        fan_in = self.size * self.size * channels
-        initializer = uniform_by_fan_in(fan_in)
-        kernel = self.param("kernel", initializer, (self.size, self.size, channels, self.features))
-        bias = self.param("bias", initializer, (self.features,))
-        patches = extract_patches(inputs, self.size, self.stride, self.padding)
+        fan_in = math.prod(self.window) * channels
+        for_kernel, for_bias = kernel_and_bias(self.initializer, fan_in)
+        kernel = self.param("kernel", for_kernel, (*self.window, channels, self.features))
+        bias = self.param("bias", for_bias, (self.features,))
+        patches = extract_patches(inputs, self.window, self.strides, self.padding)
         matrix = kernel.reshape(fan_in, self.features)
         return self.dot_general(patches, matrix, (((3,), (0,)), ((), ()))) + bias
 
 
+class LayerNorm(nn.Module):
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over the last axis.
+
+    The variance is the mean of (x - mean)^2, computed in this way and not as a difference of two
+    means, so that features far from zero lose nothing.
+    """
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "batch *features"]) -> Float[Array, "batch *features"]:
+        scale = self.param("scale", nn.initializers.ones, inputs.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, inputs.shape[-1:])
+        centered = inputs - inputs.mean(axis=-1, keepdims=True)
+        variance = jnp.square(centered).mean(axis=-1, keepdims=True)
+        return centered / jnp.sqrt(variance + self.epsilon) * scale + bias
+
+
+class Normalize(nn.Module):
+    """clip((x - mean) / sqrt(variance + epsilon), -limit, limit), by the collection "statistics".
+
+    Nothing flows back into the statistics; whoever collects them writes them.
+    """
+
+    epsilon: float
+    limit: float
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape"]:
+        shape = inputs.shape[1:]
+        mean = self.variable("statistics", "mean", jnp.zeros, shape).value
+        variance = self.variable("statistics", "variance", jnp.ones, shape).value
+        mean, variance = lax.stop_gradient((mean, variance))
+        scaled = (inputs - mean) / jnp.sqrt(variance + self.epsilon)
+        return jnp.clip(scaled, -self.limit, self.limit)
+
+
 def extract_patches(
     inputs: Float[Array, "batch height width channels"],
-    size: int,
-    stride: int = 1,
+    window: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
     padding: Padding = "VALID",
 ) -> Float[Array, "batch rows columns patch"]:
     """The window under every output position, flattened in the order (row, column, channel).
 
-    With "VALID" padding rows = floor((height - size) / stride) + 1; with "SAME" zeros are added
+    With "VALID" padding rows = floor((height - window) / stride) + 1; with "SAME" zeros are added
     around the image so that rows = ceil(height / stride), the odd one at the end. `patch` is
-    size * size * channels: the order of a kernel [size, size, channels, features].
+    window size * channels: the order of a kernel [*window, channels, features].
 
     Raises:
         ValueError: if the image is smaller than the window.
     """
-    if padding == "SAME":
-        margins = [_same_margins(extent, size, stride) for extent in inputs.shape[1:3]]
-        inputs = jnp.pad(inputs, ((0, 0), *margins, (0, 0)))
-    _refuse_small_image(inputs.shape, size)
+    inputs = _padded(inputs, window, strides, padding, 0)
     # One axis after the other: 2 * size slices instead of size ** 2, and half the time.
-    across_columns = jnp.concatenate(_shifted(inputs, 2, size, stride), axis=-1)
-    return jnp.concatenate(_shifted(across_columns, 1, size, stride), axis=-1)
+    across_columns = jnp.concatenate(_shifted(inputs, 2, window, strides), axis=-1)
+    return jnp.concatenate(_shifted(across_columns, 1, window, strides), axis=-1)
 
 
 def max_pool(
-    inputs: Float[Array, "batch height width channels"], size: int, stride: int
+    inputs: Float[Array, "batch height width channels"],
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: Padding = "VALID",
 ) -> Float[Array, "batch rows columns channels"]:
-    """The largest value under a window, without padding; rows = floor((height - size)/stride) + 1.
+    """The largest value under a window; rows as for `extract_patches`, the border is no value.
 
     Columns first, rows second, as comparisons of slices: its gradient goes to the first of several
     equal maxima, as PyTorch's does, and needs no scatter.
@@ -109,30 +159,42 @@ def max_pool(
     Raises:
         ValueError: if the image is smaller than the window.
     """
-    _refuse_small_image(inputs.shape, size)
-    across_columns = functools.reduce(_larger, _shifted(inputs, 2, size, stride))
-    return functools.reduce(_larger, _shifted(across_columns, 1, size, stride))
+    inputs = _padded(inputs, window, strides, padding, -jnp.inf)
+    across_columns = functools.reduce(_larger, _shifted(inputs, 2, window, strides))
+    return functools.reduce(_larger, _shifted(across_columns, 1, window, strides))
 
 
-def _shifted(images: Array, axis: int, size: int, stride: int) -> list[Array]:
+def _padded(
+    inputs: Array,
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: Padding,
+    fill: float,
+) -> Array:
+    """The image with the border that its padding asks for; refused where no window fits."""
+    if padding == "SAME":
+        margins = [
+            padding_before_and_after(inputs.shape[axis + 1], window[axis], strides[axis], padding)
+            for axis in (0, 1)
+        ]
+        inputs = jnp.pad(inputs, ((0, 0), *margins, (0, 0)), constant_values=fill)
+    _, height, width, _ = inputs.shape
+    if height < window[0] or width < window[1]:
+        raise ValueError(
+            f"observation: found an image of {height} x {width} at a layer with windows of "
+            f"{window[0]} x {window[1]}; the image must be at least as large as the window"
+        )
+    return inputs
+
+
+def _shifted(
+    images: Array, axis: int, window: tuple[int, int], strides: tuple[int, int]
+) -> list[Array]:
     """For each place in a window, what the windows along `axis` have there."""
+    size, stride = window[axis - 1], strides[axis - 1]
     span = images.shape[axis] - size + 1
     return [lax.slice_in_dim(images, offset, offset + span, stride, axis) for offset in range(size)]
 
 
 def _larger(first: Array, second: Array) -> Array:
     return jnp.where(second > first, second, first)
-
-
-def _same_margins(extent: int, size: int, stride: int) -> tuple[int, int]:
-    total = max((math.ceil(extent / stride) - 1) * stride + size - extent, 0)
-    return total // 2, total - total // 2
-
-
-def _refuse_small_image(shape: Sequence[int], size: int) -> None:
-    _, height, width, _ = shape
-    if height < size or width < size:
-        raise ValueError(
-            f"observation: found an image of {height} x {width} at a layer with windows of "
-            f"{size} x {size}; the image must be at least as large as the window"
-        )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_rl.architecture import check_fits
 from sparse_rl.artifact.runtime import Actor, load_actor
-from sparse_rl.envs.vector_env import Continuous, EnvSpec
 from sparse_rl.render.episode import Policy, random_policy
-from sparse_rl.study.actor_episodes import check_fits
+from sparse_rl.spaces import Continuous, EnvSpec
 
 RANDOM = "random"
 

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from sparse_rl.artifact.graph import ArgMax, Graph, Observation, Squash
-from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
+from sparse_rl.envs import VectorEnv
+from sparse_rl.spaces import Continuous, EnvSpec
 
 Act = Callable[[Num[np.ndarray, "batch *observation"]], Num[np.ndarray, "batch *action"]]
 """Observations to actions, in the environment's own units."""
@@ -59,50 +59,6 @@ def play(
         seen = _stacked(seen, frames) if spec.frame_stack > 1 else frames
     observations = np.concatenate(kept) if kept else seen[:0]
     return ActorEpisodes(returns, lengths, observations)
-
-
-def observation_of(spec: EnvSpec) -> Observation:
-    """What an actor reads in this environment: frames stacked on the last axis, pixels divided by
-    255.
-    """
-    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
-    dtype = np.dtype(spec.observation_dtype)
-    if dtype == np.float32:
-        name, divisor = "float32", 1.0
-    elif dtype == np.bool_:
-        name, divisor = "bool", 1.0
-    elif dtype == np.uint8:
-        name, divisor = "uint8", 255.0
-    else:
-        raise ValueError(f"{spec.name}: observations of {dtype}; allowed: float32, bool, uint8")
-    return Observation((*spec.observation_shape, *stack), name, divisor, spec.frame_stack)  # type: ignore[arg-type]
-
-
-def output_of(spec: EnvSpec) -> Squash | ArgMax:
-    """How an actor's outputs become actions in this environment."""
-    if isinstance(spec.action, Continuous):
-        return Squash(tuple(map(float, spec.action.low)), tuple(map(float, spec.action.high)))
-    return ArgMax()
-
-
-def check_fits(graph: Graph, spec: EnvSpec) -> None:
-    """Raises ValueError where an actor reads or does something else than the environment."""
-    expected = observation_of(spec)
-    if (graph.observation.shape, graph.observation.dtype) != (expected.shape, expected.dtype):
-        raise ValueError(
-            f"{spec.name}: gives {expected.dtype} {expected.shape}, the actor reads "
-            f"{graph.observation.dtype} {graph.observation.shape}"
-        )
-    if isinstance(spec.action, Continuous):
-        fits = isinstance(graph.output, Squash) and graph.output_shape == (len(spec.action.low),)
-        taken = f"{len(spec.action.low)} continuous actions"
-    else:
-        fits = isinstance(graph.output, ArgMax) and graph.output_shape == (spec.action.n,)
-        taken = f"one of {spec.action.n} actions"
-    if not fits:
-        raise ValueError(
-            f"{spec.name}: takes {taken}, the actor has {graph.output_shape[0]} outputs"
-        )
 
 
 def _as_agent_acts(spec: EnvSpec, action: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparse_rl import envs
+from sparse_rl.architecture import observation_of, output_of
 from sparse_rl.artifact.lowering import lower, of_seed, read_policies
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor
@@ -16,7 +17,6 @@ from sparse_rl.config.reading import from_mapping
 from sparse_rl.report import run_directory
 from sparse_rl.report.statistics import final_table
 from sparse_rl.report.table import markdown_table
-from sparse_rl.study.actor_episodes import observation_of, output_of
 
 
 class Run:

@@ -8,7 +8,7 @@ import pytest
 
 from sparse_rl.agents.dqn import DQN, DQNState
 from sparse_rl.agents.options import DQNOptions
-from sparse_rl.networks import MLP, QNetwork
+from sparse_rl.networks import QNetwork
 from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
@@ -19,6 +19,7 @@ from tests.agents.reference import (
     scaled,
     to_float64,
 )
+from tests.example_networks import q_values
 
 ACTIONS, BATCH = 3, 6
 
@@ -26,7 +27,7 @@ ACTIONS, BATCH = 3, 6
 def make(**options: float) -> DQN:
     return DQN(
         config=DQNOptions(**{"target_interval": 100, "learning_rate": 0.01, **options}),
-        network=QNetwork(MLP((5, 4)), ACTIONS),
+        network=QNetwork(q_values("mlp", (2,), "float32", ACTIONS, (5, 4))),
         observation=jax.ShapeDtypeStruct((2,), jnp.float32),
         actions=ACTIONS,
         exploration_steps=1_000,

@@ -7,9 +7,9 @@ import optax.tree_utils as otu
 import pytest
 from scipy import stats
 
-from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.sac import SAC, SACState
-from sparse_rl.networks import MLP, Critic, GaussianActor
+from sparse_rl.architecture import Observation, hidden_layers
+from sparse_rl.networks import Critic, GaussianActor
 from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
@@ -20,6 +20,7 @@ from tests.agents.reference import (
     scaled,
     to_float64,
 )
+from tests.example_networks import gaussian
 
 ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
 
@@ -28,8 +29,8 @@ ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
 def agent() -> SAC:
     return SAC(
         config=SACOptions(learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7),
-        actor=GaussianActor(MLP((4,)), ACTION),
-        critic=Critic(MLP((4,))),
+        actor=GaussianActor(gaussian(3, ACTION, (4,))),
+        critic=Critic(Observation((3,)), hidden_layers((4,))),
         observation=jax.ShapeDtypeStruct((3,), jnp.float32),
         action_size=ACTION,
     )

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sparse_rl.architecture import policy_network
+from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.delivery import prepare, write
@@ -13,9 +15,9 @@ from sparse_rl.artifact.graph import ArgMax
 from sparse_rl.artifact.lowering import lower
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.envs import make
-from sparse_rl.networks import GaussianActor, QNetwork, make_torso
+from sparse_rl.networks import GaussianActor, QNetwork
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.study.actor_episodes import observation_of, output_of, play
+from sparse_rl.study.actor_episodes import play
 
 pytest.importorskip("onnxruntime")
 pytestmark = [
@@ -29,14 +31,10 @@ def policy(environment, torso, hidden, quantization):
     """(network, parameters pruned to 90 %, graph) of an untrained policy."""
     dots = dot_products(quantization)
     spec = environment.spec
-    body = make_torso(torso, hidden, dots)
-    seen = observation_of(spec)
-    discrete = isinstance(output_of(spec), ArgMax)
-    network = (
-        QNetwork(body, spec.action.n, dots)
-        if discrete
-        else GaussianActor(body, len(spec.action.low), dots)
-    )
+    described = policy_network(TorsoOptions(torso, hidden), spec)
+    seen = described.observation
+    discrete = isinstance(described.output, ArgMax)
+    network = (QNetwork if discrete else GaussianActor)(described, dots)
     blank = jnp.zeros((1, *seen.shape), seen.dtype)
     params = network.init(jax.random.key(3), blank)["params"]
     params = jax.tree_util.tree_map_with_path(
@@ -48,7 +46,7 @@ def policy(environment, torso, hidden, quantization):
         params,
     )
     arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
-    return network, params, lower(arrays, torso, quantization, seen, output_of(spec))
+    return network, params, lower(arrays, torso, quantization, seen, described.output)
 
 
 @pytest.mark.parametrize("quantization", ["float32", "int8w", "int8"])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
     ArgMax,
     Dense,
@@ -18,7 +19,6 @@ from sparse_rl.artifact.graph import (
     Squash,
     StaticScale,
     Weights,
-    padding_before_and_after,
     quantise_weights,
     window_count,
 )

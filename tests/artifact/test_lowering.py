@@ -9,8 +9,9 @@ import pytest
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.graph import ArgMax, Observation, Squash
 from sparse_rl.artifact.lowering import float32_bytes, lower, of_seed, read_policies
-from sparse_rl.networks import GaussianActor, QNetwork, make_torso
+from sparse_rl.networks import GaussianActor, QNetwork
 from sparse_rl.quantization.aqt import dot_products
+from tests.example_networks import gaussian, q_values
 
 # torso: observation shape, dtype, divisor, frame stack, hidden sizes, number of observations
 CASES = {
@@ -25,8 +26,10 @@ def trained_like(torso: str, quantization: str, sparsity: float = 0.9):
     """(network, parameters with pruned kernels, observations) of a case."""
     shape, dtype, _, _, hidden, number = CASES[torso]
     dots = dot_products(quantization)
-    body = make_torso(torso, hidden, dots)
-    network = GaussianActor(body, 6, dots) if torso == "mlp" else QNetwork(body, 6, dots)
+    if torso == "mlp":
+        network = GaussianActor(gaussian(*shape, 6, hidden), dots)
+    else:
+        network = QNetwork(q_values(torso, shape, dtype, 6, hidden), dots)
     random = np.random.default_rng(7)
     if dtype == "float32":
         observations = random.standard_normal((number, *shape)).astype(np.float32)

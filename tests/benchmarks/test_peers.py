@@ -20,7 +20,8 @@ from benchmarks.peers.entrants import ENTRANTS, OURS, Entrant
 from benchmarks.peers.process import Contender, PeerError, PeerProcess
 from benchmarks.peers.settings import TINY, WORK, DQNSettings, SACSettings
 from sparse_rl.config.reading import from_mapping, load_config
-from sparse_rl.networks import MinAtarCNN
+from sparse_rl.networks import QNetwork
+from tests.example_networks import q_values
 
 STAND_IN = "tests.benchmarks.peer_stand_in"
 SAC, DQN = SACSettings(), DQNSettings()
@@ -78,13 +79,14 @@ def test_dqn_has_the_numbers_of_our_configuration_everywhere() -> None:
 
 
 def test_the_settings_network_is_ours() -> None:
-    network = MinAtarCNN((DQN.dense,))
-    key, image = jax.random.key(0), jnp.zeros((1, 10, 10, 4))
+    network = QNetwork(q_values("minatar", (10, 10, 4), "bool", 3, (DQN.dense,)))
+    key, image = jax.random.key(0), jnp.zeros((1, 10, 10, 4), bool)
     leaves = jax.tree.leaves(jax.eval_shape(network.init, key, image))
     side = 10 - DQN.kernel + 1
     convolution = DQN.kernel**2 * 4 * DQN.filters + DQN.filters
     dense = side * side * DQN.filters * DQN.dense + DQN.dense
-    assert sum(leaf.size for leaf in leaves) == convolution + dense
+    head = DQN.dense * 3 + 3
+    assert sum(leaf.size for leaf in leaves) == convolution + dense + head
 
 
 @pytest.mark.parametrize("settings", [*WORK.values(), *TINY.values()], ids=str)

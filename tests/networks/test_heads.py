@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
-from sparse_rl.networks import MLP, Critic, GaussianActor, QNetwork, make_torso
+from sparse_rl.architecture import Observation, hidden_layers
+from sparse_rl.networks import Critic, GaussianActor
+from tests.example_networks import gaussian
 
 
 def relu_layers(params, x, *names):
@@ -20,7 +22,7 @@ def linear(params, x, name):
 
 
 def test_gaussian_actor():
-    actor = GaussianActor(MLP((8, 9)), 3)
+    actor = GaussianActor(gaussian(4, 3, (8, 9)))
     observation = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     params = actor.init(jax.random.key(0), observation)["params"]
     assert set(flatten_dict(params, sep="/")) == {
@@ -36,7 +38,7 @@ def test_gaussian_actor():
 
 @pytest.mark.parametrize(("raw", "expected"), [(-50.0, -20.0), (-3.0, -3.0), (7.0, 2.0)])
 def test_log_standard_deviation_is_clamped(raw, expected):
-    actor = GaussianActor(MLP((8,)), 2)
+    actor = GaussianActor(gaussian(4, 2, (8,)))
     observation = jnp.ones((1, 4))
     params = actor.init(jax.random.key(0), observation)["params"]
     params["log_std"] = {"kernel": jnp.zeros((8, 2)), "bias": jnp.full((2,), raw)}
@@ -45,7 +47,7 @@ def test_log_standard_deviation_is_clamped(raw, expected):
 
 
 def test_critic_reads_observation_then_action():
-    critic = Critic(MLP((8,)))
+    critic = Critic(Observation((4,)), hidden_layers((8,)))
     random = np.random.default_rng(0)
     observation = random.normal(size=(5, 4)).astype(np.float32)
     action = random.normal(size=(5, 3)).astype(np.float32)
@@ -54,28 +56,3 @@ def test_critic_reads_observation_then_action():
     value = critic.apply({"params": params}, observation, action)
     assert value.shape == (5,)
     np.testing.assert_allclose(value, linear(params, features, "head")[:, 0], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "dtype", "hidden"),
-    [
-        ("mlp", (4,), jnp.float32, (8, 8)),
-        ("minatar", (10, 10, 6), jnp.bool_, (16,)),
-        ("impala", (40, 40, 4), jnp.uint8, (16,)),
-    ],
-)
-def test_q_network_is_a_linear_head_on_its_torso_in_one_scope(name, shape, dtype, hidden):
-    torso = make_torso(name, hidden)
-    network = QNetwork(torso, 5)
-    values = np.random.default_rng(0).integers(0, 2, (3, *shape))
-    observation = jnp.asarray(values, dtype)
-    params = jax.jit(network.init)(jax.random.key(0), observation)["params"]
-    assert set(params) == {
-        "head",
-        *jax.eval_shape(torso.init, jax.random.key(0), observation)["params"],
-    }
-    without_head = {layer: leaves for layer, leaves in params.items() if layer != "head"}
-    features = jax.jit(torso.apply)({"params": without_head}, observation)
-    expected = linear(params, np.asarray(features), "head")
-    found = jax.jit(network.apply)({"params": params}, observation)
-    np.testing.assert_allclose(found, expected, atol=1e-6)

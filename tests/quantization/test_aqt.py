@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from jax import lax
 
+from sparse_rl.architecture import Observation, hidden_layers
 from sparse_rl.dot_products import FLOAT32
-from sparse_rl.networks import MLP, Critic, GaussianActor, MinAtarCNN, QNetwork
+from sparse_rl.networks import Critic, GaussianActor, QNetwork
 from sparse_rl.quantization import dot_products, quantize_weights
+from tests.example_networks import gaussian, q_values
 
 DENSE = (((1,), (0,)), ((), ()))
 CONVOLUTION = (((3,), (0,)), ((), ()))
@@ -162,11 +164,11 @@ def test_convolution_s_gradient_is_the_straight_through_formula(mode):
     ("network", "arguments"),
     [
         (
-            lambda dots: GaussianActor(MLP((256, 256), dots), 6, dots),
+            lambda dots: GaussianActor(gaussian(17, 6, (256, 256)), dots),
             (numbers(0, 16, 17) * np.logspace(-2, 2, 16, dtype="f4")[:, None],),
         ),
         (
-            lambda dots: QNetwork(MinAtarCNN((128,), dots), 6, dots),
+            lambda dots: QNetwork(q_values("minatar", (10, 10, 4), "bool", 6, (128,)), dots),
             (np.random.default_rng(0).random((16, 10, 10, 4)) < 0.2,),
         ),
     ],
@@ -184,7 +186,7 @@ def test_one_observation_acts_as_it_does_within_a_batch_bit_for_bit(network, arg
 @pytest.mark.parametrize("mode", MODES)
 def test_a_population_in_a_scan_equals_each_member_alone(mode):
     dots = dot_products(mode)
-    network = Critic(MLP((16, 16), dots), dots)
+    network = Critic(Observation((4,)), hidden_layers((16, 16)), dots)
     observations, actions = numbers(0, 3, 8, 4), numbers(1, 3, 8, 2)
     scales = jnp.array([1.0, 10.0, 100.0])  # a scale shared between members would show
     params = jax.vmap(network.init)(jax.random.split(jax.random.key(0), 3), observations, actions)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.c_source.constants import array, smallest_unsigned
 from sparse_rl.artifact.c_source.dense import Product
-from sparse_rl.artifact.graph import Convolution, padding_before_and_after, shape_after
+from sparse_rl.artifact.graph import Convolution, shape_after
 
 _TAP_STEP = 4
 _DENSE = 0.5

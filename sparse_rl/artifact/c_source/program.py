@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.c_source import convolution, dense
 from sparse_rl.artifact.c_source.arithmetic import LayerText, fixed_layer, float_layer
 from sparse_rl.artifact.c_source.target import Target
@@ -22,7 +23,6 @@ from sparse_rl.artifact.graph import (
     Operation,
     Relu,
     Residual,
-    padding_before_and_after,
     shape_after,
 )
 
