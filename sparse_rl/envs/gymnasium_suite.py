@@ -30,6 +30,12 @@ def names(suite: str) -> list[str]:
     return list(gymnasium.registry)
 
 
+def is_outside(identifier: str) -> bool:
+    """Whether this is package:Id, which the package registers when it is imported."""
+    package, colon, _ = identifier.rpartition(":")
+    return bool(colon) and all(part.isidentifier() for part in package.split("."))
+
+
 def make(full_name: str, identifier: str, options: Options, evaluation: bool) -> HostEnv:
     """Builds one environment; it is the same for training and for evaluation."""
     package, _, identifier = identifier.rpartition(":")
@@ -38,8 +44,9 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
             importlib.import_module(package)
         own_limit = gymnasium.spec(identifier).max_episode_steps
         first = _make(identifier)
-    except (gymnasium.error.Error, ImportError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # the package's own, too
+        own = isinstance(error, gymnasium.error.Error | ImportError)
+        reason = " ".join([*([] if own else [f"{type(error).__name__}:"]), *str(error).split()])
         raise ValueError(f"environment {full_name!r} cannot be made: {reason}") from error
     time_limit = options.positive("time_limit", own_limit or 0)
     options.finish()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+_LARGEST = 2**31 - 1
 
 
 class Options:
@@ -40,8 +41,9 @@ class Options:
         return self._number(key, default, float, lambda x: 0.0 <= x <= 1.0, "a number from 0 to 1")
 
     def positive(self, key: str, default: int) -> int:
-        """Takes an option that is a whole number of at least 1."""
-        return self._number(key, default, int, lambda x: x >= 1, "a whole number of at least 1")
+        """Takes an option that is a whole number of at least 1, which 32 bits can count."""
+        rule = f"a whole number of at least 1 and at most {_LARGEST}"
+        return self._number(key, default, int, lambda x: 1 <= x <= _LARGEST, rule)
 
     def finish(self) -> None:
         """Raises ValueError if an option is left that this environment does not have."""

@@ -2,26 +2,14 @@
 
 import contextlib
 import difflib
-import importlib
 import io
 from functools import cache
-from types import ModuleType
+from typing import Any
 
+from sparse_rl import registry
 from sparse_rl.envs.options import Options
 from sparse_rl.envs.vector_env import VectorEnv
-
-# Suite -> its module. Imported when first asked for: most runs need one suite only, and some
-# suites need packages that are extras.
-_SUITES = {
-    "atari": "atari_suite",
-    "brax": "brax_suite",
-    "gymnasium": "gymnasium_suite",
-    "gymnax": "gymnax_suite",
-    "mujoco": "mujoco_suite",
-    "probe": "probes",
-    "synthetic": "probes",
-}
-
+from sparse_rl.registry import SUITES
 
 @cache
 def make(name: str, evaluation: bool = False) -> VectorEnv:
@@ -41,39 +29,40 @@ def make(name: str, evaluation: bool = False) -> VectorEnv:
         ValueError: one line, if the suite, the id or an option is unknown, or if the suite needs
             an extra that is not installed.
     """
+    registry.load()
     path, _, _ = name.partition("?")
     suite, slash, identifier = path.partition("/")
-    if not slash or suite not in _SUITES:
-        raise ValueError(
-            f"environment {name!r}: {_suggest(path, _all_names())}; suites: {', '.join(_SUITES)}"
-        )
+    if not slash or suite not in SUITES:
+        suites = ", ".join(SUITES.names())
+        raise ValueError(f"environment {name!r}: {_suggest(path, _all_names())}; suites: {suites}")
     module = _module(suite, name)
     known = _names(suite, module)
-    # "package:id" names an environment that its package has yet to register.
-    if path not in known and ":" not in identifier:
+    # A suite may know more than it can list: Gymnasium's has packages that register theirs late.
+    is_outside = getattr(module, "is_outside", None)
+    if path not in known and not (is_outside and is_outside(identifier)):
         raise ValueError(f"environment {name!r} is unknown: {_suggest(path, known)}")
     env: VectorEnv = module.make(name, identifier, Options(name), evaluation)
     return env
 
 
-def _module(suite: str, name: str) -> ModuleType:
+def _module(suite: str, name: str) -> Any:
     try:
         # MuJoCo's JAX physics, which brax imports, prints two lines about an optional backend.
         with contextlib.redirect_stdout(io.StringIO()):
-            return importlib.import_module(f"sparse_rl.envs.{_SUITES[suite]}")
+            return SUITES.implementation(suite)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"environment {name!r} needs the package {error.name!r}, which is not installed"
         ) from error
 
 
-def _names(suite: str, module: ModuleType) -> list[str]:
+def _names(suite: str, module: Any) -> list[str]:
     return [f"{suite}/{identifier}" for identifier in module.names(suite)]
 
 
 def _all_names() -> list[str]:
     found = []
-    for suite in _SUITES:
+    for suite in SUITES.names():
         try:
             found += _names(suite, _module(suite, suite))
         except ValueError:
