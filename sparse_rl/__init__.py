@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sparse_rl.study.run import Run
     from sparse_rl.study.training import train
 
+__version__ = "0.1.0"
 __all__ = ["Config", "Run", "load_actor", "load_config", "train"]
 
 

@@ -5,19 +5,21 @@ It is the artifact that acts, compiled or with NumPy, not the network that was t
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import tyro
+
+from sparse_rl.config import program
+from sparse_rl.config.fields import Count, Episodes
 
 
 def main(
-    actor: Annotated[Path, tyro.conf.Positional],
+    actor: Annotated[Path, program.POSITIONAL],
     env: str = "",
-    episodes: int = 20,
-    seed: int = 0,
+    episodes: Episodes = 20,
+    seed: Count = 0,
     backend: Literal["auto", "c", "numpy"] = "auto",
     compilation_cache: str = "auto",
 ) -> None:
@@ -63,9 +65,10 @@ def main(
         print(f"measured at the end of training: {loaded.provenance.measured_return:.6g}")
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with these words, or with those of the command line."""
+    program.run(main, "evaluate", arguments)
+
+
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m sparse_rl.evaluate")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    run()

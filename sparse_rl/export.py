@@ -5,16 +5,16 @@ Makes deliverable files of trained policies, one of each arm, and reports what t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import tyro
 
 from sparse_rl import whole_file
 from sparse_rl.artifact.delivery import Format
+from sparse_rl.config import program
+from sparse_rl.config.fields import Episodes
 
 if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv
@@ -25,12 +25,12 @@ _OBSERVATIONS = 10_000
 
 
 def main(
-    run: Annotated[Path, tyro.conf.Positional],
+    run: Annotated[Path, program.POSITIONAL],
     arm: tuple[str, ...],
     seed: str = "best",
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     out: Path | None = None,
-    episodes: int = 10,
+    episodes: Episodes = 10,
     compilation_cache: str = "auto",
 ) -> None:
     """Export one policy of each arm that is named, from a finished run.
@@ -146,9 +146,10 @@ def choose_seed(asked: str, arm: str, returns: dict[int, float], seeds: range) -
     return int(asked)
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with these words, or with those of the command line."""
+    program.run(main, "export", arguments)
+
+
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m sparse_rl.export")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    run()

@@ -1,9 +1,12 @@
 """What an environment gives and takes, as data: action spaces and shapes, without JAX."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Continuous(NamedTuple):

@@ -4,6 +4,8 @@ Ctrl-C and SIGTERM write a checkpoint, say how to go on (`--resume RUN`), and en
 130 or 143; a second one ends at once.
 """
 
+from collections.abc import Sequence
+
 from sparse_rl.config import command_line
 from sparse_rl.config.experiment import Config
 
@@ -37,5 +39,10 @@ def main(config: Config) -> None:
         progress.stop()
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with what these words say, or those of the command line."""
+    command_line.run(main, arguments)
+
+
 if __name__ == "__main__":
-    command_line.run(main)
+    run()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
 from sparse_rl.architecture.network import Network
 from sparse_rl.architecture.operations import ArgMax, Dense, Observation, Output, Squash
 from sparse_rl.architecture.torsos import torso
@@ -19,7 +17,7 @@ def observation_of(spec: EnvSpec) -> Observation:
     Raises ValueError for observations of another type than float32, bool and uint8.
     """
     stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
-    name = np.dtype(spec.observation_dtype).name
+    name = spec.observation_dtype.name
     if name not in ("float32", "bool", "uint8"):
         raise ValueError(f"{spec.name}: observations of {name}; allowed: float32, bool, uint8")
     divisor = 255.0 if name == "uint8" else 1.0

@@ -2,7 +2,6 @@
 
     configs/sac_pendulum.yaml --seeds 3 --sparsity.levels 0 0.9 --agent.double
 
-A name takes the words that follow it up to the next name: none for a switch, several for a list.
 File and options are merged before they are checked, so both give the same one-line errors.
 """
 
@@ -14,23 +13,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sparse_rl import registry
-from sparse_rl.config import options, text
+from sparse_rl.config import options, program, text, words
 from sparse_rl.config.error import ConfigError, show
 from sparse_rl.config.experiment import Config
-from sparse_rl.config.help_screen import help_screen
+from sparse_rl.config.help_screen import help_screen, width_of_terminal
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.config.words import Given
 
 DEFAULT = "sac_pendulum"
-
-Given = tuple[str, list[str]]
-"""An option's dotted name and the words that follow it."""
 
 
 def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
-    words = list(arguments)
-    name = None if not words or _is_option(words[0]) else words.pop(0)
-    given = _options(words)
+    name, given = _split(arguments)
     resumed = [" ".join(part) for key, part in given if key == "resume"]
     if not any(resumed):
         values = text.read_file(text.find(DEFAULT if name is None else name))
@@ -42,8 +37,16 @@ def parse(arguments: Sequence[str]) -> Config:
     known = _known_options(values, given)
     for key, part in given:
         if key != "import":
-            _put(values, key, _value(key, part, known.get(key)))
+            _put(values, key, words.value(key, part, known.get(key)))
     return from_mapping(values)
+
+
+def _split(arguments: Sequence[str]) -> tuple[str | None, list[Given]]:
+    """The name of the configuration, if there is one, and the options."""
+    names, given = words.split(arguments)
+    if len(names) > 1:
+        raise ConfigError(f"{names[1]}: a second file; allowed: one, then --NAME VALUE ...")
+    return (names[0] if names else None), given
 
 
 def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, options.Option]:
@@ -51,20 +54,19 @@ def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, opti
 
     `--import NAME` adds to what `values` import.
     """
-    more = [name for key, part in given if key in ("import", "imports") for name in _words(part)]
     if any(key == "import" and not part for key, part in given):
         raise ConfigError("import: found no value; allowed: the name of a package")
+    added = [name for key, part in given if key == "import" for name in words.items(part)]
+    instead = [name for key, part in given if key == "imports" for name in words.items(part)]
     imports = values.get("imports") or []
     if isinstance(imports, list) and all(isinstance(name, str) for name in imports):
         try:
-            registry.load([*imports, *more])
+            registry.load([*imports, *instead, *added])
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        added = [name for key, part in given if key == "import" for name in _words(part)]
         if added:
             values["imports"] = list(dict.fromkeys([*imports, *added]))
-    sections = options.sections(Config)
-    return {option.name: option for section in sections for option in section.options}
+    return {option.name: option for part in options.sections(Config) for option in part.options}
 
 
 def _refuse_changes(name: str | None, given: list[Given]) -> None:
@@ -89,51 +91,6 @@ def _run_directory(name: object) -> Path:
     return path
 
 
-def _is_option(word: str) -> bool:
-    """Whether a word names an option; -3 and -1e-3 are values."""
-    try:
-        float(word)
-    except ValueError:
-        return word[:1] in _DASHES
-    return False
-
-
-_DASHES = ("-", "\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")  # what a copied text may hold
-
-
-def _options(words: list[str]) -> list[Given]:
-    given: list[Given] = []
-    for word in words:
-        if word.startswith("--"):
-            key, equals, value = word[2:].partition("=")
-            if not key:
-                raise ConfigError(f"{word}: found no name after the dashes; allowed: --NAME VALUE")
-            given.append((key.replace("-", "_"), [value] if equals else []))
-        elif _is_option(word):
-            raise ConfigError(f"{word}: options begin with two dashes; allowed: --NAME VALUE")
-        elif given:
-            given[-1][1].append(word)
-        else:
-            raise ConfigError(f"{word}: a second file; allowed: one, then --NAME VALUE ...")
-    return given
-
-
-def _value(key: str, given: list[str], option: options.Option | None) -> object:
-    """The words of one option as the value that is to be checked."""
-    if option is not None and option.takes == "several values":
-        return _words(given)
-    if option is not None and option.takes == "one value" and not given:
-        raise ConfigError(f"{key}: found no value; allowed: {option.allowed}")
-    if option is not None and len(given) > 1:
-        raise ConfigError(f"{key}: found {len(given)} values, {show(given)}; allowed: one")
-    return " ".join(given) if given else True
-
-
-def _words(given: list[str]) -> list[str]:
-    """The parts of a list: several words, or one with commas."""
-    return [part for word in given for part in word.replace(",", " ").split()]
-
-
 def _put(values: dict[str, Any], key: str, value: object) -> None:
     """Writes one value into nested mappings; its type is checked with everything else."""
     *path, last = key.split(".")
@@ -153,29 +110,20 @@ def show_help(arguments: Sequence[str] = ()) -> NoReturn:
 
     The defaults are those of the configuration that `arguments` name, if it can be read.
     """
-    name = next((word for word in arguments[:1] if not _is_option(word)), DEFAULT)
-    imported = [
-        word
-        for key, part in _options(list(arguments[name != DEFAULT :]))
-        if key == "import"
-        for word in ("--import", *part)
-    ]
     try:
-        default = parse([name, *imported])
+        name, given = _split([word for word in arguments if word not in ("--help", "-h")])
+        added = [package for key, part in given if key == "import" for package in part]
+        name = DEFAULT if name is None else name
+        default = parse([name, *(f"--import={package}" for package in added)])
     except ConfigError:
-        name = DEFAULT
-        default = parse([name])
-    print(help_screen(default, name, bold=sys.stdout.isatty()))
+        name, default = DEFAULT, parse([DEFAULT])
+    print(help_screen(default, name, width_of_terminal(), bold=sys.stdout.isatty()))
     raise SystemExit(0)
 
 
 def run(command: Callable[[Config], None], arguments: Sequence[str] | None = None) -> None:
-    """Parses, runs `command`, and turns what a user can mend into one line and exit status 2."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    if "--help" in words or "-h" in words:
-        show_help(words)
-    try:
-        command(parse(words))
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    """Parses and runs `command`; what a user can mend becomes one line and exit status 2."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if "--help" in given or "-h" in given:
+        show_help(given)
+    program.ending(lambda: command(parse(given)))

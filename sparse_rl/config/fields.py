@@ -53,6 +53,8 @@ def _real_number(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole_number), Field(le=options.LARGEST)]
 Count = Annotated[Whole, Field(ge=0)]
 PositiveCount = Annotated[Whole, Field(ge=1)]
+Episodes = Annotated[PositiveCount, Field(le=100_000)]
+"""They are played side by side, so they take memory."""
 Real = Annotated[float, BeforeValidator(_real_number), Field(allow_inf_nan=False)]
 Fraction = Annotated[Real, Field(ge=0, le=1)]
 Positive = Annotated[Real, Field(gt=0)]

@@ -3,48 +3,88 @@
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from sparse_rl.config import options
 from sparse_rl.config.experiment import Config
+from sparse_rl.config.options import Option
 from sparse_rl.config.text import FOLDER
 
-WIDTH = 80
+NARROWEST, WIDEST = 60, 120
+"""Columns: below, words would stand alone; above, lines are hard to follow."""
 
 INTRODUCTION = """\
-usage: python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]
+Trains reinforcement-learning policies, prunes and quantizes them: all seeds and all levels of
+sparsity at once.
 
-Trains reinforcement-learning policies, prunes and quantises them: all seeds and
-all levels of sparsity at once.
-
-CONFIG is a YAML file or the name of one in configs/; without it, sac_pendulum.
-Each file says in its first lines what it reproduces, what it needs and what it
-gave. By the suite of their environment:
-"""
+CONFIG is a YAML file or the name of one in configs/; without it, sac_pendulum. Each file says in
+its first lines what it reproduces, what it needs and what it gave. By the suite of their
+environment:"""
 
 RULES = """\
 Every value of it can be overridden by name, for example
 
   python -m sparse_rl.train sac_pendulum --seeds 3 --sparsity.levels 0 0.9
 
-Numbers may be written as 1e6. A list is given as several words. A switch such
-as --agent.double needs no value. Below, each option stands with its type, the
-value it has in {name}, and what it means."""
+Numbers may be written as 1e6. A list is given as several words. A switch such as --agent.double
+needs no value. --import PACKAGE adds what a package of your own registers. Below, each option
+stands with its type, the value it has in {name}, and what it means."""
 
 
-def help_screen(default: Config, name: str, bold: bool = False) -> str:
-    """The whole screen, at most 80 columns wide, with the values of `default`, called `name`."""
-    lines = [INTRODUCTION, *_experiments(), "", RULES.format(name=name)]
+def width_of_terminal() -> int:
+    """Its columns, within reason; 80 where there is no terminal."""
+    return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+
+
+def help_screen(default: Config, name: str, width: int, bold: bool = False) -> str:
+    """The screen of `train`, with the values of `default`, called `name`."""
+    lines = ["usage: python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]", ""]
+    lines += [*_paragraphs(INTRODUCTION, width), "", *_experiments(width), ""]
+    lines += _paragraphs(RULES.format(name=name), width)
     sections = options.sections(default)
     named = Counter(section.name for section in sections)
     for section in sections:
-        lines += ["", *_section(section, bold, named[section.name] > 1)]
+        title = section.name or "study"
+        if named[section.name] > 1:
+            title += f" ({', '.join(section.choices)})"
+        wrapped = textwrap.wrap(f"{title}: {section.help}", width)
+        lines += ["", *_styled(wrapped, f"{title}:", bold)]
+        for option in section.options:
+            lines += _option(option, f"--{option.name}", _default(option), width, bold)
     return "\n".join(lines)
 
 
-def _experiments() -> Iterator[str]:
+def program_screen(
+    usage: str,
+    about: str,
+    first: Sequence[Option],
+    others: Sequence[Option],
+    required: Collection[str],
+    width: int,
+    bold: bool = False,
+) -> str:
+    """The screen of a command with few options; `first` are those that are given without a name."""
+    lines = [usage, "", *_paragraphs(about, width), ""]
+    for option in first:
+        lines += _option(option, option.name, "", width, bold)
+    for option in others:
+        default = "(required)" if option.name in required else _default(option)
+        lines += _option(option, f"--{option.name}", default, width, bold)
+    return "\n".join(lines)
+
+
+def _paragraphs(text: str, width: int) -> Iterator[str]:
+    """Filled to the width; what is indented stays as it is."""
+    for number, paragraph in enumerate(text.split("\n\n")):
+        yield from [""] * (number > 0)
+        is_code = paragraph.startswith(" ")
+        yield from [paragraph] if is_code else textwrap.wrap(paragraph, width)
+
+
+def _experiments(width: int) -> Iterator[str]:
     """The names in configs/, by suite, in columns."""
     suites: dict[str, list[str]] = defaultdict(list)
     for path in sorted(FOLDER.glob("*.yaml")):
@@ -54,24 +94,21 @@ def _experiments() -> Iterator[str]:
     margin = max(map(len, suites), default=0) + 4
     for suite, names in sorted(suites.items()):
         column = max(map(len, names)) + 2
-        columns = max(1, (WIDTH - margin) // column)
+        columns = max(1, (width - margin) // column)
         for start in range(0, len(names), columns):
             row = "".join(name.ljust(column) for name in names[start : start + columns])
             yield ("  " + suite * (start == 0)).ljust(margin) + row.rstrip()
 
 
-def _section(section: options.Section, bold: bool, is_one_of_several: bool) -> Iterator[str]:
-    title = section.name or "study"
-    if is_one_of_several:
-        title += f" ({', '.join(section.choices)})"
-    yield from _styled(textwrap.wrap(f"{title}: {section.help}", WIDTH), f"{title}:", bold)
-    for option in section.options:
-        name = f"--{option.name}"
-        head = f"  {name}  {option.allowed}  (default: {_typed(option.default)})"
-        yield from _styled(textwrap.wrap(head, WIDTH, subsequent_indent=" " * 10), name, bold)
-        yield from textwrap.wrap(
-            option.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-        )
+def _option(option: Option, name: str, default: str, width: int, bold: bool) -> Iterator[str]:
+    head = "  ".join(part for part in (f"  {name}", option.allowed, default) if part)
+    yield from _styled(textwrap.wrap(head, width, subsequent_indent=" " * 10), name, bold)
+    indent = " " * 6
+    yield from textwrap.wrap(option.help, width, initial_indent=indent, subsequent_indent=indent)
+
+
+def _default(option: Option) -> str:
+    return f"(default: {_typed(option.default)})"
 
 
 def _styled(lines: list[str], part: str, bold: bool) -> list[str]:
@@ -88,4 +125,4 @@ def _typed(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"
-    return str(value) or "none"
+    return "none" if value is None else str(value) or "none"

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import types
 import typing
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -159,6 +161,8 @@ def _words(kind: Any, limits: list[Any], plural: bool) -> str:
         return f"{'any' if plural else 'one'} of {', '.join(table.names())}"
     if kind is str:
         return "texts" if plural else "text"
+    if kind is Path:
+        return "paths" if plural else "a path"
     noun = "whole number" if kind is int else "number"
     return " ".join([f"{noun}s" if plural else f"a {noun}", *_range(limits)])
 
@@ -181,13 +185,17 @@ def _bound(limit: Any) -> Any:
 
 
 def _peel(hint: Any) -> tuple[Any, list[Any]]:
-    """The type inside any number of `Annotated`, and all limits that were put around it."""
+    """The type inside any number of `Annotated` and "or None", and all limits around it."""
     limits: list[Any] = []
-    while typing.get_origin(hint) is typing.Annotated:
-        hint, *notes = typing.get_args(hint)
-        for note in notes:
-            limits += getattr(note, "metadata", [note])
-    return hint, limits
+    while True:
+        if typing.get_origin(hint) is typing.Annotated:
+            hint, *notes = typing.get_args(hint)
+            for note in notes:
+                limits += getattr(note, "metadata", [note])
+        elif types.NoneType in typing.get_args(hint):
+            hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+        else:
+            return hint, limits
 
 
 def _help(default: Any, name: str) -> str:

@@ -12,6 +12,7 @@ from pydantic_core import ArgsKwargs
 
 from sparse_rl.config.fields import (
     Count,
+    Episodes,
     Fraction,
     NonNegative,
     PositiveCount,
@@ -129,9 +130,9 @@ class EvaluationConfig:
 
     every: PositiveCount = 10_000
     """Environment steps between evaluations."""
-    episodes: PositiveCount = 20
+    episodes: Episodes = 20
     """Episodes per evaluation and member."""
-    final_episodes: PositiveCount = 100
+    final_episodes: Episodes = 100
     """Episodes of each arm's last evaluation, the one that the tables use."""
 
 

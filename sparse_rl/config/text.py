@@ -39,7 +39,7 @@ def find(name: str) -> Path:
 def read_file(path: Path) -> dict[str, Any]:
     """A YAML file as nested mappings, not yet checked. Raises `ConfigError`, one line."""
     try:
-        return read_mapping(path.read_text(encoding="utf-8-sig"), str(path))
+        return read_mapping(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text: {error.reason}") from None
     except OSError as error:

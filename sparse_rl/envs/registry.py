@@ -11,6 +11,7 @@ from sparse_rl.envs.options import Options
 from sparse_rl.envs.vector_env import VectorEnv
 from sparse_rl.registry import SUITES
 
+
 @cache
 def make(name: str, evaluation: bool = False) -> VectorEnv:
     """Builds the environment with the given name.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from sparse_rl import whole_file
+from sparse_rl.config import program
+from sparse_rl.config.fields import Count, PositiveCount
 from sparse_rl.envs import make
 from sparse_rl.machine import compilation_cache as kept_programs
 from sparse_rl.render.actors import RANDOM, Player, player
@@ -20,11 +19,11 @@ from sparse_rl.render.scenes import scene
 
 
 def main(
-    actors: Annotated[tuple[str, ...], tyro.conf.Positional],
+    actors: Annotated[tuple[str, ...], program.POSITIONAL],
     out: Path | None = None,
     env: str = "",
-    seed: int = 0,
-    steps: int = 400,
+    seed: Count = 0,
+    steps: PositiveCount = 400,
     compilation_cache: str = "auto",
 ) -> None:
     """Play one episode with each actor from the same start, and show them side by side.
@@ -95,9 +94,10 @@ def write_viewer(env: str, episodes: Sequence[Episode], out: Path) -> None:
     whole_file.write_text(out, viewer(env, episodes[0].states))
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with these words, or with those of the command line."""
+    program.run(main, "render", arguments)
+
+
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m sparse_rl.render")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    run()

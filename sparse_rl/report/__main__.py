@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from rich.console import Console
 
+from sparse_rl.config import program
+from sparse_rl.config.fields import NonNegative
 from sparse_rl.report.findings import analyse
 from sparse_rl.report.page import write_report
 from sparse_rl.report.run_directory import read_run
@@ -17,9 +18,9 @@ from sparse_rl.report.table import terminal_table
 
 
 def main(
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    runs: Annotated[tuple[Path, ...], program.POSITIONAL],
     out: Path | None = None,
-    margin: float | None = None,
+    margin: NonNegative | None = None,
 ) -> None:
     """Print the final table of each run and write the page and its figures.
 
@@ -52,9 +53,10 @@ def main(
     )
 
 
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with these words, or with those of the command line."""
+    program.run(main, "report", arguments)
+
+
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m sparse_rl.report")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    run()

@@ -4,9 +4,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-import tyro
 
 from sparse_rl.artifact import cost
+from sparse_rl.config import program
 from sparse_rl.render import comparison
 from tests import run_by_hand
 from tests.docs.blocks import ROOT, blocks, commands
@@ -31,7 +31,7 @@ def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(typed) >= 10
     for command in typed:
         words = [*command.words, "--episodes", "1"]
-        tyro.cli(DELIVERY[command.name], args=words)
+        program.call(DELIVERY[command.name], words)
         said = capsys.readouterr().out
         if command.name == "evaluate":
             assert "gymnax/Pendulum-v1" in said, command

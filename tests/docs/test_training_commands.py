@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tyro
 
 from sparse_rl import export
 from sparse_rl.artifact import cost
-from sparse_rl.config import command_line
+from sparse_rl.config import command_line, program
 from sparse_rl.config.experiment import Config
 from sparse_rl.machine import compilation_cache
 from sparse_rl.render import __main__ as render
@@ -93,12 +92,12 @@ def test_trainings_and_what_is_done_with_their_runs(
     delivery = commands(ROOT / "docs" / "artifact.md")
     assert [one.name for one in delivery] == ["export", "evaluate"]
     for command in delivery:
-        tyro.cli(DELIVERY[command.name], args=[*command.words, "--episodes", "1"])
+        program.call(DELIVERY[command.name], [*command.words, "--episodes", "1"])
     assert "brax/hopper" in capsys.readouterr().out
     shutil.copytree("runs/hopper", "runs/walker")
     for command in [one for one in ALL if one.name == "report"]:
         capsys.readouterr()
-        tyro.cli(report.main, args=command.words)
+        program.call(report.main, command.words)
         assert Path(capsys.readouterr().out.split()[-1]).is_file(), command
 
 
@@ -111,11 +110,11 @@ def final_members(run: Path) -> int:
 
 def test_films(here: Path) -> None:
     run_by_hand.write(here / "runs" / "pendulum", {"0": (-9.0,), "0.9-int8": (-9.0,)})
-    tyro.cli(export.main, args=["runs/pendulum", "--arm", "all", "--format", "packed"])
+    program.call(export.main, ["runs/pendulum", "--arm", "all", "--format", "packed"])
     for arm, name in (("0", "dense.srl"), ("0.9-int8", "sparse.srl")):
         shutil.copy(f"runs/pendulum/artifacts/{arm}/actor.srl", name)
     for command in [one for one in ALL if one.name == "render"]:
-        tyro.cli(render.main, args=[*command.words, "--steps", "5"])
+        program.call(render.main, [*command.words, "--steps", "5"])
     for film in ("both.gif", "random.gif", "runs/pendulum/artifacts/0.9-int8/film.gif"):
         assert Path(film).read_bytes().startswith(b"GIF89a")
     assert "three" in Path("hopper.html").read_text()

@@ -83,7 +83,7 @@ def test_a_suite_of_ones_own_is_made_and_suggested(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(registry.SUITES, "_entries", dict(registry.SUITES._entries))
     registry.SUITES.register("corridor")(Suite)
     assert make("corridor/walk?cells=5", evaluation=True) == (made, "walk", 5, True)
-    with pytest.raises(ValueError, match=r"'corridor/wlk' is unknown: did you mean corridor/walk\?"):
+    with pytest.raises(ValueError, match=r"is unknown: did you mean corridor/walk\?"):
         make("corridor/wlk")
 
 

@@ -5,10 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-import tyro
 
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.artifact.synthetic import mlp_actor
+from sparse_rl.config import program
 from sparse_rl.render.__main__ import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "render.md"
@@ -33,7 +33,7 @@ def test_command(
             Path(word).parent.mkdir(parents=True, exist_ok=True)
             about = Provenance("gymnax/Pendulum-v1", "0.9-int8")
             save(Path(word), PackedActor(mlp_actor((3, 16, 1), sparsity=0.5), about))
-    tyro.cli(main, args=[*words, "--steps", "3"])
+    program.call(main, [*words, "--steps", "3"])
     file = Path(capsys.readouterr().out.split()[-1])
     start = file.read_bytes()[:20]
     assert start.startswith(b"GIF89a" if file.suffix == ".gif" else b"<!DOCTYPE html>")

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tyro
 
+from sparse_rl.config import program
 from sparse_rl.report.__main__ import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "report.md"
@@ -29,7 +29,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tyro.cli(main, args=shlex.split(command))
+    program.call(main, shlex.split(command))
     page = runs / capsys.readouterr().out.split()[-1]
     assert page.read_text().count('class="run"') == command.count("runs/")
 

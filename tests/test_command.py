@@ -1,0 +1,63 @@
+"""sparse-rl: the first word chooses the command."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sparse_rl
+from sparse_rl.__main__ import COMMANDS, main
+
+ROOT = Path(sparse_rl.__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_other_words_go_to_the_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    module = importlib.import_module(COMMANDS[name][0])
+    monkeypatch.setattr(module, "run", given.append)
+    main([name, "x", "--seeds", "3"])
+    assert given == [["x", "--seeds", "3"]]
+
+
+def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, line in (
+        ("trian", "error: 'trian': no such command; near: train\n"),
+        ("?", "error: '?': no such command; allowed: train, export, evaluate, report, render\n"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([word])
+        assert end.value.code == 2
+        assert capsys.readouterr().err == line
+
+
+def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capsys.readouterr().out.startswith(f"sparse_rl {sparse_rl.__version__}, jax 0.")
+    for words in ([], ["--help"]):
+        main(words)
+        shown = capsys.readouterr().out
+        assert all(f"\n  {name} " in shown for name in COMMANDS)
+
+
+def test_help_and_refusals_do_not_start_jax(tmp_path: Path) -> None:
+    """They answer at once, because nothing heavy is imported."""
+    program = (
+        "import sys; from sparse_rl.__main__ import main\n"
+        "for words in (['train', '--help'], ['train', '--seed', '3'], ['--version']):\n"
+        "    try: main(words)\n"
+        "    except SystemExit: pass\n"
+        "heavy = {'jax', 'flax', 'numpy', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
