@@ -57,7 +57,7 @@ def main(
 
     kept_programs.use(compilation_cache)
     study = Run(run)
-    returns = {name: study.final_returns(name) for name in choose_arms(arm, study.arms)}
+    returns = {name: study.final_returns(name) for name in choose_arms(arm, study.finished)}
     if ALL in arm:
         for name in [name for name in returns if not np.isfinite([*returns[name].values()]).any()]:
             print(f"arm {name} is left out: no seed has a finite return")
@@ -84,7 +84,7 @@ def deliver(
     """Writes one policy in its formats and cost.json into `directory`, and prints what they are."""
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.delivery import prepare, write
-    from sparse_rl.artifact.lowering import float32_bytes, of_seed, read_policies
+    from sparse_rl.artifact.lowering import float32_bytes
     from sparse_rl.study.actor_episodes import play
 
     packed = study.packed(arm, seed)
@@ -105,7 +105,7 @@ def deliver(
             f"  {form:<15} {written.size:>10,} bytes  {written.path}  "
             f"(actions differ by at most {written.difference:.2g})"
         )
-    trained = of_seed(read_policies(study.policies(arm)), seed - study.config.first_seed)
+    trained = study.trained(arm, seed)
     report = cost.measure(
         graph,
         delivery.actor,

@@ -28,9 +28,10 @@ def main(config: Config) -> None:
         run = train(config, progress)
         if is_first():
             from sparse_rl.render.comparison import film
+            from sparse_rl.report.page import write_report
 
             progress.say(film(run))
-            progress.say(f"report: {run.write_report()}")
+            progress.say(f"report: {write_report(run)}")
     except Interrupted as stop:
         progress.stop()
         progress.say(f"stopped; to go on: {stop}")

@@ -13,11 +13,12 @@ from sparse_rl.artifact import cost, reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import load
 from sparse_rl.config.experiment import Config, to_yaml
-from sparse_rl.report.costs import arm_costs
+from sparse_rl.report.costs import variant_costs
 from sparse_rl.report.figures import frontier
 from sparse_rl.report.findings import analyse
-from sparse_rl.report.run_directory import COLUMNS, read_run
-from sparse_rl.report.statistics import final_table
+from sparse_rl.runs.format_1 import OLD_COLUMNS
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import final_table
 
 pytest.importorskip("onnxruntime")
 RETURNS = {0: -900.0, 1: -200.0, 2: float("nan")}
@@ -29,7 +30,7 @@ def run(tmp_path_factory):
     """Three seeds of a Pendulum actor; seed 1 has the best return."""
     path = tmp_path_factory.mktemp("run")
     (path / "config.yaml").write_text(to_yaml(CONFIG))
-    lines = [",".join(COLUMNS)]
+    lines = [",".join(OLD_COLUMNS)]
     lines += [f"1000,final,{s},0.9,int8,return,{v}" for s, v in RETURNS.items()]
     lines += [f"1000,final,{s},0,float32,return,{-v}" for s, v in RETURNS.items()]
     lines += [f"1000,final,{s},0.98,float32,return," for s in RETURNS]
@@ -88,8 +89,8 @@ def test_all_arms_in_one_command_give_the_frontier_its_points(run, tmp_path, cap
     folders = tmp_path / "run" / "artifacts"
     seeds = {arm.name: load(arm / "actor.srl").provenance.seed for arm in folders.iterdir()}
     assert seeds == {"0.9-int8": 1, "0": 0}, "each arm's own best seed"
-    study = read_run(tmp_path / "run")
-    costs = arm_costs(study, list(final_table(study.metrics).arm)).set_index("arm")
+    study = Run(tmp_path / "run")
+    costs = variant_costs(study, list(final_table(study.metrics).variant)).set_index("variant")
     sizes = {arm: (folders / arm / "actor.srl").stat().st_size for arm in seeds}
     assert costs["bytes"].to_dict() == sizes
     assert frontier.draw(analyse(study)) is not None

@@ -1,21 +1,18 @@
 """From a trained policy's arrays to a graph: MLP, MinAtar CNN, Nature CNN and IMPALA ResNet.
 
-The arrays are those of policies/<arm>.safetensors for one seed: `hidden_0/kernel`, `hidden_0/bias`,
-..., and the head: `mean` (SAC; `log_std` is left behind, a deterministic policy needs none) or
-`head` (DQN). Structure that the arrays do not show (strides, padding, pooling) is that of
+The arrays are those of one trained policy: `hidden_0/kernel`, `hidden_0/bias`, ..., and the head:
+`mean` (SAC; `log_std` is left behind, a deterministic policy needs none) or `head` (DQN). Structure
+that the arrays do not show (strides, padding, pooling) is that of
 `sparse_rl.networks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from sparse_rl.artifact.graph import (
     ArgMax,
@@ -74,38 +71,6 @@ def lower(
         index += 1
     operations.append(build.dense("mean" if isinstance(output, Squash) else "head"))
     return Graph(observation, tuple(operations), output)
-
-
-def read_policies(path: Path) -> dict[str, NDArray]:
-    """A policies file's arrays, masks applied, stacked over seeds, named without their prefix.
-
-    Raises ValueError, naming the file, where it is missing or not one.
-    """
-    try:
-        stored = load_file(path)
-    except FileNotFoundError:
-        others = sorted(file.stem for file in path.parent.glob("*.safetensors"))
-        raise ValueError(f"{path}: no such arm; there are {', '.join(others) or 'none'}") from None
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file: {error}") from None
-    prefix = "params/"
-    arrays = {
-        name.removeprefix(prefix): value
-        for name, value in stored.items()
-        if name.startswith(prefix)
-    }
-    if not arrays:
-        raise ValueError(f"{path}: no array's name begins with {prefix}")
-    for name in arrays:
-        mask = stored.get(f"masks/{name}")
-        if mask is not None:
-            arrays[name] = np.where(mask, arrays[name], np.float32(0))
-    return arrays
-
-
-def of_seed(arrays: Arrays, position: int) -> dict[str, NDArray]:
-    """One seed's arrays by its position in the configuration's order."""
-    return {name: value[position] for name, value in arrays.items()}
 
 
 def float32_bytes(arrays: Arrays) -> int:

@@ -14,9 +14,10 @@ from sparse_rl.render.episode import play
 from sparse_rl.render.film import side_by_side, write_gif
 from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
-from sparse_rl.report.films import ABOUT, FILM, beside_dense, median_seed
-from sparse_rl.report.statistics import final_table
+from sparse_rl.report.films import beside_dense, dense_name, median_seed
+from sparse_rl.runs.layout import ABOUT_FILM, FILM
 from sparse_rl.study.run import Run
+from sparse_rl.summary.final_table import final_table
 
 MOST_FRAMES = 200
 """About seven seconds: enough to see a policy, and a film that a page can hold."""
@@ -35,9 +36,9 @@ def film(run: Run) -> str:
     except Exception as error:  # a package or a drawing that is not there, or whatever else
         reason = " ".join(str(error).split()) or type(error).__name__
         (run.path / FILM).unlink(missing_ok=True)
-        _write(run.path / ABOUT, {"reason": reason})
+        _write(run.path / ABOUT_FILM, {"reason": reason})
         return f"no film: {reason}"
-    _write(run.path / ABOUT, told)
+    _write(run.path / ABOUT_FILM, told)
     return f"film: {run.path / FILM}"
 
 
@@ -45,22 +46,25 @@ def _film(run: Run) -> dict[str, Any]:
     name = run.config.environment
     view = scene(name)
     table = final_table(run.metrics)
-    rows = {str(row["arm"]): row for row in table.to_dict("records")}
-    other = beside_dense(table)
-    arms = ["0"] if other is None else ["0", str(other["arm"])]
-    seed = median_seed(run.metrics, arms)
+    rows = {str(row["variant"]): row for row in table.to_dict("records")}
+    other, dense = beside_dense(table), dense_name(table)
+    variants = [dense] if dense else []
+    variants += [] if other is None else [str(other["variant"])]
+    if not variants:
+        raise ValueError("no variant has a seed that did not fail")
+    seed = median_seed(run.metrics, variants)
     world = make(name, evaluation=True)
     films, shown = [], []
-    for arm in arms:
-        player = Player(arm, name, Actor(run.packed(arm, seed), "numpy"))
+    for variant in variants:
+        player = Player(variant, name, Actor(run.packed(variant, seed), "numpy"))
         episode = play(world, player.policy(world.spec, START), START, MOST_FRAMES * view.stride)
-        films.append(frames(episode, view, "dense" if arm == "0" else arm))
+        films.append(frames(episode, view, "dense" if variant == dense else variant))
         shown.append(
             {
-                "arm": arm,
-                "sparsity": float(rows[arm]["asked_sparsity"]),
-                "verdict": str(rows[arm]["verdict"]),
-                "return": run.final_returns(arm)[seed],
+                "variant": variant,
+                "sparsity": float(rows[variant]["target_sparsity"]),
+                "verdict": str(rows[variant]["verdict"]),
+                "return": run.final_returns(variant)[seed],
                 "steps": len(episode.rewards),
             }
         )
@@ -70,7 +74,7 @@ def _film(run: Run) -> dict[str, Any]:
         pictures = [*pictures[:-1:2], pictures[-1]]
         rate /= 2
         write_gif(pictures, run.path / FILM, rate)
-    return {"seed": seed, "seeds": int(rows[arms[-1]]["seeds"]), "arms": shown}
+    return {"seed": seed, "seeds": int(rows[variants[-1]]["seeds"]), "variants": shown}
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:

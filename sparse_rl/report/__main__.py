@@ -11,10 +11,11 @@ from rich.console import Console
 from sparse_rl.config import program
 from sparse_rl.config.fields import NonNegative
 from sparse_rl.report.findings import analyse
-from sparse_rl.report.page import write_report
-from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.page import write_page
 from sparse_rl.report.sentences import criterion, no_loss
-from sparse_rl.report.table import terminal_table
+from sparse_rl.runs import layout
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.table import terminal_table
 
 
 def main(
@@ -34,22 +35,22 @@ def main(
         raise ValueError("RUN: none given; needed is at least one run directory")
     if margin is not None and not margin >= 0:
         raise ValueError(f"--margin: found {margin:g}; allowed: a number, 0 or more")
-    findings = [analyse(read_run(path), margin) for path in runs]
+    findings = [analyse(Run(path), margin) for path in runs]
     console = Console()
     for one in findings:
         if one.table is None or one.margin is None:
             console.print(f"{one.run.path}: not finished, no final table yet\n")
             continue
         console.print(
-            terminal_table(one.table, f"{one.run.config.get('environment', one.run.name)}")
+            terminal_table(one.table, f"{one.run.settings.get('environment', one.run.name)}")
         )
         for sentence in [*no_loss(one.table), criterion(one.margin)]:
             if str(sentence):
                 console.print(str(sentence), highlight=False)
         console.print()
-    directory = out or (runs[0] / "report" if len(runs) == 1 else Path("report"))
+    directory = out or (runs[0] / layout.REPORT if len(runs) == 1 else Path("report"))
     console.print(
-        f"{write_report(findings, directory)}", highlight=False, soft_wrap=True, markup=False
+        f"{write_page(findings, directory)}", highlight=False, soft_wrap=True, markup=False
     )
 
 

@@ -1,4 +1,4 @@
-"""What the exported actors cost, from artifacts/<arm>/cost.json."""
+"""What the exported actors cost, from artifacts/VARIANT/cost.json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sparse_rl.report.run_directory import Run, read_cost
+from sparse_rl.runs.run import Run
 
 
 class Cost(NamedTuple):
@@ -44,22 +44,24 @@ MODELLED = Cost(
 COSTS = (SIZE, LATENCY, METERED, MODELLED)
 
 
-def arm_costs(run: Run, arms: list[str]) -> pd.DataFrame:
-    """One row for each arm that has a cost.json: arm, its costs, and dense_<cost> beside each.
+def variant_costs(run: Run, variants: list[str]) -> pd.DataFrame:
+    """One row for each variant with a cost.json: variant, its costs, dense_<cost> beside each.
 
     nan where a cost was not measured.
     """
     columns = [name for cost in COSTS for name in (cost.name, f"dense_{cost.name}")]
     rows = []
-    for arm in arms:
-        report = read_cost(run, arm)
+    for variant in variants:
+        report = run.cost(variant)
         if report:
-            row: dict[str, Any] = {"arm": arm}
+            row: dict[str, Any] = {"variant": variant}
             for cost in COSTS:
                 row[cost.name] = _sum(report, cost.compressed)
                 row[f"dense_{cost.name}"] = _sum(report, cost.dense)
             rows.append(row)
-    return pd.DataFrame(rows, columns=["arm", *columns]).astype(dict.fromkeys(columns, "float64"))
+    return pd.DataFrame(rows, columns=["variant", *columns]).astype(
+        dict.fromkeys(columns, "float64")
+    )
 
 
 def measured_costs(costs: pd.DataFrame) -> list[Cost]:

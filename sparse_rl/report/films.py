@@ -9,22 +9,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
-from sparse_rl.report.run_directory import Run
 from sparse_rl.report.sentences import level
-from sparse_rl.report.statistics import NOT_WORSE, TOO_FEW_SEEDS, UNDECIDED, WORSE, final_returns
+from sparse_rl.runs import layout
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import (
+    NOT_WORSE,
+    TOO_FEW_SEEDS,
+    UNDECIDED,
+    WORSE,
+    final_returns,
+)
+from sparse_rl.summary.kinds import kind_of
 
-FILM, ABOUT = "film.gif", "film.json"
-"""The run's own film, and what is in it or why there is none."""
 _VERDICTS = {
-    NOT_WORSE: "the sparsest arm that is not worse than dense",
-    UNDECIDED: "the sparsest arm that is not shown to be worse; whether it is, is undecided",
-    WORSE: "the sparsest arm; it is worse, as all are that are pruned",
-    TOO_FEW_SEEDS: "the sparsest arm; so few seeds cannot say whether it is worse",
+    NOT_WORSE: "the sparsest variant that is not worse than dense",
+    UNDECIDED: "the sparsest variant that is not shown to be worse; whether it is, is undecided",
+    WORSE: "the sparsest variant; it is worse, as all are that are pruned",
+    TOO_FEW_SEEDS: "the sparsest variant; so few seeds cannot say whether it is worse",
 }
-_ARITHMETIC = ("int8", "int8w", "float32")
+_SMALLEST_FIRST = ("int8", "int8w", "float32")
 
 
 class Film(NamedTuple):
@@ -36,31 +43,43 @@ class Film(NamedTuple):
 
 
 def beside_dense(table: pd.DataFrame) -> pd.Series | None:
-    """The row of the arm that is shown beside dense; None where there is no other arm.
+    """The row of the variant that is shown beside dense; None where there is no other.
 
     The sparsest that is not worse, of equal ones that in int8. Where none is shown to be, the
-    sparsest that is not shown to be worse; where all are worse, the sparsest. Arms that are not
+    sparsest that is not shown to be worse; where all are worse, the sparsest. Variants that are not
     pruned count only where there are no others.
     """
-    others = table[(table["arm"] != "0") & (table["seeds"] > 0)]
-    if (others["asked_sparsity"] > 0).any():
-        others = others[others["asked_sparsity"] > 0]
+    others = table[~is_dense(table) & (table["seeds"] > 0)]
+    if (others["target_sparsity"] > 0).any():
+        others = others[others["target_sparsity"] > 0]
     if others.empty:
         return None
     order = {NOT_WORSE: 0, WORSE: 2}
     ranks = pd.DataFrame(
         {
             "verdict": [order.get(verdict, 1) for verdict in others["verdict"]],
-            "density": 1 - others["asked_sparsity"].to_numpy(),
-            "arithmetic": [_ARITHMETIC.index(kind) for kind in others["quantization"]],
+            "density": 1 - others["target_sparsity"].to_numpy(),
+            "arithmetic": [_size(arithmetic) for arithmetic in others["arithmetic"]],
         },
         index=others.index,
     )
     return others.loc[ranks.sort_values(list(ranks.columns)).index[0]]
 
 
-def median_seed(metrics: pd.DataFrame, arms: list[str]) -> int:
-    """The seed whose final return is the median of the last of `arms` (the lower of two).
+def is_dense(table: pd.DataFrame) -> pd.Series:
+    """Which row of a final table is the dense network."""
+    kinds = [kind_of(row).is_dense for row in table.to_dict("records")]
+    return (table["target_sparsity"] == 0) & np.array(kinds, bool)
+
+
+def dense_name(table: pd.DataFrame) -> str | None:
+    """The name of the dense network; None where the table has none."""
+    names = table.loc[is_dense(table), "variant"]
+    return None if names.empty else str(names.iloc[0])
+
+
+def median_seed(metrics: pd.DataFrame, variants: list[str]) -> int:
+    """The seed whose final return is the median of the last of `variants` (the lower of two).
 
     Only seeds that have failed in none of them count.
 
@@ -68,20 +87,22 @@ def median_seed(metrics: pd.DataFrame, arms: list[str]) -> int:
         ValueError: there is no such seed.
     """
     returns = final_returns(metrics)
-    common = set.intersection(*(set(returns[arm].index) for arm in arms))
-    healthy = returns[arms[-1]][sorted(common)].sort_values(kind="stable")
+    common = set.intersection(*(set(returns[variant].index) for variant in variants))
+    healthy = returns[variants[-1]][sorted(common)].sort_values(kind="stable")
     if healthy.empty:
-        raise ValueError(f"no seed is sound in all of the arms {', '.join(arms)}")
+        raise ValueError(f"no seed is sound in all of the variants {', '.join(variants)}")
     return int(healthy.index[(len(healthy) - 1) // 2])
 
 
 def own_film(run: Run) -> tuple[list[Film], str]:
     """The film that the run has made of itself; and, where there is none, why, if that is known."""
-    film, about = run.path / FILM, run.path / ABOUT
+    film, about = run.path / layout.FILM, run.path / layout.ABOUT_FILM
     if not about.is_file():
         return [], ""
     try:
         told = json.loads(about.read_text())
+        if "arms" in told:  # as runs of format 1 have it
+            told["variants"] = [{**one, "variant": one["arm"]} for one in told["arms"]]
         if "reason" in told:
             return [], f"No film: {told['reason']}."
         return ([_read(film, _caption(told))] if film.is_file() else []), ""
@@ -90,18 +111,23 @@ def own_film(run: Run) -> tuple[list[Film], str]:
 
 
 def exported_films(run: Run, table: pd.DataFrame) -> list[Film]:
-    """artifacts/<arm>/film.gif of dense and of the arm beside it, where both have one."""
-    other = beside_dense(table)
-    if other is None:
+    """artifacts/VARIANT/film.gif of dense and of the one beside it, where both have one."""
+    other, dense = beside_dense(table), dense_name(table)
+    if other is None or dense is None:
         return []
-    sparse = f"{other['arm']}: {level(other['asked_sparsity'])} sparse, {other['verdict']}"
+    sparse = f"{other['variant']}: {level(other['target_sparsity'])} sparse, {other['verdict']}"
     films = []
-    for arm, caption in (("0", "dense"), (str(other["arm"]), sparse)):
-        file = run.path / "artifacts" / arm / FILM
+    for variant, caption in ((dense, "dense"), (str(other["variant"]), sparse)):
+        file = layout.artifacts(run.path, variant) / layout.FILM
         if not file.is_file():
             return []
         films.append(_read(file, f"{caption} (the exported actor)"))
     return films
+
+
+def _size(arithmetic: str) -> int:
+    known = arithmetic in _SMALLEST_FIRST
+    return _SMALLEST_FIRST.index(arithmetic) if known else len(_SMALLEST_FIRST)
 
 
 def _read(file: Path, caption: str) -> Film:
@@ -122,27 +148,27 @@ def _address(kind: str, data: bytes) -> str:
 
 def _caption(told: Mapping[str, Any]) -> str:
     """Who plays, which seed and why that one, and what it got in its final evaluation."""
-    dense, *others = told["arms"]
+    dense, *others = told["variants"]
     shown = others[-1] if others else dense
     seed = f"seed {told['seed']}"
     if told["seeds"] > 2:
         seed += f", the median of {told['seeds']} seeds by the return of {_called(shown)}"
-    returns = ", ".join(f"{_called(arm)} {arm['return']:,.4g}" for arm in told["arms"])
+    returns = ", ".join(f"{_called(one)} {one['return']:,.4g}" for one in told["variants"])
     return (
-        f"{'; '.join(map(_who, told['arms']))}. Both are {seed}, and start alike. "
+        f"{'; '.join(map(_who, told['variants']))}. Both are {seed}, and start alike. "
         if others
         else f"Dense, {seed}. "
     ) + f"Final evaluation of this seed: {returns}; the films show one episode."
 
 
-def _called(arm: Mapping[str, Any]) -> str:
-    return "dense" if arm["arm"] == "0" else str(arm["arm"])
+def _called(shown: Mapping[str, Any]) -> str:
+    return "dense" if shown["verdict"] == "" else str(shown["variant"])
 
 
-def _who(arm: Mapping[str, Any]) -> str:
-    if arm["arm"] == "0":
+def _who(shown: Mapping[str, Any]) -> str:
+    if shown["verdict"] == "":
         return "Left: dense"
-    if arm["sparsity"] == 0:
-        return f"right: {arm['arm']}, not pruned ({arm['verdict']})"
-    verdict = _VERDICTS.get(arm["verdict"], arm["verdict"])
-    return f"right: {arm['arm']}, {level(arm['sparsity'])} sparse, {verdict}"
+    if shown["sparsity"] == 0:
+        return f"right: {shown['variant']}, not pruned ({shown['verdict']})"
+    verdict = _VERDICTS.get(shown["verdict"], shown["verdict"])
+    return f"right: {shown['variant']}, {level(shown['sparsity'])} sparse, {verdict}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sparse_rl.report.run_directory import Run
-from sparse_rl.report.statistics import Margin, default_margin, final_table
+from sparse_rl.runs.layout import FINAL
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import Margin, default_margin, final_table
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Findings:
     """A run with its statistics.
 
     Attributes:
-        run: the run directory as read.
-        table: `statistics.final_table`; None while the run has no final evaluation.
+        run: the run directory.
+        table: `summary.final_table`; None while the run has no final evaluation.
         margin: what counts as no loss; None without a table.
     """
 
@@ -27,7 +28,7 @@ class Findings:
 
 def analyse(run: Run, margin: float | None = None) -> Findings:
     """The findings of a run; `margin` (units of return) replaces the default one."""
-    if not (run.metrics["phase"] == "final").any():
+    if not (run.metrics["phase"] == FINAL).any():
         return Findings(run, None, None)
     chosen = default_margin(run.metrics) if margin is None else Margin(margin, "as asked for")
     return Findings(run, final_table(run.metrics, chosen.value), chosen)

@@ -1,4 +1,4 @@
-"""Layers of a policy as stored in policies/<arm>.safetensors: their order and their masks."""
+"""Layers of a policy as stored in policies/VARIANT.safetensors: their order and their masks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sparse_rl.report.run_directory import Run, read_policy
+from sparse_rl.runs.run import Run
 
 _FROM_INPUT_TO_OUTPUT = ("convolution", "stack", "hidden", "mean", "log_std", "head")
 
@@ -23,12 +23,14 @@ def in_order(names: list[str]) -> list[str]:
     return sorted(names, key=key)
 
 
-def masks(run: Run, arm: str) -> dict[str, Bool[np.ndarray, "seeds ..."]]:
-    """Masks of an arm's kernels by layer, from input to output; empty without a stored policy."""
+def masks(run: Run, variant: str) -> dict[str, Bool[np.ndarray, "seeds ..."]]:
+    """Masks of a variant's kernels by layer, from input to output; empty without its policies."""
+    if not run.has_policies(variant):
+        return {}
     stored = {
-        name.removeprefix("masks/").removesuffix("/kernel"): array.astype(bool)
-        for name, array in read_policy(run, arm).items()
-        if name.startswith("masks/") and name.endswith("/kernel")
+        name.removesuffix("/kernel"): mask
+        for name, mask in run.policies(variant).masks.items()
+        if name.endswith("/kernel")
     }
     return {name: stored[name] for name in in_order(list(stored))}
 

@@ -23,24 +23,33 @@ from sparse_rl.report.figures import (
 )
 from sparse_rl.report.figures.appearance import inline_svg, write_figure
 from sparse_rl.report.films import exported_films, own_film
-from sparse_rl.report.findings import Findings
-from sparse_rl.report.phases import setting
+from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.provenance import provenance
-from sparse_rl.report.run_directory import Run
 from sparse_rl.report.sentences import Sentence, criterion, no_loss, without_loss
-from sparse_rl.report.table import HEADINGS, LEFT, formatted
+from sparse_rl.runs import layout
+from sparse_rl.runs.event_files import write_event_files
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.settings import setting
+from sparse_rl.summary.kinds import kind_of
+from sparse_rl.summary.table import HEADINGS, LEFT, formatted
 
 LEADING: tuple[ModuleType, ...] = (panel, differences)
 FOLLOWING: tuple[ModuleType, ...] = (learning_curves, frontier, schedule, density, fan_out)
 TABLE_CAPTION = (
     "Return: interquartile mean over seeds with its 95 % bootstrap interval. Minus dense: mean "
-    "over seeds of the difference between the arm and dense of the same seed, with its 95 % "
-    "Student interval. P(better): that a seed of the arm beats a seed of dense. Weights: those "
+    "over seeds of the difference between the variant and dense of the same seed, with its 95 % "
+    "Student interval. P(better): that a seed of the variant beats a seed of dense. Weights: those "
     "that survive."
 )
 
 
-def write_report(findings: Sequence[Findings], directory: str | Path, title: str = "") -> Path:
+def write_report(run: Run) -> Path:
+    """Write a run's page into RUN/report, and its event files whole; returns the page's path."""
+    write_event_files(run.metrics, run.path / layout.EVENTS)
+    return write_page([analyse(run)], run.path / layout.REPORT)
+
+
+def write_page(findings: Sequence[Findings], directory: str | Path, title: str = "") -> Path:
     """Write index.html and figures/<run>/<figure>.png|svg; returns the page's path.
 
     Every file is written under a temporary name first and then renamed; the page comes last.
@@ -81,7 +90,7 @@ def render(runs: Sequence[dict[str, Any]], title: str) -> str:
 
 def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> dict[str, Any]:
     run, table, margin = findings.run, findings.table, findings.margin
-    config = run.config
+    config = run.settings
     view: dict[str, Any] = {
         "name": name,
         "anchor": identifier,
@@ -104,10 +113,10 @@ def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> 
     if table is None or margin is None:
         return view
     cells = formatted(table)
-    kinds = list(table["quantization"])
+    kinds = [kind_of(row) for row in table.to_dict("records")]
     first = [index > 0 and kinds[index] != kinds[index - 1] for index in range(len(kinds))]
     view["rows"] = [{"cells": row, "first": new} for row, new in zip(cells, first, strict=True)]
-    view["dense"] = next((row["return"] for row in cells if row["arm"] == "0"), "-")
+    view["dense"] = next((row["return"] for row in cells if row["verdict"] == "(dense)"), "-")
     view["without_loss"] = without_loss(table)
     view["sentences"] = no_loss(table)
     view["criterion"] = criterion(margin)
@@ -140,7 +149,7 @@ def _figures(
 
 
 def _description(run: Run) -> str:
-    config = run.config
+    config = run.settings
     agent = str(config.get("agent", {}).get("name", "")).upper()
     network = config.get("network", {})
     hidden = "-".join(str(size) for size in network.get("hidden", ()))

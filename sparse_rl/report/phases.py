@@ -1,13 +1,18 @@
-"""When a run's phases begin and end, and which sparsity its config asks for at each step."""
+"""When a run's phases begin and end, by the names readers know them by, and what they ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+
+from sparse_rl.runs.record import Record
+from sparse_rl.sparsity.cubic import cubic_share
+
+NAMES = {"prefill": "dense", "finetune": "fine-tune", "quantize": "int8"}
+"""What a phase is called on a page, where that is not its own name."""
 
 
 class Phase(NamedTuple):
@@ -18,38 +23,31 @@ class Phase(NamedTuple):
     end: int
 
 
-def phases(config: Mapping[str, Any]) -> list[Phase]:
-    """Dense, pruning, fine-tuning and, where there are int8 arms, quantisation-aware training.
+def phases(record: Record) -> list[Phase]:
+    """Dense, pruning, fine-tuning and, where there are int8 variants, training in int8.
 
-    Raises:
-        ValueError: the config lacks a key; one line that names it.
+    Phases of several groups of levels, or of several int8 modes, that share their steps are one.
     """
-    steps = int(setting(config, "training.steps"))
-    begin = round(steps * float(setting(config, "sparsity.begin")))
-    end = round(steps * float(setting(config, "sparsity.end")))
-    found = [Phase("dense", 0, begin), Phase("prune", begin, end), Phase("fine-tune", end, steps)]
-    if setting(config, "quantization.modes"):
-        fraction = float(setting(config, "quantization.fraction"))
-        found.append(Phase("int8", steps, steps + round(steps * fraction)))
-    return [phase for phase in found if phase.end > phase.begin]
+    spans: dict[str, Phase] = {}
+    for span in record.phases:
+        name = NAMES.get(span.name, span.name)
+        known = spans.get(name, Phase(name, span.begin, span.end))
+        spans[name] = Phase(name, min(known.begin, span.begin), max(known.end, span.end))
+    return sorted(spans.values(), key=lambda phase: phase.begin)
 
 
-def asked_sparsity(
-    config: Mapping[str, Any], level: float, steps: ArrayLike
+def target_sparsity(
+    record: Record, method: str, level: float, steps: ArrayLike
 ) -> Float[np.ndarray, " steps"]:
-    """Cubic schedule of Zhu and Gupta 2017: s_t = s_f (1 - (1 - (t - t_s)/(t_e - t_s))^3)."""
-    total = float(setting(config, "training.steps"))
-    begin = total * float(setting(config, "sparsity.begin"))
-    end = total * float(setting(config, "sparsity.end"))
-    progress = np.clip((np.asarray(steps, float) - begin) / (end - begin), 0, 1)
-    return level * (1 - (1 - progress) ** 3)
+    """What a method asks for at each step: gradual pruning a cubic rise in its phase, others all.
 
-
-def setting(config: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key of the config. Raises a ValueError that names a missing key."""
-    value: Any = config
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise ValueError(f"config.yaml: {key} is missing")
-        value = value[part]
-    return value
+    Zhu and Gupta 2017: s_t = s_f (1 - (1 - (t - t_s)/(t_e - t_s))^3).
+    """
+    prune = [span for span in record.phases if span.name == "prune"]
+    steps = np.asarray(steps, float)
+    if not prune:
+        return np.full(steps.shape, level)
+    begin, end = min(span.begin for span in prune), max(span.end for span in prune)
+    if method != "gradual":
+        return np.where(steps >= begin, level, 0.0)
+    return np.asarray(level * cubic_share(np.clip((steps - begin) / (end - begin), 0, 1)))

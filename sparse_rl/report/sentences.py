@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sparse_rl.report.statistics import (
+from sparse_rl.summary.final_table import (
     NO_DENSE,
     NOT_WORSE,
     TOO_FEW_SEEDS,
@@ -17,16 +17,7 @@ from sparse_rl.report.statistics import (
     Margin,
     highest_not_worse,
 )
-
-ALONE = {
-    "int8": "Not pruned, int8 weights and activations",
-    "int8w": "Not pruned, int8 weights",
-}
-KINDS = {
-    "float32": "Pruned",
-    "int8": "Pruned with int8 weights and activations",
-    "int8w": "Pruned with int8 weights",
-}
+from sparse_rl.summary.kinds import Kind, by_kind
 
 
 def criterion(margin: Margin) -> str:
@@ -34,7 +25,7 @@ def criterion(margin: Margin) -> str:
     if not math.isfinite(margin.value):
         return ""
     return (
-        f'An arm is called "not worse" than dense if the 95 % interval of its paired '
+        f'A variant is called "not worse" than dense if the 95 % interval of its paired '
         f"difference lies wholly above -{margin.value:,.4g} ({margin.origin})."
     )
 
@@ -52,25 +43,23 @@ class Sentence(NamedTuple):
 def no_loss(table: pd.DataFrame) -> list[Sentence]:
     """How far each kind of compression in the table goes without loss: one sentence each."""
     sentences = []
-    for quantization, kind in KINDS.items():
-        own = table[table["quantization"] == quantization]
-        alone = own[(own["asked_sparsity"] == 0) & (own["arm"] != "0")]
-        for row in alone.to_dict("records"):
-            sentences.append(_one_arm(ALONE[quantization], row))
-        rows = own[own["asked_sparsity"] > 0]
+    for kind, own in by_kind(table):
+        alone = own[own["target_sparsity"] == 0]
+        for row in [] if kind.is_dense else alone.to_dict("records"):
+            sentences.append(_one_variant(kind.heading_alone, row))
+        rows = own[own["target_sparsity"] > 0]
         if not rows.empty:
-            sentences.append(_levels_of(kind, rows, highest_not_worse(table, quantization)))
+            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows)))
     return sentences
 
 
 def without_loss(table: pd.DataFrame) -> str:
     """The same in a few words: "95 %, 90 % (int8)"; "-" where nothing is shown."""
     parts = []
-    for quantization in KINDS:
-        best = highest_not_worse(table, quantization)
+    for kind, rows in by_kind(table):
+        best = highest_not_worse(rows)
         if best is not None:
-            kind = "" if quantization == "float32" else f" ({quantization})"
-            parts.append(level(best["asked_sparsity"]) + kind)
+            parts.append(level(best["target_sparsity"]) + _in_brackets(kind))
     return ", ".join(parts) or "-"
 
 
@@ -79,16 +68,24 @@ def level(sparsity: float) -> str:
     return f"{100 * sparsity:g} %"
 
 
+def _in_brackets(kind: Kind) -> str:
+    if kind == Kind():
+        return ""
+    return (
+        f" ({kind.arithmetic})" if kind == Kind(arithmetic=kind.arithmetic) else f" ({kind.label})"
+    )
+
+
 def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentence:
     """What is shown of the levels above 0 of one kind of compression."""
     if best is not None:
-        below = rows[rows["asked_sparsity"] < best["asked_sparsity"]]
+        below = rows[rows["target_sparsity"] < best["target_sparsity"]]
         gaps = below[below["verdict"] != NOT_WORSE]
         exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
-        claim = f"{kind}: not worse than dense up to {level(best['asked_sparsity'])} sparsity"
+        claim = f"{kind}: not worse than dense up to {level(best['target_sparsity'])} sparsity"
         return Sentence(claim + exceptions, f"there, {_difference(best.to_dict())}")
     if set(rows["verdict"]) == {NO_DENSE}:
-        return Sentence(f"{kind}: no dense arm to compare with", "sparsity.levels has no 0")
+        return Sentence(f"{kind}: no dense network to compare with", "sparsity.levels has no 0")
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     if set(rows["verdict"]) == {WORSE}:
@@ -98,15 +95,17 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentenc
         for verdict in (UNDECIDED, WORSE, TOO_FEW_SEEDS)
         if not (found := rows[rows["verdict"] == verdict]).empty
     ]
-    return Sentence(f"{kind}: no level is shown to be not worse than dense", ", ".join(parts))
+    return Sentence(
+        f"{kind}: at no level is it shown that nothing is lost against dense", ", ".join(parts)
+    )
 
 
-def _one_arm(kind: str, row: Mapping[Any, Any]) -> Sentence:
-    """What is shown of a single arm."""
+def _one_variant(kind: str, row: Mapping[Any, Any]) -> Sentence:
+    """What is shown of a single variant."""
     claims = {
         NOT_WORSE: f"{kind}: not worse than dense",
         WORSE: f"{kind}: worse than dense",
-        UNDECIDED: f"{kind}: not shown to be not worse than dense",
+        UNDECIDED: f"{kind}: whether return is lost against dense is undecided",
     }
     if row["verdict"] not in claims:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
@@ -123,4 +122,4 @@ def _difference(row: Mapping[Any, Any]) -> str:
 
 
 def _levels(rows: pd.DataFrame) -> str:
-    return ", ".join(level(sparsity) for sparsity in rows["asked_sparsity"])
+    return ", ".join(level(sparsity) for sparsity in rows["target_sparsity"])

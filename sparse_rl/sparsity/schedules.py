@@ -7,6 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from sparse_rl.sparsity.cubic import cubic_share
+
 
 class CubicSchedule(NamedTuple):
     """The gradual schedule of Zhu and Gupta (2017), equation 1, on the paper's grid of steps.
@@ -33,4 +35,4 @@ class CubicSchedule(NamedTuple):
     def share(self, clock: Int[Array, ""]) -> Float[Array, ""]:
         """s_t / s_f, from 0 at `begin` to exactly 1 at `end`; 0 before and 1 after."""
         progress = (clock - self.begin) / (self.end - self.begin)
-        return 1.0 - (1.0 - jnp.clip(progress, 0.0, 1.0)) ** 3
+        return cubic_share(jnp.clip(progress, 0.0, 1.0))

@@ -15,9 +15,9 @@ from rich.progress import Progress as Bars
 
 from sparse_rl.checkpoints.checkpoint import Saved
 from sparse_rl.config.experiment import Config
-from sparse_rl.report.table import terminal_table
+from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
-from sparse_rl.study.run import Run
+from sparse_rl.summary.table import terminal_table
 
 Metrics = dict[str, np.ndarray]
 
@@ -101,7 +101,7 @@ class Lines:
         phase = phases[index]
         self._done = sum(before.member_steps for before in phases[:index])
         self._done += (clock - phase.begin) * len(phase.members)
-        self.say(f"goes on in {phase.label} at step {clock:,}")
+        self.say(f"continues from step {clock:,}, in {phase.label}")
 
     def saved(self, saved: Saved) -> None:
         self.say(
@@ -109,7 +109,7 @@ class Lines:
         )
 
     def interrupted(self) -> None:
-        self.say("interrupted: a checkpoint follows; once more ends at once, without it")
+        self.say("interrupted: writing a checkpoint; interrupt again to stop at once, without it")
 
     def warn(self, text: str) -> None:
         self.say(f"warning: {text}")

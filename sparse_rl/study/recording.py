@@ -1,51 +1,36 @@
-"""What a run leaves on disk while it goes on: metrics, policies, versions; each written whole."""
+"""What training hands to its run directory: rows, policies, versions; and to who watches curves."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import fcntl
 import importlib.metadata
 import os
 import platform
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import Any, Self
 
 import jax
 import numpy as np
-import pandas as pd
-from safetensors.numpy import save
 
-from sparse_rl import whole_file
 from sparse_rl.checkpoints.tensor_file import Corrupt
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.machine import devices
-from sparse_rl.report.event_files import append_events, write_event_files
-from sparse_rl.report.run_directory import COLUMNS, EVENTS, arm_name, read_metrics
-from sparse_rl.report.wandb_runs import WandbRuns, require_package
+from sparse_rl.runs import layout
+from sparse_rl.runs.event_files import append_events, write_event_files
+from sparse_rl.runs.metrics import Row, read_metrics, table_of
+from sparse_rl.runs.record import Span
+from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.runs.wandb_runs import WandbRuns, require_package
+from sparse_rl.runs.writer import RunWriter
 from sparse_rl.sparsity.masks import Masks, Params
-from sparse_rl.study.phases import Member
+from sparse_rl.study.phases import Member, Phase
 
-_HEADER = ",".join(COLUMNS) + "\n"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "aqtp", "gymnax", "brax", "mujoco", "numpy")
-
-
-class Row(NamedTuple):
-    """One line of metrics.csv."""
-
-    step: int
-    phase: str
-    seed: int
-    sparsity: float
-    quantization: str
-    metric: str
-    value: float
 
 
 def rows_of(
@@ -54,13 +39,12 @@ def rows_of(
     """One row per member and metric; values that are not there (nan) are left out."""
     return [
         Row(
-            step,
-            phase,
-            member.seed,
-            member.variant.sparsity,
-            member.variant.arithmetic,
-            name,
-            float(values[i]),
+            step=step,
+            phase=phase,
+            seed=member.seed,
+            variant=member.variant.name,
+            metric=name,
+            value=float(values[i]),
         )
         for name, values in metrics.items()
         for i, member in enumerate(members)
@@ -69,15 +53,16 @@ def rows_of(
 
 
 class Recorder:
-    """Owns one run directory while it is being written.
+    """Records one run: its directory, its event files and, where asked for, W&B's runs.
 
-    Of several processes only the first writes; the others' recorders do nothing.
+    Of several processes only the first writes; the others' recorders do nothing. What cannot be
+    written is a `ConfigError` of one line.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writes = devices.is_first()
-        self._lock: IO[str] | None = None
+        self._writer = RunWriter(path)
         self._wandb: WandbRuns | None = None
 
     def __enter__(self) -> Self:
@@ -88,75 +73,58 @@ class Recorder:
         if self._wandb is not None:
             self._wandb.close()
             self._wandb = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._writer.close()
 
-    def create(self, config: Config, command: str) -> None:
+    def create(self, config: Config, command: str, phases: Sequence[Phase]) -> None:
         """The directory with its configuration; refuses one that holds another run."""
         if not self._writes:
             return
         if config.log.wandb:
             require_package()
         with self._naming_errors():
-            self.path.mkdir(parents=True, exist_ok=True)
-            if (self.path / "metrics.csv").exists():
-                raise ConfigError(
-                    f"out: {self.path} already holds a run; allowed: a new directory, or "
-                    f"--resume {self.path}"
-                )
-            self._take()
-            self._start_wandb(config)
-            self.write_text("config.yaml", to_yaml(config))
-            self.write_text("versions.txt", versions(config, command))
-            self.write_text("metrics.csv", _HEADER)
+            variants = {m.variant.name: m.variant for phase in phases for m in phase.members}
+            spans = [Span(p.name, p.begin, p.end, len(p.members)) for p in phases]
+            self._writer.claim()
+            self._start_wandb(config, variants)  # so that a refusal leaves no run behind
+            self._writer.begin(to_yaml(config), versions(config, command), spans, variants.values())
 
     def reopen(self, config: Config, command: str) -> None:
-        """Takes the directory of an interrupted run, and notes with what it goes on."""
+        """Takes the directory of an interrupted run, and notes the command that continues it."""
         if not self._writes:
             return
         if config.log.wandb:
             require_package()
         with self._naming_errors():
-            self._take()
-            self._start_wandb(config)
-            file = self.path / "versions.txt"
-            before = file.read_text() if file.exists() else ""
-            self.write_text("versions.txt", f"{before}resumed: {command}\n")
+            self._writer.reopen(f"resumed: {command}")
+            self._start_wandb(config, self._writer.variants)
 
     @property
     def is_finished(self) -> bool:
         """Whether the run has reached its end: the summary is written last."""
-        return (self.path / "summary.md").exists()
+        return (self.path / layout.SUMMARY).exists()
 
     def metrics_bytes(self) -> int:
         """The length of metrics.csv, all of it on the disk."""
         if not self._writes:
             return 0
-        with self._naming_errors(), (self.path / "metrics.csv").open("r+b") as file:
-            os.fsync(file.fileno())
-            return file.seek(0, os.SEEK_END)
+        with self._naming_errors():
+            return self._writer.metrics_bytes()
 
     def cut_back(self, length: int | None) -> None:
         """Shortens metrics.csv, and event files, to a checkpoint's length; None: to the header.
 
         Raises `Corrupt` where it is shorter than that.
         """
-        file = self.path / "metrics.csv"
+        file = self.path / layout.METRICS
         found = file.stat().st_size if file.exists() else 0
         if length is not None and found < length:
             raise Corrupt(f"{file}: {found} bytes, fewer than the {length} at the checkpoint")
         if not self._writes:
             return
         with self._naming_errors():
-            if length is None:
-                self.write_text("metrics.csv", _HEADER)
-            else:
-                os.truncate(file, length)
-            # Event files may end within a record that nobody could read past.
-            shutil.rmtree(self.path / EVENTS, ignore_errors=True)
-            metrics = read_metrics(file)
-            write_event_files(metrics, self.path / EVENTS)
+            self._writer.shorten_metrics(length)
+            metrics = read_metrics(file, self._writer.variants)
+            write_event_files(metrics, self.path / layout.EVENTS)
             if self._wandb is not None:
                 self._wandb.append(metrics)
 
@@ -164,11 +132,10 @@ class Recorder:
         """Adds rows to metrics.csv, to the event files and, where asked for, to W&B's runs."""
         if not self._writes:
             return
+        metrics = table_of(rows)
         with self._naming_errors():
-            with (self.path / "metrics.csv").open("a", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-            metrics = pd.DataFrame(rows, columns=COLUMNS)
-            append_events(metrics, self.path / EVENTS)
+            self._writer.append(rows)
+            append_events(metrics, self.path / layout.EVENTS)
         if self._wandb is not None:
             self._wandb.append(metrics)
 
@@ -177,50 +144,41 @@ class Recorder:
         if not self._writes:
             return
         with self._naming_errors():
-            whole_file.write_text(self.path / name, text)
+            self._writer.write_text(name, text)
 
-    def save_policies(self, arm: str, params: Params, masks: Masks) -> None:
-        """policies/<arm>.safetensors: parameters and masks, stacked over seeds."""
+    def save_policies(self, variant: str, params: Params, masks: Masks) -> None:
+        """The policies of a variant: parameters and masks, stacked over seeds."""
         if not self._writes:
             return
-        folder = self.path / "policies"
-        arrays = {name: np.asarray(leaf) for name, leaf in _named(params)}
-        arrays |= {
-            name.replace("params/", "masks/", 1): np.asarray(leaf) for name, leaf in _named(masks)
-        }
         with self._naming_errors():
-            folder.mkdir(exist_ok=True)
-            # Made in memory: the library's own writer raises errors that name no file.
-            content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-            whole_file.write_bytes(folder / f"{arm}.safetensors", content)
+            self._writer.save_policies(variant, _named(params), _named(masks))
 
-    def _start_wandb(self, config: Config) -> None:
+    def _start_wandb(self, config: Config, variants: Mapping[str, Variant]) -> None:
         if config.log.wandb:
-            self._wandb = WandbRuns(self.path, config.log.project, dataclasses.asdict(config))
-            self._wandb.start(arm_name(0.0, "float32"), config.first_seed)
-
-    def _take(self) -> None:
-        """Only one process may write here; the system forgets the lock when it ends, however."""
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"out: another process is writing {self.path}; allowed: one"
-            ) from None
+            settings = dataclasses.asdict(config)
+            self._wandb = WandbRuns(self.path, config.log.project, settings, variants)
+            self._wandb.start(DENSE.name, config.first_seed)
 
     @contextmanager
     def _naming_errors(self) -> Iterator[None]:
         """What the system refuses, as one line that says where and why."""
         try:
             yield
+        except ConfigError:
+            raise
         except OSError as error:
             raise ConfigError(f"out: cannot write {self.path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"out: {error}") from None
 
 
-def _named(tree: Any) -> list[tuple[str, Any]]:
+def _named(tree: Any) -> dict[str, np.ndarray]:
+    """Arrays by their names, such as hidden_0/kernel, without what they are collected under."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [("/".join(str(entry.key) for entry in path), leaf) for path, leaf in flat]
+    return {
+        "/".join(str(entry.key) for entry in path).removeprefix("params/"): np.asarray(leaf)
+        for path, leaf in flat
+    }
 
 
 def versions(config: Config, command: str) -> str:

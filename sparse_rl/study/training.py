@@ -22,6 +22,7 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.machine import devices
 from sparse_rl.machine.interruption import Interrupted, Interruption, watch
 from sparse_rl.population import Population
+from sparse_rl.runs import layout
 from sparse_rl.study import evaluation, memory
 from sparse_rl.study.measurement import Metrics, measure, of_the_end, returns_of
 from sparse_rl.study.phases import Phase, parents
@@ -81,7 +82,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
             recorder.reopen(config, command_line())
             journey = resume(session)
         else:
-            recorder.create(config, command_line())
+            recorder.create(config, command_line(), study.phases)
             journey = begin(session)
         interval.restart(steps_done(study, journey))
         while True:
@@ -94,7 +95,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
             journey = enter_next(study, journey)
         run = Run(recorder.path)
         if devices.is_first():
-            recorder.write_text("summary.md", run.summary_text())
+            recorder.write_text(layout.SUMMARY, run.summary_text())
         checkpoints.clear()
         devices.agree(0)
     progress.finish(run)

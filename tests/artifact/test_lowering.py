@@ -8,7 +8,7 @@ import pytest
 
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.graph import ArgMax, Observation, Squash
-from sparse_rl.artifact.lowering import float32_bytes, lower, of_seed, read_policies
+from sparse_rl.artifact.lowering import float32_bytes, lower
 from sparse_rl.networks import GaussianActor, QNetwork
 from sparse_rl.quantization.aqt import dot_products
 from tests.example_networks import gaussian, q_values
@@ -94,30 +94,12 @@ def test_the_mean_head_alone_is_lowered():
     assert kernels == [(17, 256), (256, 256), (256, 6)]
 
 
-def test_policies_are_read_with_their_masks_one_seed_at_a_time(tmp_path):
-    from safetensors.numpy import save_file
-
-    kernel = np.arange(12, dtype=np.float32).reshape(2, 3, 2) + 1
-    mask = np.zeros((2, 3, 2), bool)
-    mask[1, 2, 0] = True
-    arrays = {
-        "params/mean/kernel": kernel,
-        "params/mean/bias": np.ones((2, 2), np.float32),
-        "masks/mean/kernel": mask,
-    }
-    save_file(arrays, tmp_path / "0.9.safetensors")
-    policies = read_policies(tmp_path / "0.9.safetensors")
-    assert np.array_equal(of_seed(policies, 1)["mean/kernel"], [[0, 0], [0, 0], [11, 0]])
-    assert not of_seed(policies, 0)["mean/kernel"].any()
-    assert float32_bytes(of_seed(policies, 0)) == 4 * (6 + 2)
+def test_the_size_of_a_trained_policy_counts_every_array():
+    arrays = {"mean/kernel": np.zeros((3, 2), np.float32), "mean/bias": np.ones(2, np.float32)}
+    assert float32_bytes(arrays) == 4 * (6 + 2)
 
 
-def test_errors_name_what_is_missing(tmp_path):
-    (tmp_path / "0.9.safetensors").write_bytes(b"\x00" * 40)
-    with pytest.raises(ValueError, match=r"0\.5\.safetensors: no such arm; there are 0\.9"):
-        read_policies(tmp_path / "0.5.safetensors")
-    with pytest.raises(ValueError, match="not a safetensors file"):
-        read_policies(tmp_path / "0.9.safetensors")
+def test_errors_name_what_is_missing():
     observation = Observation((3,))
     with pytest.raises(ValueError, match="mean/kernel is missing"):
         lower({}, "mlp", "int8", observation, Squash((-1.0,), (1.0,)))

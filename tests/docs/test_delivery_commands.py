@@ -8,14 +8,21 @@ import pytest
 from sparse_rl.artifact import cost
 from sparse_rl.config import program
 from sparse_rl.render import comparison
+from sparse_rl.runs.variant import DENSE, Variant
 from tests import run_by_hand
 from tests.docs.blocks import ROOT, blocks, commands
 from tests.programs import DELIVERY
 
 PAGES = ("README.md", "docs/commands/export.md", "docs/commands/evaluate.md")
-RETURNS = {
-    "0": (-9.0, -8.0), "0.9": (-9.0, -8.0), "0.9-int8": (-9.0, -8.0), "0.98-int8": (-9.0, -8.0),
-}  # fmt: skip
+RETURNS = dict.fromkeys(
+    [
+        DENSE,
+        Variant(sparsity=0.9),
+        Variant(sparsity=0.9, arithmetic="int8"),
+        Variant(sparsity=0.98, arithmetic="int8"),
+    ],
+    (-9.0, -8.0),
+)
 
 
 @pytest.fixture
@@ -37,8 +44,10 @@ def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert "gymnax/Pendulum-v1" in said, command
         else:
             assert Path(said.split()[-1]).name == "cost.json" and Path(said.split()[-1]).is_file()
-    assert {arm.name for arm in (here / "runs/x/artifacts").iterdir()} == set(RETURNS)
-    assert {arm.name for arm in (here / "actors").iterdir()} == {"0", "0.9-int8"}
+    assert {one.name for one in (here / "runs/x/artifacts").iterdir()} == {
+        variant.name for variant in RETURNS
+    }
+    assert {one.name for one in (here / "actors").iterdir()} == {"0", "0.9-int8"}
     assert (here / "actor" / "actor-integer.srl").is_file()
 
 
@@ -46,7 +55,7 @@ def test_the_film_of_a_run(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "MOST_FRAMES", 5)
-    run_by_hand.write(here / "runs" / "pendulum", {"0": (-9.0, -8.0), "0.9-int8": (-9.0, -8.0)})
+    run_by_hand.write(here / "runs" / "pendulum", RETURNS)
     (program,) = (
         block.text for block in blocks(ROOT / "docs/render.md") if block.language == "python"
     )

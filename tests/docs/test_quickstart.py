@@ -60,7 +60,7 @@ def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (program,) = (block.text for block in blocks(PAGE) if block.language == "python")
     names: dict[str, Any] = {}
     exec(compile(program, str(PAGE), "exec"), names)
-    assert list(names["run"].summary().arm) == [
+    assert list(names["run"].summary().variant) == [
         "0",
         "0.9",
         "0.98",

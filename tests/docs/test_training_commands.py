@@ -14,7 +14,8 @@ from sparse_rl.machine import compilation_cache
 from sparse_rl.render import __main__ as render
 from sparse_rl.render import comparison
 from sparse_rl.report import __main__ as report
-from sparse_rl.report.run_directory import read_metrics
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
 from tests import run_by_hand
 from tests.docs.blocks import PAGES, ROOT, Command, commands
 from tests.programs import DELIVERY, train
@@ -102,14 +103,17 @@ def test_trainings_and_what_is_done_with_their_runs(
 
 
 def final_members(run: Path) -> int:
-    """How many members the final table is about: seeds times arms."""
-    metrics = read_metrics(run / "metrics.csv")
+    """How many members the final table is about: seeds times variants."""
+    metrics = Run(run).metrics
     final = metrics[metrics.phase == "final"]
-    return int(final.groupby(["seed", "sparsity", "quantization"]).ngroups)
+    return int(final.groupby(["seed", "variant"]).ngroups)
 
 
 def test_films(here: Path) -> None:
-    run_by_hand.write(here / "runs" / "pendulum", {"0": (-9.0,), "0.9-int8": (-9.0,)})
+    run_by_hand.write(
+        here / "runs" / "pendulum",
+        {DENSE: (-9.0,), Variant(sparsity=0.9, arithmetic="int8"): (-9.0,)},
+    )
     program.call(export.main, ["runs/pendulum", "--arm", "all", "--format", "packed"])
     for arm, name in (("0", "dense.srl"), ("0.9-int8", "sparse.srl")):
         shutil.copy(f"runs/pendulum/artifacts/{arm}/actor.srl", name)

@@ -8,10 +8,14 @@ from PIL import Image
 
 from sparse_rl.render import comparison
 from sparse_rl.render.film import GAP
+from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.study.run import Run
 from tests import run_by_hand
 
-RETURNS = {"0": (-9.0, -5.0, -7.0), "0.9-int8": (-20.0, -11.0, -10.0)}
+RETURNS = {
+    DENSE: (-9.0, -5.0, -7.0),
+    Variant(sparsity=0.9, arithmetic="int8"): (-20.0, -11.0, -10.0),
+}
 MEDIAN = 1
 """The seed whose return is the median of 0.9-int8; dense has another."""
 
@@ -33,9 +37,9 @@ def test_the_median_seed_plays_in_both_arms(run: Run, monkeypatch: pytest.Monkey
     assert comparison.film(run) == f"film: {run.path / 'film.gif'}"
     told = json.loads((run.path / "film.json").read_text())
     assert (told["seed"], told["seeds"]) == (MEDIAN, 3)
-    assert [arm["arm"] for arm in told["arms"]] == ["0", "0.9-int8"]
-    assert [arm["return"] for arm in told["arms"]] == [-5.0, -11.0]
-    assert [arm["steps"] for arm in told["arms"]] == [6, 6]
+    assert [shown["variant"] for shown in told["variants"]] == ["0", "0.9-int8"]
+    assert [shown["return"] for shown in told["variants"]] == [-5.0, -11.0]
+    assert [shown["steps"] for shown in told["variants"]] == [6, 6]
     assert frames(run.path / "film.gif") == 7
     monkeypatch.setattr(comparison, "MOST_BYTES", 1)
     comparison.film(run)

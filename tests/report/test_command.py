@@ -2,8 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sparse_rl.report.run_directory import read_metrics
-from sparse_rl.report.statistics import final_table
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import final_table
 
 
 def report(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +17,7 @@ def test_prints_the_table_and_says_where_the_page_is(finished_run: Path, tmp_pat
     assert done.stdout.rstrip().endswith(str(tmp_path / "out" / "index.html"))
     assert (tmp_path / "out" / "index.html").is_file()
     row = next(line for line in done.stdout.splitlines() if line.startswith("0.98 "))
-    table = final_table(read_metrics(finished_run / "metrics.csv")).set_index("arm")
+    table = final_table(Run(finished_run).metrics).set_index("variant")
     assert f"{table.loc['0.98', 'return_iqm']:,.0f}" in row.split()
 
 
@@ -25,6 +25,6 @@ def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     done = report(str(tmp_path / "nowhere"))
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        f"error: {tmp_path / 'nowhere'}: not a directory; give a run directory with metrics.csv"
+        f"error: {tmp_path / 'nowhere'}: not a directory; needed is a run directory"
     )
     assert done.stdout == ""

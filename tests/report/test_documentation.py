@@ -24,7 +24,7 @@ def runs(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_there_are_commands() -> None:
-    assert len(COMMANDS) >= 3 and "write_report" in PROGRAM
+    assert len(COMMANDS) >= 3 and "write_page" in PROGRAM
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,14 +21,17 @@ from sparse_rl.report.figures import (
 from sparse_rl.report.figures.appearance import figure_bytes, inline_svg
 from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.published import published_returns
-from sparse_rl.report.run_directory import COLUMNS, read_run
+from sparse_rl.runs.metrics import Row, joined, table_of
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.summary.kinds import Kind
 
 MakeRun = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
 def findings(finished_run: Path) -> Findings:
-    return analyse(read_run(finished_run))
+    return analyse(Run(finished_run))
 
 
 def axes_of(figure: Figure | None) -> Axes:
@@ -48,9 +50,9 @@ def test_panel_draws_the_table_at_compression_factors(findings: Findings) -> Non
     axes = axes_of(panel.draw(findings))
     points = line(axes, "pruned + int8")
     np.testing.assert_allclose(points[:, 0], [1, 2, 5, 10, 20, 50, 100])
-    rows = findings.table[findings.table["quantization"] == "int8"]
+    rows = findings.table[findings.table["arithmetic"] == "int8"]
     np.testing.assert_allclose(points[:, 1], rows["return_iqm"])
-    dense = findings.table.set_index("arm").loc["0", "return_iqm"]
+    dense = findings.table.set_index("variant").loc["0", "return_iqm"]
     np.testing.assert_allclose(line(axes, "dense")[:, 1], dense)
 
 
@@ -59,14 +61,14 @@ def test_panel_marks_the_published_numbers_of_this_task_alone(
 ) -> None:
     points = line(axes_of(panel.draw(findings)), "published, pruned")
     np.testing.assert_allclose(points[:, 1], [2646, 2913, 2526, 2834, 2965, 3017, 2985])
-    other = analyse(read_run(make_run(environment="brax/hopper?backend=spring")))
+    other = analyse(Run(make_run(environment="brax/hopper?backend=spring")))
     labels = {str(one.get_label()) for one in axes_of(panel.draw(other)).lines}
     assert not any("published" in label for label in labels)
     assert "published" not in panel.caption(other)
 
 
 def test_panel_says_when_its_budget_is_not_the_published_one(findings: Findings) -> None:
-    steps = findings.run.config["training"]["steps"]
+    steps = findings.run.settings["training"]["steps"]
     assert steps != 1_000_000
     assert f"(1,000,000 steps, 10 seeds), before and after int8; this run has {steps:,} steps." in (
         panel.caption(findings)
@@ -93,14 +95,14 @@ def test_differences_fill_the_marks_of_arms_that_are_not_worse(findings: Finding
 
 
 def test_differences_need_intervals(make_run: MakeRun) -> None:
-    assert differences.draw(analyse(read_run(make_run(seeds=2)))) is None
+    assert differences.draw(analyse(Run(make_run(seeds=2)))) is None
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_panel_shows_the_seeds_themselves_where_they_are_too_few(
     make_run: MakeRun, seeds: int
 ) -> None:
-    axes = axes_of(panel.draw(analyse(read_run(make_run(seeds=seeds, levels=(0.0, 0.9))))))
+    axes = axes_of(panel.draw(analyse(Run(make_run(seeds=seeds, levels=(0.0, 0.9))))))
     clouds = [one for one in axes.lines if one.get_marker() == "."]
     assert [len(one.get_xdata()) for one in clouds] == 4 * [seeds]
 
@@ -111,36 +113,38 @@ def test_learning_curves_have_a_plot_for_each_pruned_level(findings: Findings) -
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
     assert titles == ["50 %", "80 %", "90 %", "95 %", "98 %", "99 %"]
     pruned = line(figure.axes[0], "pruned")
-    assert pruned[0, 0] == 20_000, "begins where the arms fork"
+    assert pruned[0, 0] == 20_000, "begins where the variants fork"
     assert line(figure.axes[0], "pruned + int8")[-1, 0] == 120_000
 
 
 def test_a_member_that_failed_does_not_shorten_the_curves_of_the_others(
     make_run: MakeRun,
 ) -> None:
-    metrics = read_run(make_run(seeds=4, levels=(0.0, 0.9))).metrics
+    metrics = Run(make_run(seeds=4, levels=(0.0, 0.9))).metrics
     failed = (metrics["seed"] == 2) & (metrics["sparsity"] == 0.9) & (metrics["step"] > 50_000)
-    curve = learning_curves.evaluation_curves(metrics[~failed])[0.9, "float32"]
+    curve = learning_curves.evaluation_curves(metrics[~failed])[0.9, Kind()]
     assert list(curve.columns) == [0, 1, 3]
     assert curve.index[-1] == 100_000
 
 
 def test_an_int8_curve_of_one_evaluation_is_seen_from_where_it_forked() -> None:
     rows = [
-        (step, phase, seed, level, kind, "return", value + seed)
+        Row(step, phase, seed, variant, "return", value + seed)
         for seed in (0, 1, 2)
-        for step, phase, level, kind, value in (
-            (10, "dense", 0.0, "float32", 1.0),
-            (20, "finetune", 0.0, "float32", 2.0),
-            (20, "finetune", 0.9, "float32", 3.0),
-            (30, "quantize", 0.9, "int8", 4.0),
+        for step, phase, variant, value in (
+            (10, "dense", "0", 1.0),
+            (20, "finetune", "0", 2.0),
+            (20, "finetune", "0.9", 3.0),
+            (30, "quantize", "0.9-int8", 4.0),
         )
     ]
-    curves = learning_curves.evaluation_curves(pd.DataFrame(rows, columns=list(COLUMNS)))
-    joined = learning_curves._joined(curves, fork=10)
-    assert joined[0.9, "float32"][0].to_dict() == {10: 1.0, 20: 3.0}
-    assert joined[0.9, "int8"][1].to_dict() == {20: 4.0, 30: 5.0}
-    assert joined[0.0, "float32"][2].to_dict() == {10: 3.0, 20: 4.0}
+    int8 = Variant(sparsity=0.9, arithmetic="int8")
+    variants = {one.name: one for one in (DENSE, Variant(sparsity=0.9), int8)}
+    curves = learning_curves.evaluation_curves(joined(table_of(rows), variants))
+    whole = learning_curves._joined(curves, fork=10)
+    assert whole[0.9, Kind()][0].to_dict() == {10: 1.0, 20: 3.0}
+    assert whole[0.9, Kind(arithmetic="int8")][1].to_dict() == {20: 4.0, 30: 5.0}
+    assert whole[0.0, Kind()][2].to_dict() == {10: 3.0, 20: 4.0}
 
 
 def test_schedule_draws_what_was_asked_and_achieved(findings: Findings) -> None:
@@ -169,7 +173,7 @@ def test_frontier_needs_costs(findings: Findings, make_run: MakeRun) -> None:
     figure = frontier.draw(findings)
     assert figure is not None and len(figure.axes) == 3
     assert line(figure.axes[0], "pruned")[0, 0] == 300 + 5 * 4992
-    assert frontier.draw(analyse(read_run(make_run(with_costs=False)))) is None
+    assert frontier.draw(analyse(Run(make_run(with_costs=False)))) is None
 
 
 def test_the_same_figure_gives_the_same_bytes(findings: Findings) -> None:
@@ -177,7 +181,7 @@ def test_the_same_figure_gives_the_same_bytes(findings: Findings) -> None:
     assert first == second
 
 
-def test_inline_figures_take_their_colours_from_the_page(findings: Findings) -> None:
+def test_inline_figures_take_their_colors_from_the_page(findings: Findings) -> None:
     figure = panel.draw(findings)
     assert figure is not None
     element = inline_svg(figure, "run-panel", 'say "what" to see')

@@ -11,26 +11,31 @@ import pytest
 from PIL import Image
 
 from sparse_rl.report import page
-from sparse_rl.report.films import ABOUT, FILM, beside_dense, median_seed, own_film
+from sparse_rl.report.films import beside_dense, median_seed, own_film
 from sparse_rl.report.findings import analyse
-from sparse_rl.report.page import write_report
-from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.page import write_page
+from sparse_rl.runs.layout import ABOUT_FILM, FILM
+from sparse_rl.runs.metrics import Row, joined, table_of
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
 
 MakeRun = Callable[..., Path]
 TOLD = {
     "seed": 3,
     "seeds": 8,
-    "arms": [
-        {"arm": "0", "sparsity": 0.0, "verdict": "", "return": 2600.0},
-        {"arm": "0.95-int8", "sparsity": 0.95, "verdict": "not worse", "return": 2543.21},
+    "variants": [
+        {"variant": "0", "sparsity": 0.0, "verdict": "", "return": 2600.0},
+        {"variant": "0.95-int8", "sparsity": 0.95, "verdict": "not worse", "return": 2543.21},
     ],
 }
 
 
 def table(*rows: tuple[str, float, str, str]) -> pd.DataFrame:
-    columns = ["arm", "asked_sparsity", "quantization", "verdict"]
+    columns = ["variant", "target_sparsity", "arithmetic", "verdict"]
     dense = ("0", 0.0, "float32", "")
-    return pd.DataFrame([dense, *rows], columns=columns).assign(seeds=3)
+    return pd.DataFrame([dense, *rows], columns=columns).assign(
+        seeds=3, method="gradual", critic_sparsity=0.0, settings=""
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,11 +50,11 @@ def table(*rows: tuple[str, float, str, str]) -> pd.DataFrame:
         ((("0-int8", 0.0, "int8", "not worse"),), "0-int8"),
     ],
 )  # fmt: skip
-def test_the_sparsest_arm_without_loss_stands_beside_dense(
+def test_the_sparsest_variant_without_loss_stands_beside_dense(
     rows: tuple[tuple[str, float, str, str], ...], chosen: str
 ) -> None:
     found = beside_dense(table(*rows))
-    assert found is not None and found["arm"] == chosen
+    assert found is not None and found["variant"] == chosen
 
 
 def test_dense_alone_and_arms_whose_members_all_failed() -> None:
@@ -62,16 +67,16 @@ def test_dense_alone_and_arms_whose_members_all_failed() -> None:
 def test_the_seed_is_the_median_of_the_compressed_arm(seeds: int, place: int) -> None:
     returns = np.random.default_rng(seeds).permutation(seeds).astype(float)
     rows = [
-        (100, "final", seed, sparsity, "float32", "return", value)
+        Row(100, "final", seed, variant, "return", value)
         for seed in range(seeds)
-        for sparsity, value in ((0.0, -returns[seed]), (0.9, returns[seed]))
+        for variant, value in (("0", -returns[seed]), ("0.9", returns[seed]))
     ]
-    columns = ["step", "phase", "seed", "sparsity", "quantization", "metric", "value"]
-    metrics = pd.DataFrame(rows, columns=columns)
+    variants = {"0": DENSE, "0.9": Variant(sparsity=0.9)}
+    metrics = joined(table_of(rows), variants)
     assert returns[median_seed(metrics, ["0", "0.9"])] == place
-    metrics.loc[len(metrics)] = [100, "final", 0, 0.0, "float32", "failed", 1.0]
+    metrics = joined(table_of([*rows, Row(100, "final", 0, "0", "failed", 1.0)]), variants)
     if seeds == 1:
-        with pytest.raises(ValueError, match=r"no seed is sound in all of the arms 0, 0\.9"):
+        with pytest.raises(ValueError, match=r"no seed is sound in all of the variants 0, 0\.9"):
             median_seed(metrics, ["0", "0.9"])
     else:
         assert median_seed(metrics, ["0", "0.9"]) != 0
@@ -99,15 +104,15 @@ def test_the_page_shows_the_runs_own_film_and_its_last_frame_to_those_who_want_n
     run = make_run()
     frames = [Image.new("RGB", (40, 30), (shade, 0, 0)) for shade in (10, 250)]
     frames[0].save(run / FILM, save_all=True, append_images=frames[1:], duration=100)
-    (run / ABOUT).write_text(json.dumps(TOLD))
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    (run / ABOUT_FILM).write_text(json.dumps(TOLD))
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
     still = re.search(r'media="\(prefers-reduced-motion: reduce\)" srcset="([^"]+)"', text)
     moving = re.search(r'<img src="(data:image/gif[^"]+)"', text)
     assert still and moving
     assert colours(still[1])[0] > 200 and colours(moving[1])[0] < 50
     caption = re.search(r"<figcaption>(Left: dense.*?)</figcaption>", text)
     assert caption and caption[1] == (
-        "Left: dense; right: 0.95-int8, 95 % sparse, the sparsest arm that is not worse than "
+        "Left: dense; right: 0.95-int8, 95 % sparse, the sparsest variant that is not worse than "
         "dense. Both are seed 3, the median of 8 seeds by the return of 0.95-int8, and start "
         "alike. Final evaluation of this seed: dense 2,600, 0.95-int8 2,543; the films show one "
         "episode."
@@ -117,11 +122,11 @@ def test_the_page_shows_the_runs_own_film_and_its_last_frame_to_those_who_want_n
 @pytest.mark.usefixtures("without_figures")
 def test_the_page_says_why_there_is_no_film(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    (run / ABOUT).write_text(json.dumps({"reason": "atari: <there> is no drawing of it"}))
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    (run / ABOUT_FILM).write_text(json.dumps({"reason": "atari: <there> is no drawing of it"}))
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
     assert "No film: atari: &lt;there&gt; is no drawing of it." in text
-    (run / ABOUT).unlink()
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    (run / ABOUT_FILM).unlink()
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
     assert "See it move" not in text
 
 
@@ -129,6 +134,6 @@ def test_the_page_says_why_there_is_no_film(make_run: MakeRun, tmp_path: Path) -
 def test_a_damaged_description_is_named(make_run: MakeRun, text: str) -> None:
     run = make_run()
     Image.new("RGB", (40, 30)).save(run / FILM)
-    (run / ABOUT).write_text(text)
+    (run / ABOUT_FILM).write_text(text)
     with pytest.raises(ValueError, match=r"film\.json: damaged: "):
-        own_film(read_run(run))
+        own_film(Run(run))

@@ -4,9 +4,11 @@ import sys
 
 def test_the_report_needs_no_jax_and_nothing_of_training() -> None:
     program = (
-        "import sys, sparse_rl.report.__main__, sparse_rl.report.event_files\n"
+        "import sys, sparse_rl.report.__main__, sparse_rl.runs.event_files\n"
         "rooms = {m.split('.')[1] for m in sys.modules if m.startswith('sparse_rl.')}\n"
         "print(sorted(rooms), sorted({'jax', 'flax'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.strip() == "['report', 'whole_file'] []", done.stderr
+    assert done.stdout.strip() == (
+        "['config', 'report', 'runs', 'sparsity', 'summary', 'whole_file'] []"
+    ), done.stderr

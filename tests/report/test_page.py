@@ -15,9 +15,9 @@ from PIL import Image
 from scipy import stats
 
 from sparse_rl.report.findings import analyse
-from sparse_rl.report.page import write_report
-from sparse_rl.report.run_directory import read_run
+from sparse_rl.report.page import write_page
 from sparse_rl.report.sentences import no_loss
+from sparse_rl.runs.run import Run
 
 MakeRun = Callable[..., Path]
 FIGURES = {
@@ -27,19 +27,19 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def page_file(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report([analyse(read_run(finished_run))], tmp_path_factory.mktemp("report"))
+    return write_page([analyse(Run(finished_run))], tmp_path_factory.mktemp("report"))
 
 
-def final_returns(run: Path, sparsity: float, quantization: str) -> np.ndarray:
-    rows = pd.read_csv(run / "metrics.csv")
+def final_returns(run: Path, variant: str) -> np.ndarray:
+    rows = pd.read_csv(run / "metrics.csv", dtype={"variant": str})
     rows = rows[(rows.phase == "final") & (rows.metric == "return")]
-    rows = rows[(rows.sparsity == sparsity) & (rows.quantization == quantization)]
+    rows = rows[rows.variant == variant]
     return rows.sort_values("seed").value.to_numpy()
 
 
-def cell(page: str, arm: str, column: str) -> str:
-    row = re.search(rf'<tr[^>]*data-arm="{re.escape(arm)}">(.*?)</tr>', page, re.DOTALL)
-    assert row, f"no row for arm {arm}"
+def cell(page: str, variant: str, column: str) -> str:
+    row = re.search(rf'<tr[^>]*data-variant="{re.escape(variant)}">(.*?)</tr>', page, re.DOTALL)
+    assert row, f"no row for {variant}"
     found = re.search(rf'data-column="{column}"[^>]*>([^<]*)<', row[1])
     assert found, f"no column {column}"
     return unescape(found[1])
@@ -51,36 +51,34 @@ def number(text: str) -> float:
 
 def test_numbers_of_the_table(finished_run: Path, page_file: Path) -> None:
     run, page = finished_run, page_file.read_text()
-    dense = final_returns(run, 0, "float32")
-    for sparsity, quantization, arm in (
-        (0.5, "float32", "0.5"),
-        (0.98, "float32", "0.98"),
-        (0.95, "int8", "0.95-int8"),
-    ):
-        returns = final_returns(run, sparsity, quantization)
+    dense = final_returns(run, "0")
+    for sparsity, variant in ((0.5, "0.5"), (0.98, "0.98"), (0.95, "0.95-int8")):
+        returns = final_returns(run, variant)
         differences = returns - dense
         half_width = stats.t(7).ppf(0.975) * differences.std(ddof=1) / np.sqrt(8)
-        assert number(cell(page, arm, "return")) == pytest.approx(
+        assert number(cell(page, variant, "return")) == pytest.approx(
             np.sort(returns)[2:6].mean(), abs=0.5
         )
-        assert number(cell(page, arm, "difference")) == pytest.approx(differences.mean(), abs=0.5)
-        low, high = map(number, cell(page, arm, "difference_interval").split(" .. "))
+        assert number(cell(page, variant, "difference")) == pytest.approx(
+            differences.mean(), abs=0.5
+        )
+        low, high = map(number, cell(page, variant, "difference_interval").split(" .. "))
         assert low == pytest.approx(differences.mean() - half_width, abs=0.5)
         assert high == pytest.approx(differences.mean() + half_width, abs=0.5)
         wins = (returns[:, None] > dense[None, :]).mean()
-        assert number(cell(page, arm, "probability")) == pytest.approx(wins, abs=0.005)
-        assert number(cell(page, arm, "weights")) == 4992 - round(sparsity * 4992)
+        assert number(cell(page, variant, "probability")) == pytest.approx(wins, abs=0.005)
+        assert number(cell(page, variant, "weights")) == 4992 - round(sparsity * 4992)
 
 
 def test_the_claim_at_the_top_is_the_one_the_numbers_allow(
     finished_run: Path, page_file: Path
 ) -> None:
     run, page = finished_run, page_file.read_text()
-    dense = final_returns(run, 0, "float32")
+    dense = final_returns(run, "0")
     margin = 0.05 * (dense.mean() - 20.0)
     without_loss = []
     for level in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99):
-        differences = final_returns(run, level, "float32") - dense
+        differences = final_returns(run, f"{level:g}") - dense
         half_width = stats.t(7).ppf(0.975) * differences.std(ddof=1) / np.sqrt(8)
         if differences.mean() - half_width > -margin:
             without_loss.append(level)
@@ -91,7 +89,7 @@ def test_the_claim_at_the_top_is_the_one_the_numbers_allow(
 
 
 def test_a_margin_that_is_asked_for_changes_the_claim(finished_run: Path) -> None:
-    findings = analyse(read_run(finished_run), margin=2000.0)
+    findings = analyse(Run(finished_run), margin=2000.0)
     assert findings.table is not None
     claims = [sentence.claim for sentence in no_loss(findings.table)]
     assert claims[0] == "Pruned: not worse than dense up to 99 % sparsity"
@@ -116,8 +114,8 @@ def test_page_is_self_contained_and_figures_are_written_as_files(
 def test_references_within_the_page_are_unique_and_resolve(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    runs = [analyse(read_run(make_run(name))) for name in ("a/run", "b/run", "run.2", "2026-11")]
-    text = write_report(runs, tmp_path / "report").read_text()
+    runs = [analyse(Run(make_run(name))) for name in ("a/run", "b/run", "run.2", "2026-11")]
+    text = write_page(runs, tmp_path / "report").read_text()
     identifiers = re.findall(r'\bid="([^"]+)"', text)
     assert len(identifiers) == len(set(identifiers))
     referred = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
@@ -129,7 +127,7 @@ def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_pa
     run = make_run()
     rows = pd.read_csv(run / "metrics.csv")
     rows[(rows.phase != "final") & (rows.step <= 40_000)].to_csv(run / "metrics.csv", index=False)
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
     assert "The run is not finished" in text
     assert "not worse than dense" not in text
     assert 'id="hopper-learning_curves"' in text and 'id="hopper-panel"' not in text
@@ -137,8 +135,8 @@ def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_pa
 
 def test_run_without_a_dense_arm_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(levels=(0.5, 0.9), modes=())
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
-    assert "no dense arm to compare with" in text
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
+    assert "no dense network to compare with" in text
     assert 'id="hopper-panel"' in text and 'id="hopper-frontier"' in text
 
 
@@ -148,7 +146,7 @@ def test_films_of_dense_and_the_sparsest_lossless_arm_are_shown(
     run = make_run()
     for arm in ("0", "0.95-int8"):
         Image.new("RGB", (40, 30)).save(run / "artifacts" / arm / "film.gif")
-    text = write_report([analyse(read_run(run))], tmp_path / "report").read_text()
+    text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
     assert text.count("data:image/gif;base64,") == 2
     assert "0.95-int8: 95 % sparse" in text
 

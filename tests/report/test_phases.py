@@ -1,17 +1,20 @@
 import numpy as np
-import pytest
 
-from sparse_rl.report.phases import asked_sparsity, phases, setting
+from sparse_rl.report.phases import phases, target_sparsity
+from sparse_rl.runs.record import Record, Span
 
-CONFIG = {
-    "training": {"steps": 1000},
-    "sparsity": {"begin": 0.2, "end": 0.8},
-    "quantization": {"modes": ["int8"], "fraction": 0.2},
-}
+SPANS = (
+    Span("prefill", 0, 50, 4),
+    Span("dense", 50, 200, 4),
+    Span("prune", 200, 800, 8),
+    Span("finetune", 800, 1000, 8),
+    Span("quantize", 1000, 1200, 8),
+)
+RECORD = Record(SPANS)
 
 
 def test_phases_follow_each_other_to_the_end() -> None:
-    assert phases(CONFIG) == [
+    assert phases(RECORD) == [
         ("dense", 0, 200),
         ("prune", 200, 800),
         ("fine-tune", 800, 1000),
@@ -19,18 +22,17 @@ def test_phases_follow_each_other_to_the_end() -> None:
     ]
 
 
-def test_no_int8_phase_without_int8_arms() -> None:
-    names = [phase.name for phase in phases(CONFIG | {"quantization": {"modes": []}})]
-    assert names == ["dense", "prune", "fine-tune"]
+def test_groups_of_levels_and_several_int8_modes_share_their_phases() -> None:
+    assert phases(Record(SPANS[:2] + 2 * SPANS[2:])) == phases(RECORD)
 
 
-def test_asked_sparsity_by_hand() -> None:
+def test_target_by_hand() -> None:
     # Half way through pruning 7/8 of the level is reached: 1 - (1/2)^3.
     steps = [0, 200, 500, 800, 1000]
     expected = 0.8 * np.array([0, 0, 7 / 8, 1, 1])
-    np.testing.assert_allclose(asked_sparsity(CONFIG, 0.8, steps), expected, atol=1e-12)
+    np.testing.assert_allclose(target_sparsity(RECORD, "gradual", 0.8, steps), expected, atol=1e-12)
 
 
-def test_missing_setting_is_named() -> None:
-    with pytest.raises(ValueError, match=r"config\.yaml: sparsity\.levels is missing"):
-        setting(CONFIG, "sparsity.levels")
+def test_other_methods_have_their_level_from_the_fork_on() -> None:
+    found = target_sparsity(RECORD, "rigl", 0.8, [0, 199, 200, 1000])
+    np.testing.assert_array_equal(found, [0, 0, 0.8, 0.8])

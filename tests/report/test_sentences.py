@@ -2,25 +2,26 @@ import pandas as pd
 import pytest
 
 from sparse_rl.report.sentences import criterion, no_loss, without_loss
-from sparse_rl.report.statistics import Margin
+from sparse_rl.summary.final_table import Margin
 
 
 def table(**verdicts: str) -> pd.DataFrame:
-    """A final table with one arm for each keyword: int8_90="worse" is the arm 0.9-int8."""
-    rows = [{"arm": "0", "asked_sparsity": 0.0, "quantization": "float32", "verdict": ""}]
+    """A final table with one variant for each keyword: int8_90="worse" is 0.9-int8."""
+    rows = [{"variant": "0", "target_sparsity": 0.0, "arithmetic": "float32", "verdict": ""}]
     for name, verdict in verdicts.items():
-        quantization, percent = name.split("_")
+        arithmetic, percent = name.split("_")
         sparsity = int(percent) / 100
         rows.append(
             {
-                "arm": f"{sparsity:g}-{quantization}",
-                "asked_sparsity": sparsity,
-                "quantization": quantization,
+                "variant": f"{sparsity:g}-{arithmetic}",
+                "target_sparsity": sparsity,
+                "arithmetic": arithmetic,
                 "verdict": verdict.replace("_", " "),
             }
         )
     numbers = {"difference": -1.0, "difference_low": -2.5, "difference_high": 0.5, "pairs": 7}
-    return pd.DataFrame([row | numbers for row in rows])
+    kind = {"method": "gradual", "critic_sparsity": 0.0, "settings": ""}
+    return pd.DataFrame([row | kind | numbers for row in rows])
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def table(**verdicts: str) -> pd.DataFrame:
         ),
         (
             {"float32_50": "undecided", "float32_90": "worse", "float32_98": "worse"},
-            "Pruned: no level is shown to be not worse than dense; undecided at 50 %, worse at "
-            "90 %, 98 %.",
+            "Pruned: at no level is it shown that nothing is lost against dense; undecided at "
+            "50 %, worse at 90 %, 98 %.",
         ),
         (
             {"int8w_0": "not worse"},

@@ -25,9 +25,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> sparse_rl.Run:
     return sparse_rl.train(config)
 
 
-def test_the_summary_has_a_row_per_arm(run: sparse_rl.Run) -> None:
+def test_the_summary_has_a_row_per_variant(run: sparse_rl.Run) -> None:
     summary = run.summary()
-    assert list(summary["arm"]) == ["0", "0.5", "0-int8", "0.5-int8"]
+    assert list(summary["variant"]) == ["0", "0.5", "0-int8", "0.5-int8"]
     # 8 of 3 x 8 inputs, 8 x 1 means and 8 x 1 deviations: 40 weights, half of each layer goes.
     np.testing.assert_array_equal(summary["nonzero"], [40, 20, 40, 20])
     np.testing.assert_allclose(summary["achieved_sparsity"], [0, 0.5, 0, 0.5])
@@ -51,8 +51,10 @@ def test_an_actor_acts_as_the_trained_policy(run: sparse_rl.Run) -> None:
     np.testing.assert_allclose(run.actor("0.5", seed=6)(observation), expected, rtol=1e-5)
 
 
-def test_unknown_arms_and_seeds_are_refused(run: sparse_rl.Run) -> None:
-    with pytest.raises(ValueError, match=r"^arm: found 0\.7; allowed: 0, 0\.5, 0-int8, 0\.5-int8$"):
+def test_unknown_variants_and_seeds_are_refused(run: sparse_rl.Run) -> None:
+    with pytest.raises(
+        ValueError, match=r"^variant: found 0\.7; allowed: 0, 0\.5, 0-int8, 0\.5-int8$"
+    ):
         run.actor("0.7", 5)
     with pytest.raises(ValueError, match=r"^seed: found 0; allowed: 5 to 6$"):
         run.actor("0.5", 0)
@@ -69,6 +71,6 @@ def test_a_second_run_does_not_overwrite_the_first(run: sparse_rl.Run) -> None:
 def test_the_report_and_the_event_files_lie_in_the_run_directory(run: sparse_rl.Run) -> None:
     member = run.path / "tensorboard" / "0.5-int8" / "seed-6"
     assert list(member.glob("events.out.tfevents.*")), "written while the run went on"
-    page = run.write_report()
+    page = sparse_rl.write_report(run)
     assert page == run.path / "report" / "index.html"
     assert "0.5-int8" in page.read_text()

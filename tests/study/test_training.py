@@ -217,7 +217,7 @@ def test_without_rings_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run
     (warning,) = [line for line in watcher.said if "rings" in line]
     assert "the last 40 steps of every member are lost" in warning
     assert session["first"] == "finetune"
-    keys = ["step", "phase", "seed", "sparsity", "quantization", "metric"]
+    keys = ["step", "phase", "seed", "variant", "metric"]
     assert sorted_rows(run)[keys].equals(sorted_rows(whole)[keys])
     # What was before is the same, what comes after is not.
     both = sorted_rows(run).merge(sorted_rows(whole), on=keys)
@@ -232,7 +232,7 @@ def test_groups_of_arms_give_the_same_results(tmp_path: Path, whole: Run) -> Non
     # study, three on each device: sums are in another order, so floats agree to that.
     run = train(configure(tmp_path / "run", population={"split": 2}))
     one, other = sorted_rows(run), sorted_rows(whole)
-    keys = ["step", "phase", "seed", "sparsity", "quantization", "metric"]
+    keys = ["step", "phase", "seed", "variant", "metric"]
     assert one[keys].equals(other[keys])
     np.testing.assert_allclose(one["value"], other["value"], rtol=1e-3, atol=1e-5)
     assert len(list((run.path / "policies").iterdir())) == 6
@@ -259,8 +259,7 @@ def test_a_member_that_fails_disturbs_nobody(
     failed = run.metrics[run.metrics["metric"] == "failed"]
     assert set(failed["seed"]) == {1}
     assert (failed["value"] == 1).all()
-    arms = ["sparsity", "quantization"]
-    assert len(failed[failed["phase"] == "final"][arms].drop_duplicates()) == 6
+    assert failed.loc[failed["phase"] == "final", "variant"].nunique() == 6
     assert not (run.metrics[run.metrics["seed"] == 1]["metric"] == "return").any()
     summary = run.summary()
     assert (summary["failed"] == 1).all()

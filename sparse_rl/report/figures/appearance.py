@@ -1,6 +1,6 @@
-"""How figures look, and how they become files: colours, lines, marks, PNG, SVG and inline SVG.
+"""How figures look, and how they become files: colors, lines, marks, PNG, SVG and inline SVG.
 
-Colours are those of Okabe and Ito (2008), told apart by colour-blind readers; every series also has
+Colors are those of Okabe and Ito (2008), told apart by color-blind readers; every series also has
 its own mark and line style, so that it survives a grey print.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from sparse_rl import whole_file
+from sparse_rl.summary.kinds import Kind, kinds
 
 INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
+PURPLE, ORANGE, SKY = "#a8568a", "#b87700", "#3c8fc0"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -36,8 +40,11 @@ CSS_NAMES = {
     BLUE: "blue",
     VERMILLION: "vermillion",
     GREEN: "green",
+    PURPLE: "purple",
+    ORANGE: "orange",
+    SKY: "sky",
 }
-"""Colours that become CSS variables in inline SVG, so that a page can choose them anew for dark."""
+"""Colors that become CSS variables in inline SVG, so that a page can choose them anew for dark."""
 
 SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -79,10 +86,10 @@ SETTINGS: Any = {
 
 
 class Series(NamedTuple):
-    """How one kind of arm is drawn, everywhere."""
+    """How one kind of variants is drawn, everywhere."""
 
     label: str
-    colour: str
+    color: str
     line: Any
     mark: str
 
@@ -91,11 +98,33 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Level = TypeVar("Level", float, np.ndarray)
 
-SERIES = {
-    "float32": Series("pruned", BLUE, "-", "o"),
-    "int8w": Series("pruned + int8 weights", GREEN, (0, (5, 1.5)), "^"),
-    "int8": Series("pruned + int8", VERMILLION, (0, (6, 1.5, 1.2, 1.5)), "s"),
+_KNOWN = {
+    Kind(): (BLUE, "-", "o"),
+    Kind(arithmetic="int8w"): (GREEN, (0, (5, 1.5)), "^"),
+    Kind(arithmetic="int8"): (VERMILLION, (0, (6, 1.5, 1.2, 1.5)), "s"),
 }
+_OTHERS = tuple(
+    (color, line, mark)
+    for line, marks in (
+        ("-", "DvP"),
+        ((0, (3, 1.2)), "X<>"),
+        ((0, (1, 1)), "phd"),
+        ((0, (8, 2)), "*Hd"),
+    )
+    for color, mark in zip((PURPLE, ORANGE, SKY), marks, strict=True)
+)
+
+
+def series_of(table: pd.DataFrame) -> dict[Kind, Series]:
+    """How each kind in a table is drawn, in the order of their names in a legend.
+
+    Gradual pruning looks the same in every run; other kinds take what is left in turn.
+    """
+    found: dict[Kind, Series] = {}
+    others = itertools.cycle(_OTHERS)
+    for kind in kinds(table):
+        found[kind] = Series(kind.label, *(_KNOWN[kind] if kind in _KNOWN else next(others)))
+    return found
 
 
 def drawn(draw: Callable[P, R]) -> Callable[P, R]:
@@ -179,15 +208,15 @@ def write_figure(figure: Figure, directory: Path, name: str) -> None:
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """A figure as an <svg> element for a page: no background, our colours as CSS variables.
+    """A figure as an <svg> element for a page: no background, our colors as CSS variables.
 
     Identifiers begin with `name`, so that many figures can share a page.
     """
     text = figure_bytes(figure, "svg", name, background="none").decode()
     element = text[text.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    for colour, variable in CSS_NAMES.items():
-        element = re.sub(colour, f"var(--{variable})", element, flags=re.IGNORECASE)
+    for color, variable in CSS_NAMES.items():
+        element = re.sub(color, f"var(--{variable})", element, flags=re.IGNORECASE)
     element = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', element)
     element = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", element)
     label = html.escape(description, quote=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sparse_rl.report.figures.appearance import drawn
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.layers import in_order
+from sparse_rl.summary.kinds import Kind, by_kind
 
 TITLE = "Density of each layer"
 
 
 def caption(findings: Findings) -> str:
     """What to see."""
-    distribution = findings.run.config.get("sparsity", {}).get("distribution", "")
+    distribution = findings.run.settings.get("sparsity", {}).get("distribution", "")
     kind = f" (distribution: {distribution})" if distribution else ""
     return (
         "Where the surviving weights are: a column of one colour means that all layers are pruned "
@@ -27,17 +29,20 @@ def caption(findings: Findings) -> str:
 def draw(findings: Findings) -> Figure | None:
     """Layers from input (top) to output, levels from left to right; None without measurements."""
     metrics = findings.run.metrics
-    rows = metrics[
-        metrics["metric"].str.startswith("density/") & (metrics["quantization"] == "float32")
-    ]
-    if rows.empty:
+    measured = metrics[metrics["metric"].str.startswith("density/")]
+    found = [(kind, rows) for kind, rows in by_kind(measured) if kind.arithmetic == "float32"]
+    if not found:
         return None
-    last = rows.sort_values("step").groupby(["metric", "sparsity", "seed"])["value"].last()
-    table = last.groupby(["metric", "sparsity"]).mean().unstack("sparsity")
-    if 0.0 not in table.columns:
-        table.insert(0, 0.0, 1.0)
-    names = in_order([str(name).removeprefix("density/") for name in table.index])
-    values = 100 * table.loc[[f"density/{name}" for name in names]].to_numpy(float)
+    shown = [(kind, rows) for kind, rows in found if (rows["sparsity"] > 0).any()] or found[:1]
+    tables = [_by_level(rows) for _, rows in shown]
+    names = in_order([str(name).removeprefix("density/") for name in tables[0].index])
+    columns = [table.reindex([f"density/{name}" for name in names]) for table in tables]
+    values = 100 * np.concatenate([table.to_numpy(float) for table in columns], axis=1)
+    labels = [
+        f"{100 * float(str(level)):g} %" + ("" if kind == Kind() else f"\n{kind.label}")
+        for (kind, _), table in zip(shown, tables, strict=True)
+        for level in table.columns
+    ]
     figure = Figure(figsize=(1.6 + 0.82 * values.shape[1], 0.9 + 0.42 * values.shape[0]))
     axes = figure.add_subplot()
     lowest = max(float(np.nanmin(values[values > 0])), 1e-2) * 0.9
@@ -57,10 +62,18 @@ def draw(findings: Findings) -> Figure | None:
             color="#101112" if light else "#f7f7f5",
         )
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
-    levels = [float(str(level)) for level in table.columns]
-    axes.set_xticks(np.arange(len(levels)) + 0.5, [f"{100 * level:g} %" for level in levels])
+    axes.set_xticks(np.arange(len(labels)) + 0.5, labels)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("sparsity asked for")
     return figure
+
+
+def _by_level(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last densities: layers x levels, mean over seeds; dense is there even unmeasured."""
+    last = rows.sort_values("step").groupby(["metric", "sparsity", "seed"])["value"].last()
+    table = last.groupby(["metric", "sparsity"]).mean().unstack("sparsity")
+    if 0.0 not in table.columns:
+        table.insert(0, 0.0, 1.0)
+    return table

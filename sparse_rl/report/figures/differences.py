@@ -9,40 +9,41 @@ from sparse_rl.report.figures.appearance import (
     FAINT,
     INK,
     PAPER,
-    SERIES,
     drawn,
     factor,
     horizontal_grid,
     legend_below,
+    series_of,
     sparsity_ticks,
 )
 from sparse_rl.report.findings import Findings
+from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Difference from dense, seed by seed"
 ASIDE = 0.055
-"""How far the kinds of arm stand apart at one level, on the log axis."""
+"""How far the kinds stand apart at one level, on the log axis."""
 
 
 def caption(findings: Findings) -> str:
     """What to see."""
     return (
-        "Bars that stay above the dashed line (the margin) show an arm that is not worse than "
-        "dense: mean over seeds of (arm - dense of the same seed), 95 % interval; hollow marks "
+        "Bars that stay above the dashed line (the margin) show a variant that is not worse than "
+        "dense: mean over seeds of (variant - dense of the same seed), 95 % interval; hollow marks "
         "are not shown to be."
     )
 
 
 @drawn
 def draw(findings: Findings) -> Figure | None:
-    """One mark and bar for each arm; None before the run is finished, or without intervals."""
+    """One mark and bar for each variant; None before the run is finished, or without intervals."""
     table, margin = findings.table, findings.margin
     if table is None or margin is None or table["difference_low"].notna().sum() == 0:
         return None
     figure = Figure(figsize=(5.9, 3.4))
     axes = figure.add_subplot()
     compared = table[np.isfinite(table["difference_low"])]
-    levels = list(table["asked_sparsity"].unique())
-    present = [kind for kind in SERIES if (compared["quantization"] == kind).any()]
+    levels = list(table["target_sparsity"].unique())
+    looks, present = series_of(table), list(by_kind(compared))
     axes.axhline(0, color=INK, linewidth=0.9, zorder=1, label="dense")
     axes.axhline(
         -margin.value,
@@ -52,25 +53,24 @@ def draw(findings: Findings) -> Figure | None:
         zorder=1,
         label=f"margin, -{margin.value:,.4g}",
     )
-    for position, quantization in enumerate(present):
-        series = SERIES[quantization]
-        rows = compared[compared["quantization"] == quantization]
+    for position, (kind, rows) in enumerate(present):
+        series = looks[kind]
         aside = (position - (len(present) - 1) / 2) * ASIDE
-        place = factor(rows["asked_sparsity"].to_numpy(float)) * 10**aside
+        place = factor(rows["target_sparsity"].to_numpy(float)) * 10**aside
         value = rows["difference"].to_numpy(float)
         bars = np.abs(rows[["difference_low", "difference_high"]].to_numpy(float).T - value)
         axes.errorbar(
-            place, value, yerr=bars, fmt="none", ecolor=series.colour, elinewidth=1.6, zorder=2
+            place, value, yerr=bars, fmt="none", ecolor=series.color, elinewidth=1.6, zorder=2
         )
-        axes.plot([], [], series.mark, color=series.colour, label=series.label)
+        axes.plot([], [], series.mark, color=series.color, label=series.label)
         for where, height, verdict in zip(place, value, rows["verdict"], strict=True):
-            face = series.colour if verdict == "not worse" else PAPER
+            face = series.color if verdict == "not worse" else PAPER
             axes.plot(
                 where,
                 height,
                 series.mark,
                 markerfacecolor=face,
-                markeredgecolor=series.colour,
+                markeredgecolor=series.color,
                 markeredgewidth=1.3,
                 zorder=3,
             )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sparse_rl.report.figures.appearance import FAINT, drawn
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.layers import fan_out, masks, share_of_seeds_that_look
-from sparse_rl.report.run_directory import arm_name
+from sparse_rl.summary.kinds import Kind, by_kind
 
 TITLE = "What the policy still looks at"
 
@@ -25,21 +25,25 @@ def caption(findings: Findings) -> str:
 @drawn
 def draw(findings: Findings) -> Figure | None:
     """Share of each input's weights that survive, by level; None without stored policies."""
-    arms = findings.run.metrics[["sparsity", "quantization"]].drop_duplicates()
-    levels, shares, looks = [], [], []
-    for level in sorted(arms.loc[arms["quantization"] == "float32", "sparsity"]):
-        layers = masks(findings.run, arm_name(level, "float32"))
-        if layers and level > 0:
-            first = next(iter(layers.values()))
-            levels.append(level)
-            shares.append(fan_out(first))
-            looks.append(share_of_seeds_that_look(first))
-    if not levels:
+    labels, shares, looks = [], [], []
+    columns = ["variant", "sparsity", *Kind._fields]
+    for kind, rows in by_kind(findings.run.metrics[columns].drop_duplicates()):
+        if kind.arithmetic != "float32":
+            continue
+        pruned = rows[rows["sparsity"] > 0].sort_values("sparsity")
+        for variant, level in zip(pruned["variant"], pruned["sparsity"], strict=True):
+            layers = masks(findings.run, variant)
+            if layers:
+                first = next(iter(layers.values()))
+                labels.append(_label(kind, level))
+                shares.append(fan_out(first))
+                looks.append(share_of_seeds_that_look(first))
+    if not labels:
         return None
     values, looking = 100 * np.array(shares), np.array(looks)
     inputs = values.shape[1]
     width = float(np.clip(1.6 + 0.3 * inputs, 4.5, 8.4))
-    figure = Figure(figsize=(width, 1.1 + 0.36 * len(levels)))
+    figure = Figure(figsize=(width, 1.1 + 0.36 * len(labels)))
     axes = figure.add_subplot()
     positive = values[values > 0]
     lowest = float(positive.min() * 0.8)
@@ -50,7 +54,7 @@ def draw(findings: Findings) -> Figure | None:
     for state, mark in ((looking == 0, "x"), ((looking > 0) & (looking < 1), ".")):
         row, column = np.nonzero(state)
         axes.plot(column + 0.5, row + 0.5, mark, color="#f7f7f5", ms=size, mew=1, alpha=0.9)
-    axes.set_yticks(np.arange(len(levels)) + 0.5, [f"{100 * level:g} %" for level in levels])
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
     step = max(1, round(inputs / 20))
     axes.set_xticks(np.arange(0, inputs, step) + 0.5, [str(i) for i in range(0, inputs, step)])
     axes.invert_yaxis()
@@ -65,3 +69,7 @@ def draw(findings: Findings) -> Figure | None:
     bar.set_ticks(marks, labels=[f"{mark} %" for mark in marks])
     bar.ax.tick_params(length=0, labelsize=8, colors=FAINT)
     return figure
+
+
+def _label(kind: Kind, level: float) -> str:
+    return f"{100 * level:g} %" + ("" if kind == Kind() else f" {kind.label}")

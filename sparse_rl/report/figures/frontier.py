@@ -7,16 +7,18 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from sparse_rl.report.costs import arm_costs, measured_costs
+from sparse_rl.report.costs import measured_costs, variant_costs
 from sparse_rl.report.figures.appearance import (
     INK,
     PAPER,
-    SERIES,
     drawn,
     horizontal_grid,
+    series_of,
     short_number,
 )
 from sparse_rl.report.findings import Findings
+from sparse_rl.summary.final_table import dense_variant
+from sparse_rl.summary.kinds import by_kind
 
 TITLE = "What it costs to act"
 
@@ -34,31 +36,32 @@ def draw(findings: Findings) -> Figure | None:
     """Return against each measured cost; None before actors are exported."""
     if findings.table is None:
         return None
-    costs = arm_costs(findings.run, list(findings.table["arm"]))
+    costs = variant_costs(findings.run, list(findings.table["variant"]))
     measured = measured_costs(costs)
     if not measured:
         return None
     figure = Figure(figsize=(0.6 + 2.35 * len(measured), 3.4), layout="constrained")
     grid = figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
-    table = findings.table.merge(costs, on="arm")
-    finals = findings.table.set_index("arm")["return_iqm"]
-    dense = float(finals.get("0", np.nan))
+    table = findings.table.merge(costs, on="variant")
+    finals = findings.table.set_index("variant")["return_iqm"]
+    dense = float(finals.get(dense_variant(findings.run.metrics), np.nan))
     for axes, cost in zip(grid, measured, strict=True):
         reference = costs[f"dense_{cost.name}"].median()
         if np.isfinite(dense):
             axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
         if np.isfinite(dense) and np.isfinite(reference):
             axes.plot(reference, dense, "*", color=INK, ms=10, label="dense, float32", zorder=5)
-        for quantization, series in SERIES.items():
-            rows = table[(table["quantization"] == quantization) & table[cost.name].notna()]
-            rows = rows.sort_values("asked_sparsity")
+        looks = series_of(findings.table)
+        for kind, own in by_kind(table):
+            series = looks[kind]
+            rows = own[own[cost.name].notna()].sort_values("target_sparsity")
             if rows.empty:
                 continue
             value = rows["return_iqm"].to_numpy(float)
             axes.plot(
                 rows[cost.name],
                 value,
-                color=series.colour,
+                color=series.color,
                 linestyle=series.line,
                 linewidth=1.2,
                 marker=series.mark,
@@ -66,10 +69,10 @@ def draw(findings: Findings) -> Figure | None:
                 markeredgewidth=0.8,
                 label=series.label,
             )
-            if quantization == "float32":
+            if kind.arithmetic == "float32":
                 for _, row in rows.iterrows():
                     axes.annotate(
-                        f"{100 * row['asked_sparsity']:g} %",
+                        f"{100 * row['target_sparsity']:g} %",
                         (row[cost.name], row["return_iqm"]),
                         xytext=(0, 7),
                         textcoords="offset points",

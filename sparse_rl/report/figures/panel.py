@@ -11,26 +11,27 @@ from sparse_rl.report.figures.appearance import (
     FAINT,
     INK,
     PAPER,
-    SERIES,
     Series,
     drawn,
     factor,
     horizontal_grid,
     legend_below,
+    series_of,
     sparsity_ticks,
 )
 from sparse_rl.report.findings import Findings
-from sparse_rl.report.phases import setting
 from sparse_rl.report.published import STEPS, published_returns
-from sparse_rl.report.statistics import final_returns
+from sparse_rl.runs.settings import setting
+from sparse_rl.summary.final_table import final_returns
+from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Return against sparsity"
 
 
 def caption(findings: Findings) -> str:
     """What to see."""
-    environment = str(setting(findings.run.config, "environment"))
-    steps = int(setting(findings.run.config, "training.steps"))
+    environment = str(setting(findings.run.settings, "environment"))
+    steps = int(setting(findings.run.settings, "training.steps"))
     own = "" if steps == STEPS else f"; this run has {steps:,} steps"
     marks = (
         " Grey crosses and pluses are the means that Ivanov et al. (2024) published for this task "
@@ -52,19 +53,20 @@ def draw(findings: Findings) -> Figure | None:
     figure = Figure(figsize=(5.9, 4.3))
     axes = figure.add_subplot()
     table = findings.table
-    levels = list(table["asked_sparsity"].unique())
+    levels = list(table["target_sparsity"].unique())
     returns = final_returns(findings.run.metrics)
     ends = (0.93, factor(max(levels)) * 1.08)
-    for _, dense in table[table["arm"] == "0"].iterrows():
+    for _, dense in table[table["verdict"] == ""].iterrows():
         _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
-    for quantization, series in SERIES.items():
-        kind = table[table["quantization"] == quantization]
-        if quantization != "float32":
-            for _, alone in kind[kind["asked_sparsity"] == 0].iterrows():
-                label = series.label.replace("pruned + ", "") + " only"
-                _level_line(axes, ends, alone, Series(label, series.colour, (0, (1, 2)), ""))
-        _line(axes, kind, series, returns)
-    _published(axes, str(setting(findings.run.config, "environment")), levels)
+    looks = series_of(table)
+    for kind, rows in by_kind(table):
+        series = looks[kind]
+        if not kind.is_dense:
+            for _, alone in rows[rows["target_sparsity"] == 0].iterrows():
+                _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
+        if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
+            _line(axes, rows, series, returns)
+    _published(axes, str(setting(findings.run.settings, "environment")), levels)
     sparsity_ticks(axes, levels)
     axes.set_xlim(*ends)
     axes.set_ylabel("return, interquartile mean")
@@ -74,21 +76,21 @@ def draw(findings: Findings) -> Figure | None:
 
 
 def _line(axes: Axes, rows: pd.DataFrame, series: Series, returns: dict[str, pd.Series]) -> None:
-    rows = rows[rows["seeds"] > 0].sort_values("asked_sparsity")
+    rows = rows[rows["seeds"] > 0].sort_values("target_sparsity")
     if rows.empty:
         return
-    place = factor(rows["asked_sparsity"].to_numpy(float))
+    place = factor(rows["target_sparsity"].to_numpy(float))
     axes.fill_between(
-        place, rows["return_low"], rows["return_high"], color=series.colour, alpha=0.13, lw=0
+        place, rows["return_low"], rows["return_high"], color=series.color, alpha=0.13, lw=0
     )
     if rows["return_low"].isna().any():
-        for where, arm in zip(place, rows["arm"], strict=True):
-            seeds = returns[arm].to_numpy(float)
-            axes.plot(np.full(len(seeds), where), seeds, ".", color=series.colour, alpha=0.5, ms=4)
+        for where, variant in zip(place, rows["variant"], strict=True):
+            seeds = returns[variant].to_numpy(float)
+            axes.plot(np.full(len(seeds), where), seeds, ".", color=series.color, alpha=0.5, ms=4)
     axes.plot(
         place,
         rows["return_iqm"],
-        color=series.colour,
+        color=series.color,
         linestyle=series.line,
         marker=series.mark,
         markeredgecolor=PAPER,
@@ -104,7 +106,7 @@ def _level_line(
     axes.plot(
         ends,
         [row["return_iqm"]] * 2,
-        color=series.colour,
+        color=series.color,
         linestyle=series.line,
         linewidth=1.4,
         label=series.label,

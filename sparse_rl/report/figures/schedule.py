@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparse_rl.report.figures.appearance import (
-    BLUE,
     FAINT,
     drawn,
     horizontal_grid,
+    series_of,
     steps_on,
 )
 from sparse_rl.report.figures.phase_shading import shade
 from sparse_rl.report.findings import Findings
-from sparse_rl.report.phases import asked_sparsity, phases, setting
+from sparse_rl.report.phases import phases, target_sparsity
+from sparse_rl.summary.kinds import Kind, by_kind
 
 TITLE = "Sparsity over training"
 
@@ -30,28 +32,32 @@ def caption(findings: Findings) -> str:
 
 @drawn
 def draw(findings: Findings) -> Figure | None:
-    """Asked sparsity as lines, achieved as points; None where no mask was measured."""
-    metrics, config = findings.run.metrics, findings.run.config
+    """Targets as lines, what was achieved as points; None where no mask was measured."""
+    metrics, record = findings.run.metrics, findings.run.record
     rows = metrics[
         (metrics["metric"] == "sparsity")
-        & (metrics["quantization"] == "float32")
+        & (metrics["arithmetic"] == "float32")
+        & (metrics["critic_sparsity"] == 0)
         & (metrics["sparsity"] > 0)
     ]
     if rows.empty:
         return None
-    spans = [phase for phase in phases(config) if phase.name != "int8"]
+    spans = [phase for phase in phases(record) if phase.name != "int8"]
     figure = Figure(figsize=(5.9, 3.2))
     axes = figure.add_subplot()
     shade(axes, spans, names=True)
-    steps = np.linspace(0, float(setting(config, "training.steps")), 601)
-    for level, arm in rows.groupby("sparsity"):
-        asked = float(str(level))
-        axes.plot(steps, 100 * asked_sparsity(config, asked, steps), color=FAINT, linewidth=1.0)
-        achieved = arm.groupby("step")["value"].mean()
-        axes.plot(achieved.index, 100 * achieved, "o", color=BLUE, ms=3.2, clip_on=False, zorder=5)
+    steps = np.linspace(0, spans[-1].end, 601)
+    looks = series_of(rows)
+    for kind, own in by_kind(rows):
+        for level, variant in own.groupby("sparsity"):
+            asked = target_sparsity(record, kind.method, float(str(level)), steps)
+            axes.plot(steps, 100 * asked, color=FAINT, linewidth=1.0)
+            _achieved(axes, variant, looks[kind].color)
     _label_levels(axes, sorted(float(str(level)) for level in rows["sparsity"].unique()))
     axes.plot([], [], color=FAINT, linewidth=1.0, label="asked for")
-    axes.plot([], [], "o", color=BLUE, ms=3.2, label="achieved")
+    for kind, look in looks.items():
+        label = "achieved" if kind == Kind() else f"achieved, {look.label}"
+        axes.plot([], [], "o", color=look.color, ms=3.2, label=label)
     axes.set_ylim(0, 103)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("sparsity, %")
@@ -59,6 +65,11 @@ def draw(findings: Findings) -> Figure | None:
     horizontal_grid(axes)
     axes.legend(loc="upper left")
     return figure
+
+
+def _achieved(axes: Axes, rows: pd.DataFrame, color: str) -> None:
+    mean = rows.groupby("step")["value"].mean()
+    axes.plot(mean.index, 100 * mean, "o", color=color, ms=3.2, clip_on=False, zorder=5)
 
 
 def _label_levels(axes: Axes, levels: list[float]) -> None:

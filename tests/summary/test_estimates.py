@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparse_rl.report.estimates import (
+from sparse_rl.summary.estimates import (
     interquartile_mean,
     interquartile_mean_interval,
     paired_difference,

@@ -8,8 +8,10 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from sparse_rl.summary.kinds import kind_of
+
 HEADINGS = {
-    "arm": "arm",
+    "variant": "variant",
     "achieved": "sparsity",
     "weights": "weights",
     "seeds": "seeds",
@@ -20,12 +22,12 @@ HEADINGS = {
     "probability": "P(better)",
     "verdict": "verdict",
 }
-LEFT = ("arm", "verdict")
+LEFT = ("variant", "verdict")
 WRAPPED = ("difference_interval", "verdict")
 
 
 def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
-    """The rows of `statistics.final_table` as strings; a dash where there is no number.
+    """The rows of `final_table.final_table` as strings; a dash where there is no number.
 
     Seeds read "8", or "7 of 8" where one has failed.
     """
@@ -35,7 +37,7 @@ def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
         started = f" of {row['seeds'] + row['failed']}" if row["failed"] else ""
         rows.append(
             {
-                "arm": row["arm"],
+                "variant": row["variant"],
                 "achieved": _percent(row["achieved_sparsity"]),
                 "weights": _number(row["nonzero"], 0),
                 "seeds": f"{row['seeds']}{started}",
@@ -80,9 +82,9 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    colour = {"not worse": "green", "worse": "red", "undecided": "yellow"}
+    color = {"not worse": "green", "worse": "red", "undecided": "yellow"}
     shown = {
-        "arm": "arm",
+        "variant": "variant",
         "achieved": "sparsity",
         "weights": "weights",
         "seeds": "seeds",
@@ -94,11 +96,11 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
     for key, heading in shown.items():
         justify = "left" if key in LEFT else "right"
         view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]
-    kinds = list(table["quantization"])
+    kinds = [kind_of(row) for row in table.to_dict("records")]
     for index, row in enumerate(formatted(table)):
         cells = [row[key].replace(" .. ", "..") for key in shown]  # every column counts
         cells[0] = f"[bold]{cells[0]}[/bold]"
-        style = colour.get(row["verdict"])
+        style = color.get(row["verdict"])
         cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
         view.add_row(*cells, end_section=kinds[index : index + 2] != 2 * [kinds[index]])
     return view

@@ -1,4 +1,4 @@
-"""The final table of a run: one row per arm, compared with the dense float32 arm over seeds."""
+"""The final table of a run: one row per variant, compared with the dense network over seeds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparse_rl.report.estimates import (
+from sparse_rl.summary.estimates import (
     paired_difference,
     probability_of_improvement,
     return_estimate,
 )
-from sparse_rl.report.run_directory import ARM, arm_name, arms_of
+from sparse_rl.summary.kinds import by_kind, kind_of, variants
 
 MARGIN_FRACTION = 0.05
 """A loss below this fraction of what training gained over acting at random counts as no loss."""
@@ -38,7 +38,7 @@ class Margin:
 
 
 def final_returns(metrics: pd.DataFrame) -> dict[str, pd.Series]:
-    """Final evaluation of every arm: arm name -> return by seed, without failed members.
+    """Final evaluation of every variant: its name -> return by seed, without failed members.
 
     A member has failed if its metric `failed` is 1 or its final return is not a finite number.
 
@@ -48,13 +48,22 @@ def final_returns(metrics: pd.DataFrame) -> dict[str, pd.Series]:
     final = metrics[(metrics["phase"] == "final") & (metrics["metric"] == "return")]
     if final.empty:
         raise ValueError("metrics.csv: no 'return' in phase 'final': the run has not finished")
+    failed = metrics[(metrics["metric"] == "failed") & (metrics["value"] == 1)]
     returns = {}
-    for sparsity, quantization in arms_of(metrics):
-        arm = _arm_rows(final, sparsity, quantization)
-        by_seed = arm.sort_values("step").groupby("seed")["value"].last()
-        healthy = ~by_seed.index.isin(_failed_seeds(metrics, sparsity, quantization))
-        returns[arm_name(sparsity, quantization)] = by_seed[healthy & np.isfinite(by_seed)]
+    for variant in variants(metrics):
+        own = final[final["variant"] == variant]
+        by_seed = own.sort_values("step").groupby("seed")["value"].last()
+        healthy = ~by_seed.index.isin(failed.loc[failed["variant"] == variant, "seed"])
+        returns[variant] = by_seed[healthy & np.isfinite(by_seed)]
     return returns
+
+
+def dense_variant(metrics: pd.DataFrame) -> str:
+    """The name of the dense network's variant; empty where the metrics have none."""
+    for kind, rows in by_kind(metrics):
+        if kind.is_dense and (rows["sparsity"] == 0).any():
+            return str(rows.loc[rows["sparsity"] == 0, "variant"].iloc[0])
+    return ""
 
 
 def random_return(metrics: pd.DataFrame) -> float | None:
@@ -71,11 +80,11 @@ def random_return(metrics: pd.DataFrame) -> float | None:
 def default_margin(metrics: pd.DataFrame) -> Margin:
     """5 % of |dense - random|, the means of final return and of acting at random.
 
-    Without recorded random returns it is 5 % of |dense|; without a dense arm it is nan.
+    Without recorded random returns it is 5 % of |dense|; without dense it is nan.
     """
-    returns = final_returns(metrics).get("0", _NONE)
+    returns = final_returns(metrics).get(dense_variant(metrics), _NONE)
     if returns.empty:
-        return Margin(float("nan"), "the run has no dense arm")
+        return Margin(float("nan"), "the run has no dense variant")
     dense = float(returns.mean())
     random = random_return(metrics)
     percent = f"{100 * MARGIN_FRACTION:g} %"
@@ -92,19 +101,20 @@ def default_margin(metrics: pd.DataFrame) -> Margin:
 
 
 def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
-    """One row per arm.
+    """One row per variant.
 
     Columns:
-        arm, asked_sparsity, achieved_sparsity (mean over seeds), quantization;
+        variant (its name); method, critic_sparsity, settings, arithmetic (its kind);
+        target_sparsity, achieved_sparsity (mean over seeds);
         seeds (that count), failed (that do not);
         return_iqm, return_low, return_high: interquartile mean over seeds and its 95 % bootstrap
             interval;
         difference, difference_low, difference_high: mean over seeds of the paired difference from
-            the dense float32 arm, and its 95 % Student interval; pairs: over how many seeds;
-        probability_of_improvement: that a seed of the arm beats a seed of dense;
+            dense, and its 95 % Student interval; pairs: over how many seeds;
+        probability_of_improvement: that a seed of the variant beats a seed of dense;
         verdict: "not worse" if the interval of the difference lies above -margin, "worse" if it
             lies below 0 and reaches below -margin, "undecided" otherwise, "few seeds" without
-            an interval, "no dense" without a dense arm to compare with, "" for dense itself;
+            an interval, "no dense" without dense to compare with, "" for dense itself;
         nonzero: weights that survive (mean over seeds).
     Numbers that the metrics do not have are nan.
 
@@ -115,27 +125,28 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         ValueError: no final evaluation.
     """
     returns = final_returns(metrics)
-    dense = returns.get("0", _NONE)
+    baseline = dense_variant(metrics)
+    dense = returns.get(baseline, _NONE)
     allowed = default_margin(metrics).value if margin is None else margin
-    final = metrics[metrics["phase"] == "final"]
     rows = []
-    for sparsity, quantization in arms_of(metrics):
-        name = arm_name(sparsity, quantization)
-        own, rows_of_arm = returns[name], _arm_rows(final, sparsity, quantization)
+    for name, own in returns.items():
+        of_variant = metrics[metrics["variant"] == name]
+        final = of_variant[of_variant["phase"] == "final"]
+        record = of_variant.iloc[0]
         estimate = return_estimate(own.to_numpy(float))
         pairs = own.index.intersection(dense.index)
         row = {
-            "arm": name,
-            "asked_sparsity": sparsity,
-            "achieved_sparsity": _mean(rows_of_arm, "sparsity", own.index),
-            "quantization": quantization,
+            "variant": name,
+            **kind_of(record)._asdict(),
+            "target_sparsity": record["sparsity"],
+            "achieved_sparsity": _mean(final, "sparsity", own.index),
             "seeds": len(own),
-            "failed": _seeds(metrics, sparsity, quantization) - len(own),
+            "failed": int(of_variant["seed"].nunique()) - len(own),
             "return_iqm": estimate.value,
             "return_low": estimate.low,
             "return_high": estimate.high,
         }
-        if name == "0":
+        if name == baseline:
             row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
             row |= {"pairs": 0, "probability_of_improvement": np.nan, "verdict": ""}
         else:
@@ -152,19 +163,15 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
                 if dense.empty
                 else _verdict(difference.low, difference.high, allowed),
             }
-        row["nonzero"] = _mean(rows_of_arm, "nonzero", own.index)
+        row["nonzero"] = _mean(final, "nonzero", own.index)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def highest_not_worse(table: pd.DataFrame, quantization: str) -> pd.Series | None:
+def highest_not_worse(rows: pd.DataFrame) -> pd.Series | None:
     """The row of the highest sparsity above 0 whose verdict is "not worse"; None where none is."""
-    rows = table[
-        (table["quantization"] == quantization)
-        & (table["asked_sparsity"] > 0)
-        & (table["verdict"] == NOT_WORSE)
-    ]
-    return None if rows.empty else rows.sort_values("asked_sparsity").iloc[-1]
+    found = rows[(rows["target_sparsity"] > 0) & (rows["verdict"] == NOT_WORSE)]
+    return None if found.empty else found.sort_values("target_sparsity").iloc[-1]
 
 
 def _verdict(low: float, high: float, margin: float) -> str:
@@ -173,20 +180,6 @@ def _verdict(low: float, high: float, margin: float) -> str:
     if low > -margin or (low == 0 and margin == 0):
         return NOT_WORSE
     return WORSE if high < 0 else UNDECIDED
-
-
-def _arm_rows(metrics: pd.DataFrame, sparsity: float, quantization: str) -> pd.DataFrame:
-    return metrics[(metrics[ARM[0]] == sparsity) & (metrics[ARM[1]] == quantization)]
-
-
-def _failed_seeds(metrics: pd.DataFrame, sparsity: float, quantization: str) -> list[int]:
-    rows = _arm_rows(metrics, sparsity, quantization)
-    failed = rows[(rows["metric"] == "failed") & (rows["value"] == 1)]
-    return [int(seed) for seed in failed["seed"].unique()]
-
-
-def _seeds(metrics: pd.DataFrame, sparsity: float, quantization: str) -> int:
-    return int(_arm_rows(metrics, sparsity, quantization)["seed"].nunique())
 
 
 def _mean(rows: pd.DataFrame, metric: str, seeds: pd.Index) -> float:

@@ -1,4 +1,4 @@
-"""Estimates over seeds, with intervals: of one arm's return and of its distance from dense.
+"""Estimates over seeds, with intervals: of one variant's return and of its distance from dense.
 
 The interquartile mean and its bootstrap interval follow Agarwal et al. 2021, "Deep Reinforcement
 Learning at the Edge of the Statistical Precipice". One run has one task, so their stratified
@@ -72,16 +72,16 @@ def return_estimate(returns: Float[np.ndarray, " seeds"]) -> Estimate:
 
 
 def paired_difference(
-    arm: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
+    variant: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
 ) -> Estimate:
-    """Mean over seeds of (arm - dense), each seed against itself, with Student's t interval.
+    """Mean over seeds of (variant - dense), each seed against itself, with Student's t interval.
 
-    The arms of a seed share their dense phase and their random numbers, so much of the variance
+    The variants of a seed share their dense phase and their random numbers, so much of the variance
     between seeds cancels. It is the mean and not the interquartile mean, which would leave
     a seed that collapsed out of account; and Student's interval, because at 3 to 10 seeds
     a percentile bootstrap of a mean is too narrow to base a claim of "no loss" on.
     """
-    difference = np.asarray(arm, float) - np.asarray(dense, float)
+    difference = np.asarray(variant, float) - np.asarray(dense, float)
     if len(difference) == 0:
         return Estimate(np.nan, np.nan, np.nan)
     mean = float(difference.mean())
@@ -94,13 +94,13 @@ def paired_difference(
 
 
 def probability_of_improvement(
-    arm: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
+    variant: Float[np.ndarray, " seeds"], dense: Float[np.ndarray, " seeds"]
 ) -> float:
-    """P(arm > dense) + P(arm = dense)/2 for one seed of each, drawn independently.
+    """P(variant > dense) + P(variant = dense)/2 for one seed of each, drawn independently.
 
     Mann and Whitney's U over the number of pairs (Agarwal et al. 2021, section 4.3). It is 1/2
-    where the arms cannot be told apart; nan where one has no seeds.
+    where the two cannot be told apart; nan where one has no seeds.
     """
-    if len(arm) == 0 or len(dense) == 0:
+    if len(variant) == 0 or len(dense) == 0:
         return float("nan")
-    return float(stats.mannwhitneyu(arm, dense).statistic / (len(arm) * len(dense)))
+    return float(stats.mannwhitneyu(variant, dense).statistic / (len(variant) * len(dense)))

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sparse_rl.report.run_directory import read_metrics
-from sparse_rl.report.statistics import final_table
-from sparse_rl.report.table import markdown_table, terminal_table
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import final_table
+from sparse_rl.summary.table import markdown_table, terminal_table
 
 MakeRun = Callable[..., Path]
 
 
 def test_markdown_has_a_row_for_each_arm_with_its_numbers(make_run: MakeRun) -> None:
-    table = final_table(read_metrics(make_run() / "metrics.csv"))
+    table = final_table(Run(make_run()).metrics)
     lines = markdown_table(table).splitlines()
     assert len(lines) == 2 + len(table)
     assert len({len(line) for line in lines}) == 1
     row = next(line for line in lines if line.startswith("| 0.98 "))
-    expected = table.set_index("arm").loc["0.98"]
+    expected = table.set_index("variant").loc["0.98"]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert float(cells[4].replace(",", "")) == pytest.approx(expected.return_iqm, abs=0.5)
     assert float(cells[6].replace(",", "")) == pytest.approx(expected.difference, abs=0.5)
@@ -27,7 +27,7 @@ def test_markdown_has_a_row_for_each_arm_with_its_numbers(make_run: MakeRun) -> 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_terminal_table_fits_without_cutting_a_cell(make_run: MakeRun, width: int) -> None:
-    metrics = read_metrics(make_run(failed=((1, 0.9, "float32"),)) / "metrics.csv")
+    metrics = Run(make_run(failed=((1, 0.9, "float32"),))).metrics
     output = io.StringIO()
     Console(file=output, width=width).print(terminal_table(final_table(metrics), "Hopper-v4"))
     text = output.getvalue()

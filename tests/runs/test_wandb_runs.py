@@ -19,13 +19,18 @@ from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.sections import LogConfig
-from sparse_rl.report.run_directory import read_metrics
-from sparse_rl.report.wandb_runs import STATE, WandbRuns
-from sparse_rl.runs.variant import DENSE
-from sparse_rl.study.phases import Member
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.runs.wandb_runs import STATE, WandbRuns
+from sparse_rl.study.phases import Member, Phase
 from sparse_rl.study.recording import Recorder, rows_of
 
 MakeRun = Callable[..., Path]
+VARIANTS = {
+    variant.name: variant
+    for level in (0.0, 0.9)
+    for variant in (Variant(sparsity=level), Variant(sparsity=level, arithmetic="int8"))
+}
 
 
 class Wandb(types.ModuleType):
@@ -78,18 +83,18 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> Wandb:
 
 @pytest.fixture
 def metrics(make_run: MakeRun) -> pd.DataFrame:
-    return read_metrics(make_run(seeds=2, levels=(0.0, 0.9)) / "metrics.csv")
+    return Run(make_run(seeds=2, levels=(0.0, 0.9))).metrics
 
 
-def test_one_run_for_each_arm_and_seed_with_every_value(
+def test_one_run_for_each_variant_and_seed_with_every_value(
     metrics: pd.DataFrame, tmp_path: Path, wandb: Wandb
 ) -> None:
-    WandbRuns(tmp_path, "sparse", {"seeds": 2}).append(metrics)
-    arms = ("0", "0-int8", "0.9", "0.9-int8")
+    WandbRuns(tmp_path, "sparse", {"seeds": 2}, VARIANTS).append(metrics)
+    variants = ("0", "0-int8", "0.9", "0.9-int8")
     names = sorted(run.given["name"] for run in wandb.runs.values())
-    assert names == sorted(f"{arm}/seed-{seed}" for arm in arms for seed in (0, 1))
+    assert names == sorted(f"{name}/seed-{seed}" for name in variants for seed in (0, 1))
     run = wandb.named("0.9-int8/seed-1")
-    rows = metrics.query("seed == 1 and sparsity == 0.9 and quantization == 'int8'")
+    rows = metrics.query("seed == 1 and variant == '0.9-int8'")
     for metric in ("return", "sparsity", "density/hidden_0"):
         training = rows[(rows.metric == metric) & (rows.phase != "final")]
         points = [(step, values[metric]) for step, values in run.points if metric in values]
@@ -102,6 +107,10 @@ def test_one_run_for_each_arm_and_seed_with_every_value(
         "sparse", tmp_path.name, "0.9-int8",
     )  # fmt: skip
     assert given["config"]["seeds"] == 2 and given["config"]["member"]["seed"] == 1
+    assert (given["config"]["member"]["sparsity"], given["config"]["member"]["arithmetic"]) == (
+        0.9, "int8",
+    )  # fmt: skip
+    assert given["config"]["member"]["variant"] == "0.9-int8"
     assert given["reinit"] == "create_new" and given["resume"] == "allow"
 
 
@@ -110,12 +119,12 @@ def test_cut_anywhere_and_gone_on_with_no_point_is_there_twice(
 ) -> None:
     metrics = metrics.sort_values("step", kind="stable")
     (tmp_path / "whole").mkdir()
-    WandbRuns(tmp_path / "whole", "p", {}).append(metrics)
+    WandbRuns(tmp_path / "whole", "p", {}, VARIANTS).append(metrics)
     whole = {run.given["name"]: (run.points, run.summary) for run in wandb.runs.values()}
     wandb.runs.clear()
     (tmp_path / "pieces").mkdir()
     for begin, end in ((0, 60_000), (40_000, 100_000), (20_000, 200_000)):  # back to a checkpoint
-        process = WandbRuns(tmp_path / "pieces", "p", {})
+        process = WandbRuns(tmp_path / "pieces", "p", {}, VARIANTS)
         process.start("0", 0)
         process.append(metrics[metrics.step <= begin])
         process.append(metrics[(metrics.step > begin) & (metrics.step <= end)])
@@ -131,7 +140,7 @@ def test_cut_anywhere_and_gone_on_with_no_point_is_there_twice(
 def test_an_interrupted_member_is_not_called_finished(
     metrics: pd.DataFrame, tmp_path: Path, wandb: Wandb
 ) -> None:
-    runs = WandbRuns(tmp_path, "p", {})
+    runs = WandbRuns(tmp_path, "p", {}, VARIANTS)
     runs.append(metrics[metrics.step <= 60_000])
     runs.close()
     assert {run.exit_code for run in wandb.runs.values()} == {1}
@@ -139,13 +148,14 @@ def test_an_interrupted_member_is_not_called_finished(
 
 def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None:
     config = Config(seeds=1, log=LogConfig(wandb=True), network=TorsoOptions(hidden=(8,)))
-    members = [Member(0, DENSE)]
+    members = (Member(0, DENSE),)
+    phases = [Phase("dense", 0, 30, members)]
 
     def measured(step: int, phase: str = "dense") -> list[Any]:
         return rows_of(step, phase, members, {"return": np.array([float(step)])})
 
     with Recorder(tmp_path / "run") as recorder:
-        recorder.create(config, "train")
+        recorder.create(config, "train", phases)
         recorder.append(measured(10))
         length = recorder.metrics_bytes()
         recorder.append(measured(20))
@@ -164,21 +174,22 @@ def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None
 def test_a_refusal_is_one_line_before_the_training(tmp_path: Path, wandb: Wandb) -> None:
     wandb.refusal = "no\nkey"
     config = Config(log=LogConfig(wandb=True))
+    phases = [Phase("dense", 0, 30, (Member(0, DENSE),))]
     with pytest.raises(ConfigError) as caught, Recorder(tmp_path / "run") as recorder:
-        recorder.create(config, "train")
+        recorder.create(config, "train", phases)
     assert str(caught.value) == (
         "log.wandb: Weights & Biases refuses: no key; allowed: after wandb login, or with "
         "WANDB_MODE=offline"
     )
     wandb.refusal = ""
     with Recorder(tmp_path / "run") as recorder:  # the same directory, once logged in
-        recorder.create(config, "train")
+        recorder.create(config, "train", phases)
 
 
 def test_a_refusal_later_does_not_end_the_training(
     metrics: pd.DataFrame, tmp_path: Path, wandb: Wandb
 ) -> None:
-    runs = WandbRuns(tmp_path, "p", {})
+    runs = WandbRuns(tmp_path, "p", {}, VARIANTS)
     runs.append(metrics[metrics.step <= 20_000])
     wandb.refusal = "gone"
     with pytest.warns(UserWarning, match=r"^log.wandb: stopped \(gone\); .*metrics.csv has"):
@@ -190,7 +201,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     out = tmp_path / "run"
     with pytest.raises(ConfigError, match=r"^log.wandb: .* is missing; .*'sparse_rl\[wandb\]'$"):
-        Recorder(out).create(Config(log=LogConfig(wandb=True)), "train")
+        Recorder(out).create(Config(log=LogConfig(wandb=True)), "train", [])
     assert not out.exists()
 
 
@@ -204,10 +215,10 @@ def test_the_package_itself_offline(
 ) -> None:
     package = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    one = metrics.query("seed == 0 and sparsity == 0.9 and quantization == 'float32'")
+    one = metrics.query("seed == 0 and variant == '0.9'")
     for end in (60_000, 200_000):
         time.sleep(1 - time.time() % 1)  # W&B names a file by the second in which its run began
-        runs = WandbRuns(tmp_path, "sparse", {"seeds": 2})
+        runs = WandbRuns(tmp_path, "sparse", {"seeds": 2}, VARIANTS)
         runs.append(one[one.step <= end])
         runs.close()
     package.teardown()  # its own process writes the files, and ends here

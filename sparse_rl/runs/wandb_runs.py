@@ -1,8 +1,8 @@
-"""Weights & Biases runs from metrics: one W&B run for each arm and seed, as the event files have.
+"""Weights & Biases runs from metrics: one W&B run for each variant and seed, like event files.
 
 One run per member and not one for the whole study: members then share their charts, metric by
 metric, and W&B itself draws the mean and the spread over seeds when runs are grouped by job type,
-which is the arm. The step of every point is the environment step of the member.
+which is the variant. The step of every point is the environment step of the member.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import pandas as pd
 
 from sparse_rl import whole_file
 from sparse_rl.config.error import ConfigError
-from sparse_rl.report.run_directory import by_member
-
-STATE = "wandb.json"
-"""The file of a run directory that says which W&B runs are its own, and what they have."""
+from sparse_rl.runs.layout import FINAL, METRICS
+from sparse_rl.runs.layout import WANDB as STATE
+from sparse_rl.runs.metrics import by_member
+from sparse_rl.runs.variant import Variant
 
 
 class Sent(NamedTuple):
@@ -44,29 +44,36 @@ def require_package() -> None:
 class WandbRuns:
     """The W&B runs of one run directory, each open from its first rows to its final evaluation.
 
-    What was sent is noted in wandb.json, so that a resumed run goes on in the same W&B runs and
+    What was sent is noted in wandb.json, so that a resumed run continues the same W&B runs and
     sends no point twice: rows up to the last step of a member are passed over.
     """
 
-    def __init__(self, directory: Path, project: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        project: str,
+        config: Mapping[str, Any],
+        variants: Mapping[str, Variant],
+    ) -> None:
         self.directory = directory
         self.project = project
         self.config = config
+        self.variants = variants
         self._sent = _read(directory / STATE)
         self._open: dict[str, Any] = {}
         self._gave_up = False
 
-    def start(self, arm: str, seed: int) -> None:
+    def start(self, variant: str, seed: int) -> None:
         """Opens the run of one member, so that a refusal comes before the training.
 
         Raises:
             ConfigError: W&B refuses, for example because nobody is logged in.
         """
         self._write()
-        if _name(arm, seed) in self._sent.finished:
+        if _name(variant, seed) in self._sent.finished:
             return
         try:
-            self._run(arm, seed)
+            self._run(variant, seed)
         except Exception as error:  # W&B's own, the network's or the disk's: its words say which
             raise ConfigError(
                 f"log.wandb: Weights & Biases refuses: {error}; allowed: after wandb login, or "
@@ -81,14 +88,14 @@ class WandbRuns:
         if self._gave_up:
             return
         try:
-            for arm, seed, rows in by_member(metrics):
-                self._send(arm, seed, rows)
+            for variant, seed, rows in by_member(metrics):
+                self._send(variant, seed, rows)
             self._write()
         except Exception as error:  # whatever it is, hours of training are worth more
             self._give_up(error)
 
     def close(self) -> None:
-        """Ends the runs that are still open: they were interrupted, and a resumed run goes on."""
+        """Ends the runs that are still open: interrupted ones, which a resumed run continues."""
         try:
             for run in self._open.values():
                 run.finish(exit_code=1)
@@ -99,22 +106,22 @@ class WandbRuns:
     def _give_up(self, error: Exception) -> None:
         self._gave_up = True
         line = " ".join(str(error).split()) or type(error).__name__
-        kept = self.directory / "metrics.csv"
+        kept = self.directory / METRICS
         warnings.warn(f"log.wandb: stopped ({line}); {kept} has everything", stacklevel=3)
 
-    def _send(self, arm: str, seed: int, rows: pd.DataFrame) -> None:
-        name = _name(arm, seed)
+    def _send(self, variant: str, seed: int, rows: pd.DataFrame) -> None:
+        name = _name(variant, seed)
         if name in self._sent.finished:
             return
-        is_final = rows["phase"] == "final"
+        is_final = rows["phase"] == FINAL
         new = rows[~is_final & (rows["step"] > self._sent.steps.get(name, -1))]
         for step, point in new.groupby("step", sort=True):
-            run = self._run(arm, seed)
+            run = self._run(variant, seed)
             values = dict(zip(point["metric"], map(float, point["value"]), strict=True))
             run.log(values, step=int(str(step)), commit=True)
             self._sent.steps[name] = int(str(step))
         if is_final.any():
-            run = self._run(arm, seed)
+            run = self._run(variant, seed)
             final = rows[is_final]
             for metric, value in zip(final["metric"], final["value"], strict=True):
                 run.summary[f"final/{metric}"] = float(value)
@@ -122,25 +129,20 @@ class WandbRuns:
             self._sent.finished.append(name)
             del self._open[name]
 
-    def _run(self, arm: str, seed: int) -> Any:
-        """A member's W&B run, opened or gone on with."""
+    def _run(self, variant: str, seed: int) -> Any:
+        """A member's W&B run, opened or continued."""
         import wandb
 
-        name = _name(arm, seed)
+        name = _name(variant, seed)
         if name not in self._open:
-            sparsity, _, kind = arm.partition("-")
-            member = {
-                "arm": arm,
-                "sparsity": float(sparsity),
-                "quantization": kind or "float32",
-                "seed": seed,
-            }
+            record = self.variants[variant].to_mapping()
+            member = {"variant": variant, **record, "seed": seed}
             self._open[name] = wandb.init(
                 project=self.project,
-                id=f"{self._sent.study}-{arm}-seed-{seed}",
+                id=f"{self._sent.study}-{variant}-seed-{seed}",
                 name=name,
                 group=self.directory.resolve().name,
-                job_type=arm,
+                job_type=variant,
                 config={**self.config, "member": member},
                 dir=str(self.directory),
                 resume="allow",
@@ -157,8 +159,8 @@ class WandbRuns:
         whole_file.write_text(self.directory / STATE, f"{told}\n")
 
 
-def _name(arm: str, seed: int) -> str:
-    return f"{arm}/seed-{seed}"
+def _name(variant: str, seed: int) -> str:
+    return f"{variant}/seed-{seed}"
 
 
 def _read(file: Path) -> Sent:

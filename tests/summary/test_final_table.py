@@ -6,23 +6,32 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sparse_rl.report.run_directory import read_metrics
 from sparse_rl.report.sentences import criterion, no_loss
-from sparse_rl.report.statistics import default_margin, final_table, random_return
+from sparse_rl.runs.metrics import Row, joined, table_of
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import Variant
+from sparse_rl.summary.final_table import default_margin, final_table, random_return
 
 MakeRun = Callable[..., Path]
 
 
 def metrics_of(returns: dict[tuple[float, str], list[float]]) -> pd.DataFrame:
-    """Final returns by arm, seeds numbered from 0."""
-    return pd.DataFrame(
-        [
-            (100, "final", seed, sparsity, quantization, "return", value)
-            for (sparsity, quantization), values in returns.items()
-            for seed, value in enumerate(values)
-        ],
-        columns=["step", "phase", "seed", "sparsity", "quantization", "metric", "value"],
+    """Final returns by sparsity and arithmetic, seeds numbered from 0."""
+    return metrics_of_variants(
+        {
+            Variant(sparsity=sparsity, arithmetic=arithmetic): values
+            for (sparsity, arithmetic), values in returns.items()
+        }
     )
+
+
+def metrics_of_variants(returns: dict[Variant, list[float]]) -> pd.DataFrame:
+    rows = [
+        Row(100, "final", seed, variant.name, "return", value)
+        for variant, values in returns.items()
+        for seed, value in enumerate(values)
+    ]
+    return joined(table_of(rows), {variant.name: variant for variant in returns})
 
 
 DENSE = [100.0, 110.0, 90.0, 105.0]
@@ -30,14 +39,14 @@ DENSE = [100.0, 110.0, 90.0, 105.0]
 
 def test_table_against_the_csv_read_anew(make_run: MakeRun) -> None:
     path = make_run()
-    row = final_table(read_metrics(path / "metrics.csv")).set_index("arm").loc["0.98-int8"]
-    raw = pd.read_csv(path / "metrics.csv")
+    row = final_table(Run(path).metrics).set_index("variant").loc["0.98-int8"]
+    raw = pd.read_csv(path / "metrics.csv", dtype={"variant": str})
     raw = raw[(raw.phase == "final") & (raw.metric == "return")]
-    arm = raw[(raw.sparsity == 0.98) & (raw.quantization == "int8")].sort_values("seed").value
-    dense = raw[(raw.sparsity == 0) & (raw.quantization == "float32")].sort_values("seed").value
-    assert row.return_iqm == pytest.approx(np.sort(arm)[2:6].mean())
-    assert row.difference == pytest.approx(arm.mean() - dense.mean())
-    half_width = stats.sem(arm.to_numpy() - dense.to_numpy()) * stats.t(7).ppf(0.975)
+    own = raw[raw.variant == "0.98-int8"].sort_values("seed").value
+    dense = raw[raw.variant == "0"].sort_values("seed").value
+    assert row.return_iqm == pytest.approx(np.sort(own)[2:6].mean())
+    assert row.difference == pytest.approx(own.mean() - dense.mean())
+    half_width = stats.sem(own.to_numpy() - dense.to_numpy()) * stats.t(7).ppf(0.975)
     assert row.difference_low == pytest.approx(row.difference - half_width)
     assert (row.seeds, row.failed, row.pairs) == (8, 0, 8)
     assert row.nonzero == 4992 - round(0.98 * 4992)
@@ -46,7 +55,7 @@ def test_table_against_the_csv_read_anew(make_run: MakeRun) -> None:
 
 def test_failed_members_are_left_out_and_counted(make_run: MakeRun) -> None:
     path = make_run(failed=((2, 0.9, "float32"), (5, 0.0, "float32")))
-    table = final_table(read_metrics(path / "metrics.csv")).set_index("arm")
+    table = final_table(Run(path).metrics).set_index("variant")
     assert (table.loc["0.9", "seeds"], table.loc["0.9", "failed"]) == (7, 1)
     assert table.loc["0.9", "pairs"] == 6  # seed 5 has no dense partner
     assert table.loc["0.5", "pairs"] == 7
@@ -54,7 +63,7 @@ def test_failed_members_are_left_out_and_counted(make_run: MakeRun) -> None:
 
 def test_a_return_that_is_no_number_is_a_failure() -> None:
     table = final_table(metrics_of({(0, "float32"): DENSE, (0.5, "float32"): [1, 2, np.nan, 4]}))
-    assert table.set_index("arm").loc["0.5", "failed"] == 1
+    assert table.set_index("variant").loc["0.5", "failed"] == 1
 
 
 def test_verdicts() -> None:
@@ -81,9 +90,9 @@ def test_a_collapsed_seed_is_not_trimmed_away() -> None:
 
 
 def test_margin_is_measured_from_acting_at_random(make_run: MakeRun) -> None:
-    metrics = read_metrics(make_run() / "metrics.csv")
+    metrics = Run(make_run()).metrics
     final = metrics[(metrics.phase == "final") & (metrics.metric == "return")]
-    dense = final[(final.sparsity == 0) & (final.quantization == "float32")].value.mean()
+    dense = final[final.variant == "0"].value.mean()
     assert random_return(metrics) == 20.0
     assert default_margin(metrics).value == pytest.approx(0.05 * (dense - 20))
 
@@ -101,14 +110,14 @@ def test_unfinished_run_is_an_error_that_says_so(phase: str) -> None:
         final_table(metrics)
 
 
-def test_without_a_dense_arm_returns_are_given_and_nothing_is_compared() -> None:
+def test_without_dense_returns_are_given_and_nothing_is_compared() -> None:
     metrics = metrics_of({(0.5, "float32"): DENSE})
     table = final_table(metrics)
     assert list(table["verdict"]) == ["no dense"]
     assert table.loc[0, "return_iqm"] == pytest.approx(102.5)
     assert np.isnan(table.loc[0, "difference"]) and table.loc[0, "pairs"] == 0
     assert str(no_loss(table)[0]) == (
-        "Pruned: no dense arm to compare with; sparsity.levels has no 0."
+        "Pruned: no dense network to compare with; sparsity.levels has no 0."
     )
     assert criterion(default_margin(metrics)) == ""
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from sparse_rl.report.event_files import append_events, write_event_files
-from sparse_rl.report.run_directory import read_metrics
+from sparse_rl.runs.event_files import append_events, write_event_files
+from sparse_rl.runs.run import Run
 
 MakeRun = Callable[..., Path]
 
@@ -54,18 +54,18 @@ def scalars(file: Path, tag: str) -> list[tuple[int, float]]:
 
 @pytest.fixture
 def metrics(make_run: MakeRun) -> pd.DataFrame:
-    return read_metrics(make_run(seeds=2, levels=(0.0, 0.9)) / "metrics.csv")
+    return Run(make_run(seeds=2, levels=(0.0, 0.9))).metrics
 
 
-def test_one_run_for_each_arm_and_seed_with_every_value(
+def test_one_run_for_each_variant_and_seed_with_every_value(
     metrics: pd.DataFrame, tmp_path: Path
 ) -> None:
     files = write_event_files(metrics, tmp_path / "tensorboard")
     found = sorted(str(file.parent.relative_to(tmp_path / "tensorboard")) for file in files)
-    arms = ("0", "0-int8", "0.9", "0.9-int8")
-    assert found == sorted(f"{arm}/seed-{seed}" for arm in arms for seed in (0, 1))
+    names = ("0", "0-int8", "0.9", "0.9-int8")
+    assert found == sorted(f"{name}/seed-{seed}" for name in names for seed in (0, 1))
     events = scalars(tmp_path / "tensorboard/0.9-int8/seed-1" / files[0].name, "return")
-    rows = metrics.query("seed == 1 and sparsity == 0.9 and quantization == 'int8'")
+    rows = metrics.query("seed == 1 and variant == '0.9-int8'")
     rows = rows[rows.metric == "return"]
     assert [step for step, _ in events] == list(rows.step)
     np.testing.assert_allclose([value for _, value in events], rows.value, rtol=1e-6)
@@ -84,7 +84,5 @@ def test_appending_in_pieces_gives_the_same_events(metrics: pd.DataFrame, tmp_pa
 def test_writing_again_replaces(metrics: pd.DataFrame, tmp_path: Path) -> None:
     for _ in range(2):
         files = write_event_files(metrics, tmp_path)
-    assert len(read_events(files[0])) == 1 + len(
-        metrics.query("sparsity == 0 and seed == 0").query("quantization == 'float32'")
-    )
+    assert len(read_events(files[0])) == 1 + len(metrics.query("variant == '0' and seed == 0"))
     assert not list(tmp_path.rglob("*.part"))

@@ -1,4 +1,4 @@
-"""TensorBoard event files from metrics: one TensorBoard run for each arm and seed.
+"""TensorBoard event files from metrics: one TensorBoard run for each variant and seed.
 
 The files are appended to directly, without tensorboardX's writers, which hold a thread and an
 open file for each run: a population has hundreds of them.
@@ -17,16 +17,16 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
 from sparse_rl import whole_file
-from sparse_rl.report.run_directory import by_member
+from sparse_rl.runs.metrics import by_member
 
 FILE_NAME = "events.out.tfevents.0.sparse_rl"
 
 
 def write_event_files(metrics: pd.DataFrame, directory: str | Path) -> list[Path]:
-    """Write <directory>/<arm>/seed-<seed>/events.out.tfevents.* anew, and return the files.
+    """Write <directory>/<variant>/seed-<seed>/events.out.tfevents.* anew, and return the files.
 
     Every metric is a scalar under its own name, at its step; the order is that of the rows. The
-    dense phase, which the arms of a seed share, is found under arm "0".
+    dense phase, which the variants of a seed share, is found under "0".
     """
     files = []
     for file, rows in _by_member(metrics, Path(directory)):
@@ -40,7 +40,7 @@ def append_events(metrics: pd.DataFrame, directory: str | Path) -> list[Path]:
     """Append new rows of metrics to the event files, which are made where they do not exist.
 
     For use while training goes on: each call opens and closes its files, nothing is kept between
-    calls, and a resumed run goes on in the same files.
+    calls, and a resumed run continues the same files.
     """
     files = []
     for file, rows in _by_member(metrics, Path(directory)):
@@ -53,8 +53,8 @@ def append_events(metrics: pd.DataFrame, directory: str | Path) -> list[Path]:
 
 
 def _by_member(metrics: pd.DataFrame, directory: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    for arm, seed, rows in by_member(metrics):
-        yield directory / arm / f"seed-{seed}" / FILE_NAME, rows
+    for variant, seed, rows in by_member(metrics):
+        yield directory / variant / f"seed-{seed}" / FILE_NAME, rows
 
 
 def _file_header() -> bytes:

@@ -1,0 +1,41 @@
+"""What a run directory holds, by name.
+
+config.yaml                 what was asked for
+versions.txt                command, commit, packages
+run.json                    the format's version, the phases, a digest of every policy
+variants.json               a record for each variant's name
+metrics.csv                 a row for each member, step and metric
+policies/VARIANT.safetensors   parameters and masks, stacked over seeds
+summary.md                  the final table; written last, so it marks a finished run
+tensorboard/  checkpoints/  artifacts/VARIANT/  report/  film.gif  film.json  wandb.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FORMAT = 2
+"""The version that is written. Format 1 has no run.json and no variants.json."""
+
+CONFIG, VERSIONS, SUMMARY = "config.yaml", "versions.txt", "summary.md"
+RECORD, VARIANTS, METRICS = "run.json", "variants.json", "metrics.csv"
+POLICIES, ARTIFACTS, EVENTS, CHECKPOINTS = "policies", "artifacts", "tensorboard", "checkpoints"
+REPORT = "report"
+FILM, ABOUT_FILM = "film.gif", "film.json"
+"""The run's own film, and what is in it or why there is none."""
+WANDB = "wandb.json"
+"""Which of W&B's runs belong to this one, and what they have been sent."""
+LOCK = ".lock"
+"""Held by the process that writes."""
+FINAL, PREFILL = "final", "prefill"
+"""The phases, in metrics.csv, of the last evaluation and of acting at random."""
+
+
+def policy_file(run: Path, variant: str) -> Path:
+    """The policies of a variant."""
+    return run / POLICIES / f"{variant}.safetensors"
+
+
+def artifacts(run: Path, variant: str) -> Path:
+    """The folder of a variant's exported actor."""
+    return run / ARTIFACTS / variant

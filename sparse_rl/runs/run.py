@@ -1,0 +1,172 @@
+"""A run directory as its readers see it: configuration, metrics, variants, policies, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.runs import format_1, layout
+from sparse_rl.runs.metrics import read_metrics
+from sparse_rl.runs.policies import Policies, read_policies
+from sparse_rl.runs.record import Record, format_of, read_json, read_record, read_variants
+from sparse_rl.runs.settings import read_settings, setting
+from sparse_rl.runs.variant import Variant
+from sparse_rl.summary.final_table import final_table
+from sparse_rl.summary.table import markdown_table
+
+
+class Run:
+    """What a run directory holds, each part read when it is first asked for.
+
+    Raises ValueError, one line that names the file, where it is missing or damaged.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def name(self) -> str:
+        """The directory's own name, by which pages and legends speak of the run."""
+        return self.path.resolve().name
+
+    @cached_property
+    def format(self) -> int:
+        """The version of the directory's format. Raises ValueError where it is a newer one."""
+        if not self.path.is_dir():
+            raise ValueError(f"{self.path}: not a directory; needed is a run directory")
+        return format_of(self.path)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """config.yaml as nested dictionaries, unchecked."""
+        assert self.format
+        return read_settings(self.path)
+
+    @cached_property
+    def config(self) -> Config:
+        """config.yaml, checked. Raises `ConfigError`, one line that names the file."""
+        try:
+            return from_mapping(self.settings)
+        except ValueError as error:
+            raise type(error)(f"{self.path / layout.CONFIG}: {error}") from None
+
+    @cached_property
+    def record(self) -> Record:
+        """The phases of the study, and the digests of its policies."""
+        return read_record(self.path) if self.format > 1 else format_1.record(self.settings)
+
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """What is compared, by name."""
+        return self._variants_and_metrics[0]
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """metrics.csv: one row per member, step and metric, each with its variant's record."""
+        return self._variants_and_metrics[1]
+
+    @cached_property
+    def _variants_and_metrics(self) -> tuple[dict[str, Variant], pd.DataFrame]:
+        version, file = self.format, self.path / layout.METRICS
+        if not file.exists() and file.with_suffix(".csv.gz").exists():
+            file = file.with_suffix(".csv.gz")
+        if version == 1:
+            metrics, variants = format_1.read_metrics(file)
+            return variants, metrics
+        variants = read_variants(self.path)
+        return variants, read_metrics(file, variants)
+
+    @property
+    def versions(self) -> str:
+        """versions.txt, or the empty string where the run has none."""
+        file = self.path / layout.VERSIONS
+        try:
+            return file.read_text() if file.is_file() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise ValueError(f"{file}: cannot be read: {reason}") from None
+
+    def summary(self) -> pd.DataFrame:
+        """One row per variant: return with its interval, difference from dense, weights."""
+        return final_table(self.metrics)
+
+    def summary_text(self) -> str:
+        """The summary as Markdown, headed by what was run."""
+        steps, agent = (setting(self.settings, key) for key in ("training.steps", "agent.name"))
+        return (
+            f"# {setting(self.settings, 'environment')}, {str(agent).upper()}, "
+            f"{setting(self.settings, 'seeds')} seeds, {steps:,} steps\n\n"
+            f"{markdown_table(self.summary())}\n"
+        )
+
+    @property
+    def finished(self) -> list[str]:
+        """Names of the variants that have had their last evaluation."""
+        return list(self._final)
+
+    def final_returns(self, variant: str) -> dict[int, float]:
+        """Return of every seed of a variant in its last evaluation.
+
+        Raises ValueError where the run has no such variant.
+        """
+        if variant not in self._final:
+            known = ", ".join(self._final) or "none, the run is not finished"
+            raise ValueError(f"variant: found {variant}; allowed: {known}")
+        return self._final[variant]
+
+    @cached_property
+    def _final(self) -> dict[str, dict[int, float]]:
+        """Return of every seed in the last evaluation of every variant."""
+        metrics = self.metrics
+        final = metrics[(metrics["phase"] == layout.FINAL) & (metrics["metric"] == "return")]
+        found: dict[str, dict[int, float]] = {}
+        columns = (final[name] for name in ("variant", "seed", "value"))
+        for variant, seed, value in zip(*columns, strict=True):
+            found.setdefault(variant, {})[int(seed)] = float(value)
+        return found
+
+    def has_policies(self, variant: str) -> bool:
+        """Whether the directory holds the policies of a variant; results alone are kept so too."""
+        return layout.policy_file(self.path, variant).exists()
+
+    def policies(self, variant: str) -> Policies:
+        """The policies of a variant, stacked over seeds, checked against the run's record.
+
+        Raises ValueError, one line that names the file, where it is not what training wrote.
+        """
+        file = layout.policy_file(self.path, variant)
+        expected = None
+        if self.format > 1 and file.exists():
+            expected = self.record.policies.get(file.name)
+            if expected is None:
+                raise ValueError(f"{file}: {layout.RECORD} has no digest of it; allowed: one")
+        return read_policies(file, int(setting(self.settings, "seeds")), expected)
+
+    def position(self, seed: int) -> int:
+        """Where a seed stands among the study's. Raises ValueError where it has none."""
+        first = int(self.settings.get("first_seed", 0))
+        count = int(setting(self.settings, "seeds"))
+        if not first <= seed < first + count:
+            raise ValueError(f"seed: found {seed}; allowed: {first} to {first + count - 1}")
+        return seed - first
+
+    def trained(self, variant: str, seed: int) -> dict[str, np.ndarray]:
+        """The arrays of one trained policy, masks applied, by name.
+
+        Raises ValueError where the run has no such variant or seed, or the file is damaged.
+        """
+        self.final_returns(variant)
+        position = self.position(seed)
+        return self.policies(variant).of_seed(position)
+
+    def cost(self, variant: str) -> dict[str, Any]:
+        """artifacts/VARIANT/cost.json, what an exported actor costs; empty without one."""
+        file = layout.artifacts(self.path, variant) / "cost.json"
+        return read_json(file) if file.is_file() else {}
