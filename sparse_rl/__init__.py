@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.config.experiment import Config
     from sparse_rl.config.reading import load_config
+    from sparse_rl.launch import train
     from sparse_rl.report.page import write_report
     from sparse_rl.study.run import Run
-    from sparse_rl.study.training import train
 
 __version__ = "0.1.0"
 __all__ = ["Config", "Run", "load_actor", "load_config", "train", "write_report"]
@@ -28,7 +28,7 @@ _HOMES = {
     "Run": "sparse_rl.study.run",
     "load_actor": "sparse_rl.artifact.runtime",
     "load_config": "sparse_rl.config.reading",
-    "train": "sparse_rl.study.training",
+    "train": "sparse_rl.launch",
     "write_report": "sparse_rl.report.page",
 }
 

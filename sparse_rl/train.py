@@ -12,16 +12,11 @@ from sparse_rl.config.experiment import Config
 
 def main(config: Config) -> None:
     """Runs the study that `config` describes, watched from the terminal."""
-    # Imported here, so that --help and a mistyped option answer at once, and JAX starts with the
-    # devices that were asked for.
-    from sparse_rl.machine import compilation_cache
-    from sparse_rl.machine.devices import configure, is_first
-
-    compilation_cache.use(config.compilation_cache)
-    configure(config.devices, config.distributed)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl.launch import train
+    from sparse_rl.machine.devices import is_first
     from sparse_rl.machine.interruption import Interrupted
     from sparse_rl.study.progress import for_console
-    from sparse_rl.study.training import train
 
     progress = for_console()
     try:

@@ -17,7 +17,7 @@ from sparse_rl.config import options, program, text, words
 from sparse_rl.config.error import ConfigError, show
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.help_screen import help_screen, width_of_terminal
-from sparse_rl.config.reading import from_mapping
+from sparse_rl.config.reading import from_mapping, put
 from sparse_rl.config.words import Given
 
 DEFAULT = "sac_pendulum"
@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> Config:
     known = _known_options(values, given)
     for key, part in given:
         if key != "import":
-            _put(values, key, words.value(key, part, known.get(key)))
+            put(values, key, words.value(key, part, known.get(key)))
     return from_mapping(values)
 
 
@@ -89,20 +89,6 @@ def _run_directory(name: object) -> Path:
     if not found:
         raise ConfigError(f"resume: {show(name)} has no config.yaml; allowed: a run directory")
     return path
-
-
-def _put(values: dict[str, Any], key: str, value: object) -> None:
-    """Writes one value into nested mappings; its type is checked with everything else."""
-    *path, last = key.split(".")
-    for depth, name in enumerate(path, 1):
-        inner = values.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(
-                f"{key}: found {show(inner)} as the value of {'.'.join(path[:depth])}; "
-                f"allowed: its own keys and values"
-            )
-        values = inner
-    values[last] = value
 
 
 def show_help(arguments: Sequence[str] = ()) -> NoReturn:

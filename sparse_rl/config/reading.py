@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sparse_rl.config import options
-from sparse_rl.config.error import ConfigError
+from sparse_rl.config.error import ConfigError, show
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.text import find, read_file, read_mapping
 from sparse_rl.config.validation_line import one_line
@@ -28,15 +28,34 @@ def load_config(name: str, **overrides: Any) -> Config:
     """The experiment `name` (a YAML file, or one of configs/) with some values replaced.
 
         load_config("sac_pendulum", seeds=3, sparsity={"levels": [0, 0.9]})
+        load_config("sac_pendulum", **{"agent.learning_rate": 1e-3})
 
-    A mapping replaces single keys of a part. Raises `ConfigError`, one line.
+    A mapping replaces single keys of a part, a dotted name one of them. Raises `ConfigError`, one
+    line.
     """
     values = read_file(find(name))
     for key, value in overrides.items():
-        part = values.get(key)
-        both = isinstance(part, Mapping) and isinstance(value, Mapping)
-        values[key] = {**part, **value} if both else value  # type: ignore[dict-item]
+        put(values, key, value)
     return from_mapping(values)
+
+
+def put(values: dict[str, Any], key: str, value: object) -> None:
+    """Writes one value into nested mappings, by its dotted name; it is checked with all others.
+
+    A mapping replaces single keys. Raises `ConfigError` where something else is in the way.
+    """
+    *path, last = key.split(".")
+    for depth, name in enumerate(path, 1):
+        inner = values.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"{key}: found {show(inner)} as the value of {'.'.join(path[:depth])}; "
+                f"allowed: its own keys and values"
+            )
+        values = inner
+    part = values.get(last)
+    both = isinstance(part, Mapping) and isinstance(value, Mapping)
+    values[last] = {**part, **value} if both else value  # type: ignore[dict-item]
 
 
 def from_yaml(text: str) -> Config:

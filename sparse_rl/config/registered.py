@@ -87,7 +87,11 @@ class EachOf(NamedTuple):
         return core_schema.no_info_plain_validator_function(self.check)
 
     def check(self, value: Any) -> tuple[tuple[str, Any], ...]:
-        return tuple((name, self._one(name, part)) for name, part in dict(value).items())
+        try:
+            parts = dict(value)
+        except (TypeError, ValueError):
+            raise PydanticCustomError("mapping_type", "of_methods: found no sections") from None
+        return tuple((name, self._one(name, part)) for name, part in parts.items())
 
     def _one(self, name: str, part: Any) -> Any:
         registry.load()

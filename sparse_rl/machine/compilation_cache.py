@@ -14,11 +14,12 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import jaxlib
+import platformdirs
+from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
 LIMIT = 2 * 10**9
 """Bytes that all kept programs may take together."""
@@ -42,7 +43,7 @@ def use(choice: str = "auto") -> None:
     if choice == "auto" and told is not None:
         return
     try:
-        root = user_directory(os.environ, sys.platform) if choice == "auto" else Path(choice)
+        root = user_directory() if choice == "auto" else Path(choice)
         folder = root.expanduser() / processor_and_version()
         # Whoever can write there can run code in the next run: nobody but the user.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,21 +58,16 @@ def use(choice: str = "auto") -> None:
             file=sys.stderr,
         )
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if told != str(folder):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax_cache.reset_cache()  # what has been compiled before, elsewhere, is no reason not to
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
 
 
-def user_directory(environment: Mapping[str, str], system: str) -> Path:
-    """Where this user's programs keep what they can make again; `system` is `sys.platform`."""
-    chosen = environment.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(chosen):  # the standard says to ignore others
-        return Path(chosen) / "sparse_rl" / "compiled"
-    if system == "darwin":
-        return Path("~/Library/Caches/sparse_rl/compiled").expanduser()
-    if system == "win32" and environment.get("LOCALAPPDATA"):
-        return Path(environment["LOCALAPPDATA"]) / "sparse_rl" / "Cache" / "compiled"
-    return Path("~/.cache/sparse_rl/compiled").expanduser()
+def user_directory() -> Path:
+    """Where this user's programs keep what they can make again."""
+    return platformdirs.user_cache_path("sparse_rl", appauthor=False) / "compiled"
 
 
 def processor_and_version() -> str:

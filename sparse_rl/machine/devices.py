@@ -5,6 +5,7 @@ On a CPU there is one virtual device per core; their number is set before JAX st
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,21 +18,31 @@ from jaxtyping import Float
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import DistributedConfig
 
+OVERSUBSCRIBE = "SPARSE_RL_OVERSUBSCRIBE"
+"""The environment variable that allows more virtual devices than cores, which only tests want."""
+
 
 def configure(devices: int, distributed: DistributedConfig | None = None) -> None:
     """Asks for `devices` virtual CPU devices (0: one per core) and joins the other processes.
 
-    Call it before JAX is first used. With several devices each gets one thread: the devices are the
-    parallelism. Where an accelerator is there the setting is harmless.
+    Call it before JAX is first used; after that the number of devices stays as it is. With several
+    devices each gets one thread: the devices are the parallelism. Where an accelerator is there
+    the setting is harmless. Raises `ConfigError` for more devices than cores.
     """
-    wanted = devices or _cores()
-    jax.config.update("jax_num_cpu_devices", wanted)
+    wanted = devices or cores()
+    with contextlib.suppress(RuntimeError):  # JAX has started; `choose` takes what there is
+        jax.config.update("jax_num_cpu_devices", wanted)
     if wanted > 1:
         flags = os.environ.get("XLA_FLAGS", "")
         if "xla_cpu_multi_thread_eigen" not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     if distributed is not None:
         join(distributed)
+    if devices > cores() and OVERSUBSCRIBE not in os.environ and jax.default_backend() == "cpu":
+        raise ConfigError(
+            f"devices: found {devices}; allowed: at most {cores()}, one per core of this machine "
+            f"({OVERSUBSCRIBE}=1 allows more)"
+        )
 
 
 def join(distributed: DistributedConfig) -> None:
@@ -54,7 +65,7 @@ def slurm_tasks(environment: Mapping[str, str]) -> int:
     return int(tasks) if "SLURM_JOB_ID" in environment and tasks.isdigit() else 1
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use; where the system does not say, all of them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -11,7 +11,7 @@ import pytest
 from sparse_rl import registry
 from sparse_rl.config import command_line
 from sparse_rl.config.error import ConfigError
-from sparse_rl.config.experiment import Config, to_yaml
+from sparse_rl.config.experiment import to_yaml
 from sparse_rl.config.reading import from_mapping, from_yaml
 
 PACKAGE = '''
@@ -193,9 +193,3 @@ def test_a_package_installed_with_an_entry_point_joins_by_itself(tmp_path: Path)
         timeout=60,
     )
     assert "agent (outside_reinforce)" in done.stdout, done.stderr
-
-
-def test_python_gives_one_line_too() -> None:
-    with pytest.raises(ConfigError) as caught:
-        Config(seeds="x")  # type: ignore[arg-type]
-    assert str(caught.value) == "seeds: found 'x'; allowed: a whole number from 1 to 100000"

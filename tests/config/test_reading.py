@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
-from sparse_rl.config.reading import from_mapping, from_yaml
+from sparse_rl.config.reading import from_mapping, from_yaml, load_config
+from sparse_rl.config.sections import SparsityConfig
 
 FAST = settings(
     derandomize=True,
@@ -378,6 +380,48 @@ def test_numbers_may_be_written_in_every_usual_way() -> None:
     assert (config.replay.capacity, config.training.steps) == (100_000, 1_000_000)
     assert type(config.training.steps) is int and type(config.seeds) is int
     assert config.sparsity.levels == (0.0, 0.9, 0.95)
+
+
+def test_overrides_are_values_parts_or_dotted_names() -> None:
+    plain = load_config("sac_pendulum")
+    changed = load_config(
+        "sac_pendulum", seeds=3, sparsity={"levels": [0, 0.9]}, **{"agent.tau": 0.5}
+    )
+    assert (changed.seeds, changed.sparsity.levels) == (3, (0.0, 0.9))
+    assert changed.sparsity.interval == plain.sparsity.interval
+    assert changed.agent == dataclasses.replace(plain.agent, tau=0.5)
+    for key, line in {
+        "agent.tao": "agent.tao: unknown key of sac; near: agent.tau",
+        "seeds.x": "seeds.x: found 10 as the value of seeds; allowed: its own keys and values",
+    }.items():
+        with pytest.raises(ConfigError) as caught:
+            load_config("sac_pendulum", **{key: 3})
+        assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: Config(seeds="x"), "seeds: found 'x'; allowed: a whole number from 1 to 100000"),
+        (lambda: Config(sparsity={"levels": [2]}), "sparsity.levels: found 2; allowed: numbers"),
+        (
+            lambda: Config(agent={"name": "sak"}),
+            "agent.name: unknown agent 'sak'; did you mean sac",
+        ),
+        (lambda: Config(agent=3), "agent: found 3; allowed: its own keys and values"),
+        (lambda: Config(network=DQNOptions()), "network: found DQNOptions("),
+        (lambda: Config(bogus=1), "bogus: unknown key; "),
+        (lambda: DQNOptions(tau=2), "tau: found 2; allowed: a number from 0 to 1"),
+        (lambda: SparsityConfig(methods=("rigl?",)), "methods: unknown method 'rigl?'"),
+        (lambda: SparsityConfig(of_methods=3), "of_methods: found no sections"),
+        (lambda: dataclasses.replace(Config(), seeds=0), "seeds: found 0; allowed"),
+    ],
+)
+def test_python_gets_one_line_too(make: Callable[[], object], line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert str(caught.value).startswith(line)
+    assert str(caught.value).isprintable()
 
 
 def test_numbers_of_numpy_become_plain_numbers() -> None:

@@ -38,14 +38,6 @@ def jax_settings() -> Iterator[None]:
     jax_cache.reset_cache()
 
 
-def test_the_users_directory_follows_the_system() -> None:
-    place = compilation_cache.user_directory
-    assert place({"XDG_CACHE_HOME": "/x"}, "linux") == Path("/x/sparse_rl/compiled")
-    assert place({"XDG_CACHE_HOME": "x"}, "linux") == Path.home() / ".cache/sparse_rl/compiled"
-    assert place({}, "darwin") == Path.home() / "Library/Caches/sparse_rl/compiled"
-    assert place({"LOCALAPPDATA": "/l"}, "win32") == Path("/l/sparse_rl/Cache/compiled")
-
-
 def test_another_processor_has_another_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     here = compilation_cache.processor_and_version()
     assert here == compilation_cache.processor_and_version()

@@ -28,6 +28,7 @@ checkpoint: {every: 5, unit: steps}
 
 def start(*words: str) -> subprocess.Popen[str]:
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    environment[devices.OVERSUBSCRIBE] = "1"  # eight devices on any machine
     return subprocess.Popen(
         [sys.executable, "-m", "sparse_rl.train", *words],
         env=environment,
@@ -128,6 +129,14 @@ def test_more_devices_than_there_are() -> None:
         devices.choose(3)
     assert len(devices.choose(0)) == 2
     assert len(devices.choose(1)) == 1
+
+
+def test_more_devices_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    with pytest.raises(ConfigError, match=r"^devices: found 3; allowed: at most 2, one per core"):
+        devices.configure(3)
+    monkeypatch.setenv(devices.OVERSUBSCRIBE, "1")
+    devices.configure(3)
 
 
 def test_one_process_agrees_with_itself() -> None:
