@@ -40,18 +40,19 @@ import numpy as np
 import onnx
 import onnxruntime
 from jaxtyping import Float, Int, Num
+from sparse_rl.artifact.lowering import lower
 
 from benchmarks.harness import print_table
 from sparse_rl import whole_file
 from sparse_rl.architecture import Dense, Network, Observation, observation_of
 from sparse_rl.architecture import torso as operations_of
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import onnx_model, packed, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared
-from sparse_rl.artifact.graph import ArgMax, Graph
-from sparse_rl.artifact.lowering import lower
+from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.config.sections import Quantization
 from sparse_rl.envs import EnvSpec, make

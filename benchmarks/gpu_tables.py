@@ -92,7 +92,7 @@ def aims(good: Measured, peak: Peak | None) -> list[Row]:
 def panel_row(environment: str, ten: float, full: float) -> Row:
     """The paper's study without evaluations: 10 seeds, 8 levels, int8 after float32.
 
-    Dense at ten members for 0.2 of a million steps, then 80 members for 0.8 and, quantised (taken
+    Dense at ten members for 0.2 of a million steps, then 80 members for 0.8 and, quantized (taken
     to cost the same), for another 0.2.
     """
     minutes = 1e6 * (0.2 * ten + 1.0 * full) / 60

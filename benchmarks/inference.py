@@ -28,7 +28,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sparse_rl.artifact import latency, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
@@ -36,7 +37,7 @@ from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.onnx_model import to_onnx
-from sparse_rl.artifact.packed import PackedActor, Provenance, dense_float32_bytes, to_bytes
+from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 
 TRAINED = (17, 256, 256, 12)
 """The actor as it is trained: mean and log std."""
@@ -139,7 +140,7 @@ def print_table(onnx: Latency, dense: Latency, rows: list[Row]) -> None:
     )
     for name in (*columns, "packed bytes", "x smaller"):
         table.add_column(name, justify="left" if name in ("numbers", "kernels") else "right")
-    trained = dense_float32_bytes(synthetic.mlp_actor(TRAINED, 0.0, "float32"))
+    trained = synthetic.dense_float32_bytes(synthetic.mlp_actor(TRAINED, 0.0, "float32"))
     for name, time in (("ONNX Runtime", onnx), ("C", dense)):
         table.add_row(
             "0",
@@ -172,7 +173,7 @@ def print_table(onnx: Latency, dense: Latency, rows: list[Row]) -> None:
 
 def print_targets(onnx: Latency, dense: Latency, rows: list[Row]) -> bool:
     """The promises, each on the slowest or largest number path of actors as they are exported."""
-    trained = dense_float32_bytes(synthetic.mlp_actor(TRAINED, 0.0, "float32"))
+    trained = synthetic.dense_float32_bytes(synthetic.mlp_actor(TRAINED, 0.0, "float32"))
 
     def slowest(sparsity: float, compacted: bool) -> float:
         chosen = [r for r in rows if r.sparsity == sparsity and r.compacted == compacted]

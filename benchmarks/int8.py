@@ -1,6 +1,6 @@
-"""What quantisation-aware training costs: one update with int8 products against float32.
+"""What quantization-aware training costs: one update with int8 products against float32.
 
-Forward and backward of the network that is quantised, ten members under `vmap`: SAC's actor
+Forward and backward of the network that is quantized, ten members under `vmap`: SAC's actor
 (17-256-256-(6, 6), batch 256) and DQN's Q network on MinAtar (batch 32). "ratio" is to float32;
 "cpu" is the time of all cores together. SAC's critics stay float32 and do about two thirds of an
 update's work, so a whole update costs about a third of what the actor's column says.

@@ -86,10 +86,9 @@ def _inside_training(content: Content) -> Tables:
 
 
 def _inference(content: Content) -> Tables:
-    from sparse_rl.artifact import synthetic
-    from sparse_rl.artifact.packed import dense_float32_bytes
+    from benchmarks import synthetic
 
-    trained = dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32"))
+    trained = synthetic.dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32"))
     onnx = content["onnxruntime_dense_float32"]["median"]
     dense = content["c_dense_float32"]["median"]
 
@@ -205,7 +204,7 @@ SECTIONS: tuple[Section, ...] = (
         "What int8 training costs",
         "benchmarks/int8.json",
         "python -m benchmarks.int8 --json results/benchmarks/int8.json",
-        "Forward and backward of the quantised network alone, ten members; to float32.",
+        "Forward and backward of the quantized network alone, ten members; to float32.",
     ),
     Section(
         "Convolutions of a population",

@@ -2,7 +2,7 @@
 
 A network that is asked to compute `x @ w` through a `DotGeneral` does not know whether the product
 is float32 or int8: that is the choice of whoever builds it. This module lies below networks and
-quantisation, which know nothing of each other.
+quantization, which know nothing of each other.
 """
 
 from collections.abc import Sequence

@@ -83,8 +83,8 @@ def deliver(
 ) -> None:
     """Writes one policy in its formats and cost.json into `directory`, and prints what they are."""
     from sparse_rl.artifact import cost, reference
+    from sparse_rl.artifact.binding import float32_bytes
     from sparse_rl.artifact.delivery import prepare, write
-    from sparse_rl.artifact.lowering import float32_bytes
     from sparse_rl.study.actor_episodes import play
 
     packed = study.packed(arm, seed)
@@ -103,7 +103,11 @@ def deliver(
         sizes[form] = written.size
         print(
             f"  {form:<15} {written.size:>10,} bytes  {written.path}  "
-            f"(actions differ by at most {written.difference:.2g})"
+            + (
+                "(not run: no C compiler found)"
+                if written.difference is None
+                else f"(actions differ by at most {written.difference:.2g})"
+            )
         )
     trained = study.trained(arm, seed)
     report = cost.measure(

@@ -1,1 +1,1 @@
-"""Agents as pure functions: they know no environment, no population and no quantisation."""
+"""Agents as pure functions: they know no environment, no population and no quantization."""

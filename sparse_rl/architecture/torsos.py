@@ -72,8 +72,12 @@ def impala(options: NetworkOptions, observation: Observation) -> tuple[Operation
     padding in the stacks' first layers it is the network that Ivanov et al. (arXiv 2405.07748)
     ran, smaller than the one IMPALA printed.
     """
-    stacks = tuple(_stack(f"stack_{index}", size) for index, size in enumerate((32, 64, 64)))
-    return (*stacks, Relu(), Flatten(), *hidden_layers(options.hidden))
+    return (*impala_stacks((32, 64, 64)), Relu(), Flatten(), *hidden_layers(options.hidden))
+
+
+def impala_stacks(channels: Sequence[int]) -> tuple[Operation, ...]:
+    """IMPALA's stacks `stack_0`, `stack_1`, ..., one for each number of channels."""
+    return tuple(_stack(f"stack_{index}", size) for index, size in enumerate(channels))
 
 
 def _stack(name: str, channels: int) -> Block:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from sparse_rl.artifact.graph import (
     Graph,
     Layer,
+    Normalize,
     Operation,
     Residual,
-    StaticScale,
     layers,
-    scale_of,
     with_layers,
 )
 from sparse_rl.artifact.reference import apply, prepare
+from sparse_rl.artifact.weights import StaticScale, scale_of
 
 _BATCH = 256
 
@@ -74,7 +74,9 @@ def _largest(graph: Graph, observations: NDArray) -> tuple[list[float], float]:
 
     for start in range(0, len(observations), _BATCH):
         x = prepare(graph, observations[start : start + _BATCH])
-        overall = max(overall, float(np.abs(x).max()))
+        # An observation that is normalized at once is no tensor of the integer path.
+        if not isinstance(graph.operations[0], Normalize):
+            overall = max(overall, float(np.abs(x).max()))
         for operation in graph.operations:
             x = note(operation, x)
     return [inputs[id(layer)] for layer in layers(graph.operations)], overall

@@ -1,21 +1,23 @@
 """Lossless compaction: hidden units that no weight reaches, or that reach nothing, are removed.
 
-A unit whose incoming weights are all zero is constant, c = relu(bias) or bias. Its contribution to
-the next layer is a constant, which is folded into that layer's bias; a unit whose outgoing weights
-are all zero has no contribution. Removing units can starve others, so this repeats until nothing
-changes.
+A unit whose incoming weights are all zero is constant, c = f(bias), with f the ReLU or tanh behind
+it, if any. Its contribution to the next layer is a constant, which is folded into that layer's
+bias; a unit whose outgoing weights are all zero has no contribution. Removing units can starve
+others, so this repeats until nothing changes.
 
-What is exact depends on how the next layer quantises its input:
+What is exact depends on how the next layer quantizes its input:
 
 - float inputs: the constant is folded (the same real number; float32 rounding of one sum);
-- a static scale: the same, with c quantised first;
+- a static scale: the same, with c quantized first;
 - a dynamic scale: the largest input decides the scale, so a unit matters even if no weight leaves
   it. Only constant units can go: those that are zero, and those without outgoing weights, whose
   magnitude then remains as the scale's `floor`.
 
 The same holds for convolution channels, with two more exceptions: zeros around the image (SAME
 padding) are no constant channel, so only zero or unread channels go there; and the channels of a
-residual stream are never touched, only those inside its bodies.
+residual stream are never touched, only those inside its bodies. No unit goes that a layer norm
+reads: it mixes all of them. The normalization of an observation is folded into a dense layer that
+reads it in float32, where its clip can never act; everywhere else it stays an operation.
 """
 
 from __future__ import annotations
@@ -25,38 +27,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import Flatten, Relu, Tanh
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
-    DynamicScale,
-    Flatten,
     Graph,
     Layer,
+    LayerNorm,
+    Normalize,
     Operation,
-    Relu,
     Residual,
-    StaticScale,
-    Weights,
-    layers,
-    quantise,
     shape_after,
 )
+from sparse_rl.artifact.reference import apply
+from sparse_rl.artifact.weights import DynamicScale, StaticScale, Weights, quantize
 
 
 def compact(graph: Graph) -> Graph:
     """The same function of every observation with fewer units; ties and rounding as stated
     above.
     """
-    operations = graph.operations
+    operations = _with_folded_normalization(graph)
     while True:
         operations, removed = _pass(operations, graph.observation.shape)
         if not removed:
             return replace(graph, operations=operations)
-
-
-def unit_counts(graph: Graph) -> list[int]:
-    """Outputs of every layer."""
-    return [len(layer.bias) for layer in layers(graph.operations)]
 
 
 def _pass(
@@ -85,7 +80,7 @@ def _pass(
             for k, middle in enumerate(between):
                 if isinstance(middle, Flatten) and len(shapes[position + 1 + k]) == 3:
                     positions = shapes[position + 1 + k][0] * shapes[position + 1 + k][1]
-            plan = _plan(step, consumer, any(isinstance(m, Relu) for m in between), positions)
+            plan = _plan(step, consumer, between, positions)
             if plan.keep.all():
                 continue
             removed += int((~plan.keep).sum())
@@ -94,12 +89,36 @@ def _pass(
     return tuple(steps), removed
 
 
+def _with_folded_normalization(graph: Graph) -> tuple[Operation, ...]:
+    """W / deviation and b - (mean / deviation) W in place of a normalization that never clips."""
+    steps = graph.operations
+    if len(steps) < 2 or not isinstance(steps[0], Normalize):
+        return steps
+    flat = 1 + isinstance(steps[1], Flatten)
+    normalize, layer = steps[0], steps[flat] if flat < len(steps) else None
+    if not isinstance(layer, Dense) or layer.weights.scale is not None:
+        return steps
+    mean, deviation = (x.ravel().astype(np.float64) for x in (normalize.mean, normalize.deviation))
+    if graph.observation.dtype == "float32":
+        largest = np.inf
+    else:
+        top = (255 if graph.observation.dtype == "uint8" else 1) / graph.observation.divisor
+        largest = float((np.maximum(np.abs(mean), np.abs(top - mean)) / deviation).max())
+    if not largest < normalize.limit and np.isfinite(normalize.limit):
+        return steps
+    values = layer.weights.values.astype(np.float64)
+    kernel = (values / deviation[:, None]).astype(np.float32)
+    bias = (layer.bias - (mean / deviation) @ values).astype(np.float32)
+    folded = replace(layer, weights=Weights(kernel), bias=bias)
+    return (*steps[1:flat], folded, *steps[flat + 1 :])
+
+
 def _next_layer(steps: list[Operation], position: int) -> int | None:
-    """The layer that alone reads this one's output, through ReLU, max pool and flatten."""
+    """The layer that alone reads this one's output, through ReLU, tanh, max pool and flatten."""
     for k in range(position + 1, len(steps)):
         if isinstance(steps[k], Layer):
             return k
-        if isinstance(steps[k], Residual):
+        if isinstance(steps[k], Residual | LayerNorm | Normalize):
             return None
     return None
 
@@ -112,10 +131,13 @@ class _Plan:
     floor: float
 
 
-def _plan(producer: Layer, consumer: Layer, relu: bool, positions: int) -> _Plan:
+def _plan(producer: Layer, consumer: Layer, between: list[Operation], positions: int) -> _Plan:
     incoming = producer.weights.values
     constant = ~np.any(incoming, axis=tuple(range(incoming.ndim - 1)))
-    level = np.maximum(producer.bias, np.float32(0)) if relu else producer.bias
+    level = producer.bias
+    for step in between:
+        if isinstance(step, Relu | Tanh):
+            level = apply(step, level)
     per_unit = _by_unit(consumer, positions)
     unread = ~np.any(per_unit, axis=(1, 2))
     foldable = unread | (level == 0)
@@ -136,7 +158,7 @@ def _plan(producer: Layer, consumer: Layer, relu: bool, positions: int) -> _Plan
     elif gone.any():
         values = level[gone].astype(np.float64)
         if isinstance(scale, StaticScale):
-            values = quantise(level[gone], np.float32(scale.scale)) * float(np.float32(scale.scale))
+            values = quantize(level[gone], np.float32(scale.scale)) * float(np.float32(scale.scale))
         per_output = (
             1.0 if consumer.weights.scale is None else consumer.weights.scale.astype(np.float64)
         )

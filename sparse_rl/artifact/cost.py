@@ -20,9 +20,10 @@ from sparse_rl.artifact import energy, instructions, latency
 from sparse_rl.artifact.c_source import FLAGS, generate
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint
-from sparse_rl.artifact.graph import Graph, Weights, layer_shapes, layers, with_layers
+from sparse_rl.artifact.graph import Graph, layer_shapes, layers, with_layers
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.packed import PackedActor, entropy_bound, to_bytes
+from sparse_rl.artifact.weights import Weights
 
 NOT_AVAILABLE = "not available"
 
@@ -71,7 +72,7 @@ def measure(
     kernels = [layer.weights for layer in layers(original.operations)]
     sparsity = 1 - sum(k.nonzero for k in kernels) / sum(k.values.size for k in kernels)
     integer = all(k.scale is not None for k in kernels)
-    quantised = all(layer.input_scale is not None for layer in layers(original.operations))
+    quantized = all(layer.input_scale is not None for layer in layers(original.operations))
     packed = len(to_bytes(delivered))
     sizes = {
         "dense_float32": trained_float32_bytes,
@@ -106,7 +107,7 @@ def measure(
         "source": energy.SOURCE,
         "unit": "nanojoules per action",
         "dense_float32": asdict(energy.estimate(products["dense"], trained_float32_bytes, False)),
-        "compressed": asdict(energy.estimate(products["after_compaction"], packed, quantised)),
+        "compressed": asdict(energy.estimate(products["after_compaction"], packed, quantized)),
     }
     return Cost(
         sparsity=sparsity,

@@ -9,15 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, packed, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
-from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, layers
+from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor
+from sparse_rl.artifact.weights import DynamicScale
 
 Format = Literal["packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer"]
 
@@ -44,15 +46,17 @@ class Written:
     format: Format
     path: Path
     size: int
-    difference: float
-    """Largest difference of an action; for discrete actions the share of other choices."""
+    difference: float | None
+    """Largest difference of an action; for discrete actions the share of other choices. None where
+    it was not run, for want of a C compiler."""
 
 
 def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Delivery:
     """Compact a lowered policy; int8 arms are also calibrated on the observations [n, *shape]."""
     actor = PackedActor(compact(graph), provenance)
     integer = None
-    if all(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations)):
+    dynamic = all(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations))
+    if dynamic and fixed_point.refusal(graph) is None:
         # Scales come from the whole graph: with fixed scales more units can go than before.
         static = compact(with_static_scales(graph, observations))
         unit = to_fixed_point(static, observations).unit
@@ -68,7 +72,12 @@ def write(delivery: Delivery, form: Format, directory: Path) -> Written:
     kind, _, arithmetic = form.partition("-")
     chosen = delivery.integer if arithmetic else delivery.actor
     if chosen is None:
-        raise ValueError(f"--format: found {form}, which needs an arm with int8 activations")
+        problem = fixed_point.refusal(delivery.original)
+        raise ValueError(
+            f"--format: found {form}, which needs an arm with int8 activations"
+            if problem is None
+            else f"--format: found {form}, and {problem}; allowed: packed, c, onnx"
+        )
     directory.mkdir(parents=True, exist_ok=True)
     suffix = f"-{arithmetic}" if arithmetic else ""
     observations = delivery.observations
@@ -86,7 +95,9 @@ def write(delivery: Delivery, form: Format, directory: Path) -> Written:
         )
         source.write(path)
         size = sum(len(text) for text in source.files.values())
-        actions = Actor(chosen, "c" if find_compiler() else "numpy")(observations)
+        if find_compiler() is None:
+            return Written(form, path, size, None)
+        actions = Actor(chosen, "c")(observations)
     else:
         from sparse_rl.artifact import onnx_model
 

@@ -4,10 +4,12 @@
 observation  [shape, dtype, divisor, frame_stack]
 operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides,
              padding, weights, input], "relu", ["pool", window, strides, padding], "flatten",
-             ["residual", [...]]
+             ["residual", [...]]; since version 2 also "tanh", ["norm", epsilon],
+             ["normalize", epsilon, limit]
 weights      "float32", "int8" (one scale) or "int8/channel"
 input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
-output       "argmax" or ["squash", low, high]; a bound is a list, or one number for all
+output       "argmax", ["squash", low, high] or, since version 2, ["clip", low, high]; a bound is
+             a list, or one number for all
 """
 
 from __future__ import annotations
@@ -17,26 +19,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sparse_rl.artifact.graph import (
+from sparse_rl.architecture.operations import (
     ArgMax,
-    Convolution,
-    Dense,
+    Clip,
     Flatten,
-    Graph,
-    InputScale,
-    Layer,
     MaxPool,
     Observation,
-    Operation,
+    Output,
     Relu,
-    Residual,
     Squash,
-    StaticScale,
-    Weights,
+    Tanh,
+)
+from sparse_rl.artifact.graph import (
+    Convolution,
+    Dense,
+    Graph,
+    Layer,
+    LayerNorm,
+    Normalize,
+    Operation,
+    Residual,
     shape_after,
 )
+from sparse_rl.artifact.weights import InputScale, StaticScale
 
 DICTIONARY = (
     b'"config_digest":"measured_return":"environment":"gymnasium/mujoco/brax/gymnax/atari/"arm":"0.9'
@@ -62,39 +68,63 @@ class LayerSlot:
     input: str
 
 
+@dataclass(frozen=True)
+class PairSlot:
+    """Two float32 arrays of one shape: of a layer norm, or of a normalization."""
+
+    shape: tuple[int, ...]
+
+
+Slot = LayerSlot | PairSlot
+Content = tuple[Any, ...]
+"""(weights, input scale, bias) of a layer, or a pair of arrays."""
+
+
+def version(graph: Graph) -> int:
+    """The first version of the format that can say this graph."""
+
+    def new(operations: tuple[Operation, ...]) -> bool:
+        return any(
+            new(step.body)
+            if isinstance(step, Residual)
+            else isinstance(step, Tanh | LayerNorm | Normalize)
+            for step in operations
+        )
+
+    return 2 if new(graph.operations) or isinstance(graph.output, Clip) else 1
+
+
 def describe(graph: Graph) -> list[Any]:
     """The structure of a graph."""
     seen = graph.observation
     observation = [list(seen.shape), seen.dtype, seen.divisor, seen.frame_stack]
     output: Any = "argmax"
-    if isinstance(graph.output, Squash):
-        output = ["squash", _bound(graph.output.low), _bound(graph.output.high)]
+    if isinstance(graph.output, Squash | Clip):
+        name = "squash" if isinstance(graph.output, Squash) else "clip"
+        output = [name, _bound(graph.output.low), _bound(graph.output.high)]
     return [observation, [_describe(operation) for operation in graph.operations], output]
 
 
-def layer_slots(description: Any) -> list[LayerSlot]:
-    """Shapes and kinds of all layers in order of execution; ValueError where it is no
-    description.
-    """
+def slots_of(description: Any) -> list[Slot]:
+    """Shapes and kinds of all arrays in order of execution; ValueError for no description."""
     observation = _observation(description[0])
-    slots: list[LayerSlot] = []
+    slots: list[Slot] = []
     _walk(description[1], observation.shape, slots)
     return slots
 
 
-def graph_of(
-    description: Any, contents: Sequence[tuple[Weights, InputScale, NDArray[np.float32]]]
-) -> Graph:
-    """The graph of a description and its layers' (weights, input scale, bias)."""
+def graph_of(description: Any, contents: Sequence[Content]) -> Graph:
+    """The graph of a description and the arrays of its slots."""
     remaining = iter(contents)
     operations = tuple(_operation(item, remaining) for item in description[1])
-    output: Squash | ArgMax = ArgMax()
+    output: Output = ArgMax()
     if description[2] != "argmax":
         name, low, high = description[2]
-        if name != "squash":
+        if name not in ("squash", "clip"):
             raise ValueError(f"output {name!r}")
-        size = len(contents[-1][2])
-        output = Squash(_bounds(low, size), _bounds(high, size))
+        size = len(contents[-1][-1])
+        bounds = _bounds(low, size), _bounds(high, size)
+        output = Squash(*bounds) if name == "squash" else Clip(*bounds)
     return Graph(_observation(description[0]), operations, output)
 
 
@@ -116,6 +146,12 @@ def _describe(operation: Operation) -> Any:
             ]
         case Relu():
             return "relu"
+        case Tanh():
+            return "tanh"
+        case LayerNorm(_, _, epsilon):
+            return ["norm", epsilon]
+        case Normalize(_, _, epsilon, limit):
+            return ["normalize", epsilon, limit]
         case MaxPool(window, strides, padding):
             return ["pool", list(window), list(strides), padding]
         case Flatten():
@@ -156,6 +192,12 @@ def _observation(item: Any) -> Observation:
     return Observation(_sizes(shape), dtype, float(divisor), int(stack))
 
 
+def _positive(item: Any) -> float:
+    if not isinstance(item, int | float) or not 0 < item < 1e30:
+        raise ValueError(f"number {item!r}")
+    return float(item)
+
+
 def _sizes(item: Any) -> tuple[int, ...]:
     if not isinstance(item, list) or not all(type(v) is int and 0 < v < 1 << 24 for v in item):
         raise ValueError(f"sizes {item!r}")
@@ -167,7 +209,7 @@ def _pair(item: Any) -> tuple[int, int]:
     return first, second
 
 
-def _walk(items: Any, shape: tuple[int, ...], slots: list[LayerSlot]) -> tuple[int, ...]:
+def _walk(items: Any, shape: tuple[int, ...], slots: list[Slot]) -> tuple[int, ...]:
     """Follow shapes through a description, collecting layers."""
     if not isinstance(items, list) or len(items) > _MOST_OPERATIONS:
         raise ValueError("operations")
@@ -181,6 +223,8 @@ def _walk(items: Any, shape: tuple[int, ...], slots: list[LayerSlot]) -> tuple[i
             slot = _slot(item, shape)
             slots.append(slot)
             shape = _shape_after_layer(item, slot, shape)
+        elif name in ("norm", "normalize"):
+            slots.append(PairSlot(shape[-1:] if name == "norm" else shape))
         else:
             shape = shape_after(_operation(item, iter(())), shape)
     return shape
@@ -208,11 +252,11 @@ def _shape_after_layer(item: Any, slot: LayerSlot, shape: tuple[int, ...]) -> tu
     return (*shape_after(pool, shape)[:2], slot.shape[-1])
 
 
-def _operation(
-    item: Any, contents: Iterator[tuple[Weights, InputScale, NDArray[np.float32]]]
-) -> Operation:
+def _operation(item: Any, contents: Iterator[Content]) -> Operation:
     if item == "relu":
         return Relu()
+    if item == "tanh":
+        return Tanh()
     if item == "flatten":
         return Flatten()
     name = item[0]
@@ -224,6 +268,12 @@ def _operation(
         return Convolution(weights, bias, _pair(item[3]), item[4], scale)
     if name == "pool":
         return MaxPool(_pair(item[1]), _pair(item[2]), item[3])
+    if name == "norm":
+        scale, bias = next(contents)
+        return LayerNorm(scale, bias, _positive(item[1]))
+    if name == "normalize":
+        mean, variance = next(contents)
+        return Normalize(mean, variance, _positive(item[1]), _positive(item[2]))
     if name == "residual":
         return Residual(tuple(_operation(step, contents) for step in item[1]))
     raise ValueError(f"operation {name!r}")

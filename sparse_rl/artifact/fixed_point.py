@@ -1,6 +1,6 @@
 """The integer path: a static int8 graph turned into integer arithmetic, and its NumPy forward pass.
 
-Between layers every tensor is int32 in units of one power of two, `unit`. A layer quantises its
+Between layers every tensor is int32 in units of one power of two, `unit`. A layer quantizes its
 input to int8 with an integer multiplication and a shift, accumulates int8 x int8 products in int32,
 and returns to the common unit with one multiplier per output channel:
 
@@ -8,7 +8,8 @@ and returns to the common unit with one multiplier per output channel:
     y = clip((sum(q * w) * multiplier + half) >> shift) + bias
 
 Residual additions, ReLU and max pooling need no scale at all this way. Floating point is left only
-at the two edges: to read a float observation and to squash the last outputs. The generated C
+at the two edges: to read an observation that is float or normalized, and to make an action of the
+last outputs. Tanh and layer norm between layers have no integer form here. The generated C
 repeats this arithmetic exactly (after Jacob et al. 2018, "Quantization and Training of Neural
 Networks for Efficient Integer-Arithmetic-Only Inference", section 2.2).
 """
@@ -20,21 +21,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import Relu, Tanh
 from sparse_rl.artifact.calibration import largest_value
 from sparse_rl.artifact.graph import (
-    LARGEST_INTEGER,
     Convolution,
     Dense,
     Graph,
     Layer,
+    LayerNorm,
+    Normalize,
     Operation,
-    Relu,
     Residual,
-    StaticScale,
     is_static,
     layers,
 )
-from sparse_rl.artifact.reference import action_of, apply, windows
+from sparse_rl.artifact.reference import action_of, apply, prepare, windows
+from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale
 
 STREAM_LIMIT = 1 << 29
 """Largest magnitude of a tensor element: the sum of two still fits in int32."""
@@ -67,6 +69,23 @@ class FixedPoint:
         return round(1.0 / (self.graph.observation.divisor * self.unit))
 
 
+def refusal(graph: Graph) -> str | None:
+    """Why a graph has no integer path, or None."""
+
+    def first(operations: tuple[Operation, ...], at_the_edge: bool) -> str | None:
+        for position, operation in enumerate(operations):
+            if isinstance(operation, Residual) and (found := first(operation.body, False)):
+                return found
+            if isinstance(operation, Tanh | LayerNorm):
+                return "tanh" if isinstance(operation, Tanh) else "layer norm"
+            if isinstance(operation, Normalize) and not (at_the_edge and position == 0):
+                return "normalization behind the first operation"
+        return None
+
+    found = first(graph.operations, True)
+    return found and f"the integer path has no {found}"
+
+
 def to_fixed_point(graph: Graph, observations: NDArray) -> FixedPoint:
     """Integer constants for a static graph; `observations` [batch, *shape] choose the unit.
 
@@ -82,6 +101,8 @@ def with_unit(graph: Graph, unit: float) -> FixedPoint:
     """Integer constants for a static graph and a given unit."""
     if not is_static(graph):
         raise ValueError("the integer path needs int8 weights and static activation scales")
+    if problem := refusal(graph):
+        raise ValueError(problem)
     return FixedPoint(
         graph,
         float(unit),
@@ -114,19 +135,31 @@ def outputs(fixed: FixedPoint, observations: NDArray) -> NDArray[np.float32]:
     size = max(1, (1 << 22) // (64 * int(np.prod(fixed.graph.observation.shape))))
     for start in range(0, len(observations), size):
         x = _prepare(fixed, observations[start : start + size])
-        for operation in fixed.graph.operations:
+        for operation in fixed.graph.operations[reads_floats_by(fixed.graph) is not None :]:
             x = step(operation, x)
         batches.append(x.astype(np.float32) * np.float32(fixed.unit))
     return np.concatenate(batches)
 
 
+def reads_floats_by(graph: Graph) -> Normalize | None:
+    """The normalization with which the observation is read, in float32."""
+    first = graph.operations[0]
+    return first if isinstance(first, Normalize) else None
+
+
 def _prepare(fixed: FixedPoint, observations: NDArray) -> NDArray[np.int64]:
-    if fixed.graph.observation.dtype != "float32":
+    normalize = reads_floats_by(fixed.graph)
+    if fixed.graph.observation.dtype != "float32" and normalize is None:
         return observations.astype(np.int64) * fixed.pixel_multiplier
-    factor = np.float32(1.0 / (fixed.graph.observation.divisor * fixed.unit))
     limit = np.float32(STREAM_LIMIT)
+    if normalize is None:
+        factor = np.float32(1.0 / (fixed.graph.observation.divisor * fixed.unit))
+        x = observations.astype(np.float32)
+    else:
+        factor = np.float32(1.0 / fixed.unit)
+        x = apply(normalize, prepare(fixed.graph, observations))
     with np.errstate(over="ignore"):
-        scaled = np.clip(observations.astype(np.float32) * factor, -limit, limit)
+        scaled = np.clip(x * factor, -limit, limit)
     # Round half away from zero: what a cast in C gives without the mathematics library.
     return (scaled + np.where(scaled < 0, np.float32(-0.5), np.float32(0.5))).astype(np.int64)
 

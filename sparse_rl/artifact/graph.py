@@ -2,16 +2,12 @@
 
 Every delivery format (packed file, C, ONNX) is made from this graph, and every one of them is
 compared with `reference.act` on it. The graph knows nothing of how the actor was trained.
-
-Quantisation is symmetric with the rule of training: scale = max|x| * (1 / 127), q =
-round_half_even(clip(x * (1 / scale), -127, 127)); products are accumulated in int32 and the result
-is accumulator * scale_x * scale_w + bias, in this order, in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,81 +17,19 @@ from sparse_rl.architecture.operations import (
     Flatten,
     MaxPool,
     Observation,
+    Output,
     Padding,
     Relu,
-    Squash,
+    Tanh,
     check_window,
 )
 from sparse_rl.architecture.shapes import window_count
-
-LARGEST_INTEGER = 127
-_RECIPROCAL = np.float32(1.0 / LARGEST_INTEGER)
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A kernel: Dense [inputs, outputs], Convolution [height, width, inputs, outputs].
-
-    `values` is float32 (then `scale` is None) or int8 in [-127, 127] with a positive float32
-    `scale` of one element (per tensor) or one per output channel; the weight is values * scale.
-    """
-
-    values: NDArray
-    scale: NDArray[np.float32] | None = None
-
-    def __post_init__(self) -> None:
-        kind = self.values.dtype
-        if kind == np.int8:
-            if self.scale is None or self.scale.shape not in ((1,), (self.values.shape[-1],)):
-                raise ValueError("int8 weights need a scale with one element or one per output")
-            if self.values.size and int(self.values.min()) < -LARGEST_INTEGER:
-                raise ValueError("int8 weights must lie in [-127, 127]")
-        elif kind != np.float32 or self.scale is not None:
-            raise ValueError(
-                f"weights of dtype {kind}: expected int8 with a scale, or float32 without"
-            )
-
-    @property
-    def nonzero(self) -> int:
-        return int(np.count_nonzero(self.values))
-
-    @property
-    def density(self) -> float:
-        return self.nonzero / max(1, self.values.size)
-
-    def dequantised(self) -> NDArray[np.float32]:
-        if self.scale is None:
-            return self.values.astype(np.float32)
-        return self.values.astype(np.float32) * self.scale
-
-
-@dataclass(frozen=True)
-class DynamicScale:
-    """One scale per observation, from the largest |input| of the whole layer input, as in training.
-
-    `floor` is the least value that this maximum takes: the magnitude of removed constant inputs.
-    """
-
-    floor: float = 0.0
-
-
-@dataclass(frozen=True)
-class StaticScale:
-    """A scale fixed before delivery, from calibration observations."""
-
-    scale: float
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"static activation scale {self.scale}: expected a positive number")
-
-
-InputScale = DynamicScale | StaticScale | None
+from sparse_rl.artifact.weights import InputScale, StaticScale, Weights
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """y = x W + b on the last axis; `input_scale` says how x is quantised to int8 (None: not at
+    """y = x W + b on the last axis; `input_scale` says how x is quantized to int8 (None: not at
     all).
     """
 
@@ -123,13 +57,46 @@ class Convolution:
 
 
 @dataclass(frozen=True, eq=False)
+class LayerNorm:
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over the last axis, in float32."""
+
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        _check_arrays("layer norm", self.scale, self.bias)
+        if self.scale.ndim != 1 or not self.epsilon > 0:
+            raise ValueError(f"layer norm: {self.scale.shape}, epsilon {self.epsilon}")
+
+
+@dataclass(frozen=True, eq=False)
+class Normalize:
+    """clip((x - mean) / sqrt(variance + epsilon), -limit, limit), elementwise, in float32."""
+
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    epsilon: float
+    limit: float
+
+    def __post_init__(self) -> None:
+        _check_arrays("normalize", self.mean, self.variance)
+        if not (self.variance >= 0).all() or not self.epsilon > 0 or not self.limit > 0:
+            raise ValueError("normalize: variance, epsilon and limit must be positive")
+
+    @property
+    def deviation(self) -> NDArray[np.float32]:
+        return np.sqrt(self.variance + np.float32(self.epsilon))
+
+
+@dataclass(frozen=True, eq=False)
 class Residual:
     """x + body(x)."""
 
     body: tuple[Operation, ...]
 
 
-Operation = Dense | Convolution | Relu | MaxPool | Flatten | Residual
+Operation = Dense | Convolution | Relu | Tanh | LayerNorm | Normalize | MaxPool | Flatten | Residual
 Layer = Dense | Convolution
 
 
@@ -137,13 +104,13 @@ Layer = Dense | Convolution
 class Graph:
     observation: Observation
     operations: tuple[Operation, ...]
-    output: Squash | ArgMax
+    output: Output
 
     def __post_init__(self) -> None:
         shape = self.output_shape
         if len(shape) != 1:
             raise ValueError(f"the graph ends with shape {shape}: expected one axis")
-        if isinstance(self.output, Squash) and len(self.output.low) != shape[0]:
+        if not isinstance(self.output, ArgMax) and len(self.output.low) != shape[0]:
             raise ValueError(
                 f"action bounds have {len(self.output.low)} elements, the last layer {shape[0]}"
             )
@@ -191,7 +158,15 @@ def shape_after(operation: Operation, shape: tuple[int, ...]) -> tuple[int, ...]
             if inner != shape:
                 raise ValueError(f"residual body turns shape {shape} into {inner}")
             return shape
-        case Relu():
+        case LayerNorm():
+            if shape[-1:] != operation.scale.shape:
+                raise ValueError(f"layer norm {operation.scale.shape} after shape {shape}")
+            return shape
+        case Normalize():
+            if shape != operation.mean.shape:
+                raise ValueError(f"normalize {operation.mean.shape} after shape {shape}")
+            return shape
+        case Relu() | Tanh():
             return shape
     raise TypeError(f"unknown operation {operation!r}")
 
@@ -246,38 +221,6 @@ def is_static(graph: Graph) -> bool:
     )
 
 
-def quantise_weights(kernel: NDArray[np.floating], per_output_channel: bool) -> Weights:
-    """int8 weights by the rule of training; an all-zero tensor or channel gets the scale 1 /
-    127.
-    """
-    kernel = kernel.astype(np.float32)
-    axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))
-    largest = np.max(np.abs(kernel), axis=axes, keepdims=True, initial=np.float32(0))
-    scale = scale_of(largest)
-    return Weights(quantise(kernel, scale), scale.reshape(-1))
-
-
-def scale_of(largest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """max|x| * (1 / 127), with 1 in place of a maximum of zero."""
-    one = np.float32(1)
-    return (np.where(largest == 0, one, largest) * _RECIPROCAL).astype(np.float32)
-
-
-def quantise(x: NDArray[np.float32], scale: NDArray[np.float32] | np.float32) -> NDArray[np.int8]:
-    """round_half_even(clip(x * (1 / scale), -127, 127)); one for the inverse where it overflows."""
-    with np.errstate(over="ignore", divide="ignore"):
-        inverse = np.float32(1) / scale
-    inverse = np.where(np.isinf(inverse), np.float32(1), inverse).astype(np.float32)
-    clipped = np.clip(x * inverse, -LARGEST_INTEGER, LARGEST_INTEGER)
-    return np.rint(clipped).astype(np.int8)
-
-
-def without_quantised_inputs(graph: Graph) -> Graph:
-    """The same graph with float activations in every layer."""
-    plain = (replace(layer, input_scale=None) for layer in layers(graph.operations))
-    return replace(graph, operations=with_layers(graph.operations, plain))
-
-
 def _check_layer(layer: Dense | Convolution, axes: int) -> None:
     if layer.weights.values.ndim != axes:
         raise ValueError(f"kernel of shape {layer.weights.values.shape}: expected {axes} axes")
@@ -286,4 +229,12 @@ def _check_layer(layer: Dense | Convolution, axes: int) -> None:
             f"bias {layer.bias.dtype} {layer.bias.shape} for a kernel {layer.weights.values.shape}"
         )
     if layer.input_scale is not None and layer.weights.scale is None:
-        raise ValueError("quantised inputs need int8 weights")
+        raise ValueError("quantized inputs need int8 weights")
+
+
+def _check_arrays(what: str, first: NDArray, second: NDArray) -> None:
+    if first.dtype != np.float32 or second.dtype != np.float32 or first.shape != second.shape:
+        raise ValueError(
+            f"{what}: arrays {first.dtype} {first.shape} and {second.dtype} {second.shape}; "
+            f"expected two of float32 and one shape"
+        )

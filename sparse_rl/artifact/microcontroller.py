@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact.c_source import MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.compiler import CompilationError
 from sparse_rl.artifact.fixed_point import FixedPoint
-from sparse_rl.artifact.graph import ArgMax, Graph
+from sparse_rl.artifact.graph import Graph
 
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"

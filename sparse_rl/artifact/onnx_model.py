@@ -21,23 +21,20 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from sparse_rl import whole_file
+from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Relu, Squash, Tanh
 from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
-    LARGEST_INTEGER,
-    ArgMax,
     Convolution,
     Dense,
-    DynamicScale,
-    Flatten,
     Graph,
     Layer,
-    MaxPool,
+    LayerNorm,
+    Normalize,
     Operation,
-    Relu,
     Residual,
-    StaticScale,
     shape_after,
 )
+from sparse_rl.artifact.weights import LARGEST_INTEGER, DynamicScale, StaticScale
 
 _OPSET = 17
 _IR_VERSION = 8
@@ -66,10 +63,14 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
         writer.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
         output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
     else:
+        one = writer.constant(np.float32(1))
+        if isinstance(graph.output, Squash):
+            bounded = writer.node("Tanh", [name])
+        else:
+            bounded = writer.node("Clip", [name, writer.constant(np.float32(-1)), one])
         low = np.asarray(graph.output.low, np.float32)
         half = (np.asarray(graph.output.high, np.float32) - low) * np.float32(0.5)
-        squashed = writer.node("Add", [writer.node("Tanh", [name]), writer.constant(np.float32(1))])
-        scaled = writer.node("Mul", [squashed, writer.constant(half)])
+        scaled = writer.node("Mul", [writer.node("Add", [bounded, one]), writer.constant(half)])
         writer.node("Add", [scaled, writer.constant(low)], output="action")
         output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
     proto = helper.make_graph(writer.nodes, "actor", [inputs], [output], writer.initializers)
@@ -110,6 +111,17 @@ class _Writer:
                 return self.layer(operation, name, shape)
             case Relu():
                 return self.node("Relu", [name])
+            case Tanh():
+                return self.node("Tanh", [name])
+            case LayerNorm():
+                return self.layer_norm(operation, name, shape)
+            case Normalize(mean, _, _, limit):
+                deviation, bound = operation.deviation, np.float32(limit)
+                if len(shape) == 3:
+                    mean, deviation = mean.transpose(2, 0, 1), deviation.transpose(2, 0, 1)
+                centered = self.node("Sub", [name, self.constant(mean)])
+                scaled = self.node("Div", [centered, self.constant(deviation)])
+                return self.node("Clip", [scaled, self.constant(-bound), self.constant(bound)])
             case MaxPool(window, strides, _):
                 pads = _pads(shape, window, strides, operation.padding)
                 return self.node(
@@ -127,6 +139,23 @@ class _Writer:
                 return self.node("Add", [name, inner])
         raise TypeError(f"unknown operation {operation!r}")
 
+    def layer_norm(self, norm: LayerNorm, name: str, shape: tuple[int, ...]) -> str:
+        """Spelled out: ONNX normalizes the last axes, and images here have channels first."""
+        scale, bias = norm.scale, norm.bias
+        axis = 1
+        if len(shape) == 3:
+            scale, bias = scale[:, None, None], bias[:, None, None]
+        elif len(shape) > 1:
+            axis = len(shape)
+        mean = self.node("ReduceMean", [name], axes=[axis], keepdims=1)
+        centered = self.node("Sub", [name, mean])
+        squared = self.node("Mul", [centered, centered])
+        variance = self.node("ReduceMean", [squared], axes=[axis], keepdims=1)
+        raised = self.node("Add", [variance, self.constant(np.float32(norm.epsilon))])
+        divided = self.node("Div", [centered, self.node("Sqrt", [raised])])
+        scaled = self.node("Mul", [divided, self.constant(scale)])
+        return self.node("Add", [scaled, self.constant(bias)])
+
     def layer(self, layer: Layer, name: str, shape: tuple[int, ...]) -> str:
         values = layer.weights.values
         if isinstance(layer, Convolution):
@@ -138,7 +167,7 @@ class _Writer:
         if isinstance(layer.input_scale, StaticScale):
             scale = self.constant(np.float32(layer.input_scale.scale))
             zero = self.constant(np.int8(0))
-            # -128 is no value of training's quantiser; QuantizeLinear would saturate there.
+            # -128 is no value of training's quantizer; QuantizeLinear would saturate there.
             edge = np.float32(layer.input_scale.scale) * np.float32(LARGEST_INTEGER)
             name = self.node("Clip", [name, self.constant(-edge), self.constant(edge)])
             name = self.node("QuantizeLinear", [name, scale, zero])

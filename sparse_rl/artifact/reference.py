@@ -8,22 +8,19 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Relu, Squash, Tanh
 from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
-    ArgMax,
     Convolution,
     Dense,
-    DynamicScale,
-    Flatten,
     Graph,
     Layer,
-    MaxPool,
+    LayerNorm,
+    Normalize,
     Operation,
-    Relu,
     Residual,
-    quantise,
-    scale_of,
 )
+from sparse_rl.artifact.weights import DynamicScale, quantize, scale_of
 
 _ELEMENTS_AT_ONCE = 1 << 24
 
@@ -61,7 +58,9 @@ def action_of(graph: Graph, outputs: NDArray[np.float32]) -> NDArray:
         return np.argmax(outputs, axis=-1)
     low = np.asarray(graph.output.low, np.float32)
     high = np.asarray(graph.output.high, np.float32)
-    return low + (np.tanh(outputs) + np.float32(1)) * np.float32(0.5) * (high - low)
+    one = np.float32(1)
+    bounded = np.tanh(outputs) if isinstance(graph.output, Squash) else outputs.clip(-one, one)
+    return low + (bounded + one) * np.float32(0.5) * (high - low)
 
 
 def apply(operation: Operation, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -78,6 +77,15 @@ def apply(operation: Operation, x: NDArray[np.float32]) -> NDArray[np.float32]:
             return _scaled_product(operation, flat, kernel)
         case Relu():
             return np.maximum(x, np.float32(0))
+        case Tanh():
+            return np.tanh(x)
+        case LayerNorm(scale, bias, epsilon):
+            centered = x - x.mean(axis=-1, keepdims=True)
+            variance = np.square(centered).mean(axis=-1, keepdims=True)
+            return centered / np.sqrt(variance + np.float32(epsilon)) * scale + bias
+        case Normalize(mean, _, _, limit):
+            bound = np.float32(limit)
+            return np.clip((x - mean) / operation.deviation, -bound, bound)
         case MaxPool(window, strides, padding):
             return windows(x, window, strides, padding, -np.inf).max(axis=(3, 4))
         case Flatten():
@@ -104,7 +112,7 @@ def windows(
 
 
 def input_scale(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The scale by which `x` [batch, ...] is quantised, broadcastable to it; None for float
+    """The scale by which `x` [batch, ...] is quantized, broadcastable to it; None for float
     inputs.
     """
     if layer.input_scale is None:
@@ -121,7 +129,7 @@ def _scaled_product(layer: Layer, x: NDArray[np.float32], kernel: NDArray) -> ND
         product = x @ kernel.astype(np.float32)
     else:
         # Sums of int8 products are whole numbers far below 2^53: float64 is exact, and fast.
-        product = (quantise(x, scale).astype(np.float64) @ kernel.astype(np.float64)).astype(
+        product = (quantize(x, scale).astype(np.float64) @ kernel.astype(np.float64)).astype(
             np.float32
         )
         product = product * scale

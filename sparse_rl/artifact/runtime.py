@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.c_source import generate
-from sparse_rl.artifact.compiler import compile_shared, find_compiler
+from sparse_rl.artifact.compiler import CompilationError, compile_shared, find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint
-from sparse_rl.artifact.graph import ArgMax, Graph, is_static
+from sparse_rl.artifact.graph import Graph, is_static
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
 
 Backend = Literal["auto", "numpy", "c"]
@@ -50,13 +52,21 @@ class Actor:
         self._c: _Compiled | None = None
         compilable = self.integer or not is_static(packed.graph)
         if backend == "c" or (backend == "auto" and find_compiler() and compilable):
-            self._c = _Compiled(self._program)
-            self.backend = "c"
+            try:
+                self._c = _Compiled(self._program)
+                self.backend = "c"
+            except (CompilationError, OSError) as error:
+                # A compiler that fails, or a directory from which nothing may be loaded.
+                reason = " ".join(str(error).split())
+                if backend == "c":
+                    raise CompilationError(f"backend c: {reason}") from None
+                warnings.warn(f"the actor runs with NumPy, not C: {reason}", stacklevel=3)
 
     def __call__(self, observation: ArrayLike) -> NDArray:
         """Action of one observation of the actor's shape, or actions of a batch with one axis more.
 
-        Raises ValueError for another shape and for a number that is not finite.
+        Raises ValueError for another shape, for numbers that the actor's type cannot hold
+        (fractions where it reads bytes), and for one that is not finite.
         """
         array = np.asarray(observation)
         shape = self.graph.observation.shape
@@ -65,6 +75,7 @@ class Actor:
             raise ValueError(
                 f"observation of shape {array.shape}: the actor reads {shape}, or a batch"
             )
+        self._check_type(array)
         batch = np.ascontiguousarray(array[None] if single else array, self._dtype)
         if batch.dtype == np.float32 and not np.isfinite(batch).all():
             raise ValueError("observation: a number is not finite")
@@ -86,6 +97,28 @@ class Actor:
     @property
     def _dtype(self) -> np.dtype:
         return np.dtype(self.graph.observation.dtype)
+
+    def _check_type(self, array: NDArray) -> None:
+        """Refuses what a conversion to the actor's type would change without a word."""
+        kind, reads = array.dtype.kind, self.graph.observation.dtype
+        if kind not in "biuf":
+            raise ValueError(f"observation of type {array.dtype}: expected real numbers")
+        if array.dtype == self._dtype or reads == "float32" or not array.size:
+            return
+        largest = 255 if reads == "uint8" else 1
+        if reads == "uint8" and kind == "f":
+            raise ValueError(
+                f"observation of {array.dtype}: the actor reads bytes, whole numbers from 0 to 255"
+            )
+        if (
+            not np.isin(array, (0, 1)).all()
+            if reads == "bool"
+            else (array.min() < 0 or array.max() > largest)
+        ):
+            raise ValueError(
+                f"observation from {array.min():g} to {array.max():g}: "
+                f"the actor reads whole numbers from 0 to {largest}"
+            )
 
     def _act(self, batch: NDArray) -> NDArray:
         if self._c is not None:

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: int8 dot products to build networks from."""
+"""Quantization-aware training: int8 dot products to build networks from."""
 
 from sparse_rl.quantization.aqt import dot_products, quantize_weights
 

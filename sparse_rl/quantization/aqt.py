@@ -1,6 +1,6 @@
-"""int8 dot products for quantisation-aware training, by AQT; the only file that imports it.
+"""int8 dot products for quantization-aware training, by AQT; the only file that imports it.
 
-A tensor x is quantised symmetrically, with a scale s shared by a group of its elements:
+A tensor x is quantized symmetrically, with a scale s shared by a group of its elements:
 
     s = max|x| * (1 / 127)        q = round(clip(x * (1 / s), -127, 127))        Q(x) = s q
 

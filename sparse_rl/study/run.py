@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sparse_rl import envs
-from sparse_rl.architecture import observation_of, output_of
-from sparse_rl.artifact.lowering import lower
+from sparse_rl.architecture import policy_network
+from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.runs import run as stored
@@ -20,12 +20,10 @@ class Run(stored.Run):
         """
         arrays, config = self.trained(variant, seed), self.config
         spec = envs.make(config.environment, evaluation=True).spec
-        graph = lower(
+        graph = bind(
+            policy_network(config.network, spec),
             arrays,
-            config.network.torso,
             self.variants[variant].arithmetic,  # type: ignore[arg-type]
-            observation_of(spec),
-            output_of(spec),
         )
         measured = self.final_returns(variant)[seed]
         about = Provenance(config.environment, variant, seed, config.digest(), measured)

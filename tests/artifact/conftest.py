@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from sparse_rl.artifact import synthetic
+from benchmarks import synthetic
 
 ARCHITECTURES = {
     "mlp": partial(synthetic.mlp_actor, (11, 40, 32, 3)),
@@ -16,5 +16,5 @@ ARCHITECTURES = {
 
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request):
-    """A function of sparsity, quantisation and seed that gives a graph."""
+    """A function of sparsity, quantization and seed that gives a graph."""
     return ARCHITECTURES[request.param]

@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sparse_rl.artifact.lowering import lower
 
 from sparse_rl.architecture import policy_network
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.delivery import prepare, write
-from sparse_rl.artifact.graph import ArgMax
-from sparse_rl.artifact.lowering import lower
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.envs import make
 from sparse_rl.networks import GaussianActor, QNetwork

@@ -1,18 +1,21 @@
 """Generated C: the same outputs as the graph, no warnings, no undefined behaviour."""
 
 import ctypes
+import functools
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import fixed_point, reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation, Relu, Squash
+from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.fixed_point import to_fixed_point
-from sparse_rl.artifact.graph import ArgMax, Flatten, Graph, MaxPool, Observation, Relu, Squash
+from sparse_rl.artifact.graph import Graph
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -45,12 +48,12 @@ def outputs_of(program, observations, directory, compiler=COMPILERS[0], target=H
     return results
 
 
-@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "integer"])
-def test_outputs_are_those_of_the_graph(tmp_path, architecture, quantisation):
-    kind = "int8" if quantisation == "integer" else quantisation
-    graph = architecture(sparsity=0.8, quantisation=kind)
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "integer"])
+def test_outputs_are_those_of_the_graph(tmp_path, architecture, quantization):
+    kind = "int8" if quantization == "integer" else quantization
+    graph = architecture(sparsity=0.8, quantization=kind)
     observations = synthetic.random_observations(graph, 20)
-    if quantisation == "integer":
+    if quantization == "integer":
         program = to_fixed_point(with_static_scales(graph, observations), observations)
         expected = fixed_point.outputs(program, observations)
     else:
@@ -75,19 +78,19 @@ def test_every_kernel_gives_the_same_outputs(tmp_path, target, sparsity, compile
     np.testing.assert_array_equal(found, reference.outputs(graph, observations))
 
 
-@pytest.mark.parametrize("quantisation", ["float32", "int8w"])
+@pytest.mark.parametrize("quantization", ["float32", "int8w"])
 @pytest.mark.parametrize("target", EVERY_KERNEL)
-def test_every_float_kernel_gives_the_same_outputs(tmp_path, target, quantisation):
-    graph = synthetic.mlp_actor((19, 70, 300, 30, 2), 0.85, quantisation, seed=6)
+def test_every_float_kernel_gives_the_same_outputs(tmp_path, target, quantization):
+    graph = synthetic.mlp_actor((19, 70, 300, 30, 2), 0.85, quantization, seed=6)
     observations = synthetic.random_observations(graph, 30)
     found = outputs_of(graph, observations, tmp_path, target=EVERY_KERNEL[target])
     np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-5)
 
 
 def test_kernels_are_chosen_by_density():
-    def kernels(sparsity, quantisation, target):
+    def kernels(sparsity, quantization, target):
         return generate(
-            synthetic.mlp_actor((17, 256, 256, 6), sparsity, quantisation), target
+            synthetic.mlp_actor((17, 256, 256, 6), sparsity, quantization), target
         ).kernels[1]
 
     assert kernels(0.0, "int8", HOST) == kernels(0.0, "int8w", MICROCONTROLLER) == "full"
@@ -102,26 +105,36 @@ def test_pooling_with_any_padding(tmp_path, padding):
     random = np.random.default_rng(2)
     graph = Graph(Observation((7, 5, 2)), (MaxPool((3, 2), (2, 2), padding), Flatten()), ArgMax())
     observations = random.standard_normal((6, 7, 5, 2)).astype(np.float32)
-    # C keeps planes: without a layer to reorder it, Flatten's order is (channel, row, column).
+    # C keeps planes, and puts them into the graph's order where no dense layer does.
     expected = reference.outputs(graph, observations)
-    size = len(expected[0]) // 2
-    found = outputs_of(graph, observations, tmp_path).reshape(6, 2, size)
-    np.testing.assert_array_equal(found.transpose(0, 2, 1).reshape(6, -1), expected)
+    np.testing.assert_array_equal(outputs_of(graph, observations, tmp_path), expected)
+
+
+SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+@functools.cache
+def sanitizes(compiler):
+    """Whether a compiler has its sanitizers' libraries."""
+    command = [compiler, "-xc", "-", *SANITIZERS, "-o", "/dev/null"]
+    program = "int main(void) { return 0; }"
+    return subprocess.run(command, input=program, text=True, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("quantisation", ["int8w", "int8", "integer"])
-def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantisation, compiler):
-    graph = architecture(sparsity=0.9, quantisation="int8w" if quantisation == "int8w" else "int8")
+@pytest.mark.parametrize("quantization", ["int8w", "int8", "integer"])
+def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantization, compiler):
+    if not sanitizes(compiler):
+        pytest.skip(f"{compiler} has no sanitizers here")
+    graph = architecture(sparsity=0.9, quantization="int8w" if quantization == "int8w" else "int8")
     observations = synthetic.random_observations(graph, 5)
     program = graph
-    if quantisation == "integer":
+    if quantization == "integer":
         program = to_fixed_point(with_static_scales(graph, observations), observations)
     source = generate(program, title='a "title" with */ and \n in it')
     source.write(tmp_path)
-    sanitizers = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     built = subprocess.run(
-        [compiler, *STRICT, "-O1", *sanitizers, "-o", "example", "main.c", "srl_actor.c", "-lm"],
+        [compiler, *STRICT, "-O1", *SANITIZERS, "-o", "example", "main.c", "srl_actor.c", "-lm"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
@@ -134,7 +147,7 @@ def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantisa
     assert (ran.returncode, ran.stderr) == (0, "")
     actions = [[float(v) for v in line.split()] for line in ran.stdout.splitlines()]
     assert len(actions) == len(extreme)
-    if quantisation == "integer":
+    if quantization == "integer":
         expected = fixed_point.act(program, observations)
     else:
         expected = reference.act(graph, observations)
@@ -189,3 +202,42 @@ def test_a_static_graph_needs_its_integer_constants():
     with pytest.raises(ValueError, match="FixedPoint"):
         generate(static)
     assert isinstance(graph.output, Squash) and Relu() in graph.operations
+
+
+def example(graph, directory):
+    """A function of text that runs the example program."""
+    generate(graph).write(directory)
+    command = [COMPILERS[0], *STRICT, "-o", "example", "main.c", "srl_actor.c", "-lm"]
+    subprocess.run(command, cwd=directory, check=True)
+
+    def run(text):
+        found = subprocess.run(
+            ["./example"], cwd=directory, input=text, capture_output=True, text=True
+        )
+        return found.returncode, len(found.stdout.splitlines()), found.stderr.strip()
+
+    return run
+
+
+def test_the_example_stops_with_an_error_at_a_word_that_is_no_number(tmp_path):
+    run = example(synthetic.mlp_actor((3, 4, 2), 0.0, "int8"), tmp_path)
+    assert run("1 2 3\n4 5 6\n") == (0, 2, "")
+    assert run("1 2 3\n4 five 6\n1 2 3\n") == (1, 1, "number 5: not a number")
+    assert run("1 2 3 4") == (1, 1, "the last observation is incomplete: 1 numbers")
+    assert run("1 2 nan") == (1, 0, "observation: a number is not finite")
+    assert run("") == (0, 0, "")
+
+
+def test_the_example_reads_whole_numbers_in_range_where_the_actor_reads_bytes(tmp_path):
+    operations = (Flatten(), *synthetic.mlp_actor((4, 3, 2), 0.0, "int8").operations)
+    for kind, largest in (("uint8", 255), ("bool", 1)):
+        graph = Graph(Observation((2, 2), kind), operations, ArgMax())
+        run = example(graph, tmp_path / kind)
+        assert run(f"0 0 0 {largest}") == (0, 1, "")
+        assert run(f"0 0 {largest + 1} 0") == (
+            1,
+            0,
+            f"number 3: found {largest + 1}; allowed: 0 to {largest}",
+        )
+        assert run("0 0 -1 0")[0] == 1
+        assert run("0 0.5 1 0") == (1, 0, "number 3: not a whole number")

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import cost, energy, latency, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import cost, energy, latency
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.graph import layers
@@ -32,7 +33,7 @@ def test_multiply_accumulates_count_positions():
     assert found == 64 * kept[0] + kept[1] + kept[2]
 
 
-def test_the_dense_counterpart_has_no_zeros_and_no_quantisation():
+def test_the_dense_counterpart_has_no_zeros_and_no_quantization():
     graph = synthetic.impala_q_network(30, (2, 3, 3), 4, 0.9, "int8")
     for layer, dense in zip(
         layers(graph.operations), layers(cost.dense_counterpart(graph).operations), strict=True

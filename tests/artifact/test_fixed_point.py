@@ -1,16 +1,18 @@
-"""The integer path: near the quantised graph by a stated bound, in range whatever it reads."""
+"""The integer path: near the quantized graph by a stated bound, in range whatever it reads."""
 
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import fixed_point, reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.calibration import largest_inputs, with_static_scales
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, to_fixed_point
-from sparse_rl.artifact.graph import StaticScale, layers
+from sparse_rl.artifact.graph import layers
+from sparse_rl.artifact.weights import StaticScale
 
 
 def calibrated(architecture, sparsity=0.8):
-    graph = architecture(sparsity=sparsity, quantisation="int8")
+    graph = architecture(sparsity=sparsity, quantization="int8")
     observations = synthetic.random_observations(graph, 64)
     static = with_static_scales(graph, observations)
     return static, to_fixed_point(static, observations), observations
@@ -28,7 +30,7 @@ def test_outputs_are_those_of_the_static_graph_but_for_rounding_edges(architectu
 
 
 def test_scales_are_the_largest_inputs_over_127(architecture):
-    graph = architecture(sparsity=0.8, quantisation="int8")
+    graph = architecture(sparsity=0.8, quantization="int8")
     observations = synthetic.random_observations(graph, 16)
     static = with_static_scales(graph, observations)
     found = [layer.input_scale for layer in layers(static.operations)]

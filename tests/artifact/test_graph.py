@@ -1,4 +1,4 @@
-"""The graph's checks, and quantisation against its definition."""
+"""The graph's checks, and quantization against its definition."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sparse_rl.architecture.shapes import padding_before_and_after
-from sparse_rl.artifact.graph import (
-    ArgMax,
-    Dense,
-    DynamicScale,
-    Flatten,
-    Graph,
-    Observation,
-    Relu,
-    Residual,
-    Squash,
-    StaticScale,
-    Weights,
-    quantise_weights,
-    window_count,
-)
+from sparse_rl.architecture.operations import ArgMax, Flatten, Observation, Relu, Squash
+from sparse_rl.architecture.shapes import padding_before_and_after, window_count
+from sparse_rl.artifact.graph import Dense, Graph, Residual
+from sparse_rl.artifact.weights import DynamicScale, StaticScale, Weights, quantize_weights
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 
@@ -32,17 +20,17 @@ def dense(inputs, outputs):
 
 @given(arrays(np.float32, (5, 3), elements=FLOATS))
 def test_weights_are_rounded_to_the_nearest_of_255_levels(kernel):
-    weights = quantise_weights(kernel, per_output_channel=False)
+    weights = quantize_weights(kernel, per_output_channel=False)
     largest = np.abs(kernel).max()
     step = largest / 127 if largest > 0 else 0
-    assert np.abs(weights.dequantised() - kernel).max() <= step * 0.5001 + 1e-30
+    assert np.abs(weights.dequantized() - kernel).max() <= step * 0.5001 + 1e-30
     assert np.abs(weights.values.astype(int)).max() <= 127
     assert (weights.values[kernel == 0] == 0).all()
 
 
 def test_convolutions_have_a_scale_per_output_channel():
     kernel = np.ones((3, 3, 2, 2), np.float32) * np.array([1.0, 100.0], np.float32)
-    weights = quantise_weights(kernel, per_output_channel=True)
+    weights = quantize_weights(kernel, per_output_channel=True)
     np.testing.assert_allclose(weights.scale, np.array([1.0, 100.0]) / 127, rtol=1e-6)
     assert (weights.values == 127).all()
 
@@ -71,7 +59,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 def test_impossible_parts_are_refused():
     kernel, bias = np.ones((2, 2), np.float32), np.zeros(2, np.float32)
-    with pytest.raises(ValueError, match="quantised inputs need int8 weights"):
+    with pytest.raises(ValueError, match="quantized inputs need int8 weights"):
         Dense(Weights(kernel), bias, DynamicScale())
     with pytest.raises(ValueError, match=r"\[-127, 127\]"):
         Weights(np.full((2, 2), -128, np.int8), np.ones(1, np.float32))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import fixed_point, microcontroller, reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import fixed_point, microcontroller, reference
 from sparse_rl.artifact.calibration import with_static_scales
 
 missing = microcontroller.missing_tools()

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.architecture.operations import ArgMax
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.calibration import with_static_scales
-from sparse_rl.artifact.graph import ArgMax
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx_model = pytest.importorskip("sparse_rl.artifact.onnx_model")
@@ -18,12 +19,12 @@ def actions_of(graph, observations):
     return session.run(None, {"observation": observations})[0]
 
 
-@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "static"])
-def test_actions_are_those_of_the_graph(architecture, quantisation):
-    kind = "int8" if quantisation == "static" else quantisation
-    graph = architecture(sparsity=0.8, quantisation=kind)
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "static"])
+def test_actions_are_those_of_the_graph(architecture, quantization):
+    kind = "int8" if quantization == "static" else quantization
+    graph = architecture(sparsity=0.8, quantization=kind)
     observations = synthetic.random_observations(graph, 50)
-    if quantisation == "static":
+    if quantization == "static":
         graph = with_static_scales(graph, observations)
     found, expected = actions_of(graph, observations), reference.act(graph, observations)
     assert found.dtype == expected.dtype and found.shape == expected.shape
@@ -32,18 +33,18 @@ def test_actions_are_those_of_the_graph(architecture, quantisation):
         assert np.mean(found == expected) >= 0.94
     else:
         # QDQ runtimes divide by the scale where training multiplies by its inverse.
-        limit = 0.02 if quantisation == "static" else 1e-5
+        limit = 0.02 if quantization == "static" else 1e-5
         np.testing.assert_allclose(found, expected, rtol=0, atol=limit)
 
 
 def test_int8_weights_are_stored_as_int8():
     whole = len(
         onnx_model.to_onnx(
-            synthetic.mlp_actor(sparsity=0.5, quantisation="float32")
+            synthetic.mlp_actor(sparsity=0.5, quantization="float32")
         ).SerializeToString()
     )
-    for quantisation in ("int8w", "int8"):
-        graph = synthetic.mlp_actor(sparsity=0.5, quantisation=quantisation)
+    for quantization in ("int8w", "int8"):
+        graph = synthetic.mlp_actor(sparsity=0.5, quantization=quantization)
         assert len(onnx_model.to_onnx(graph).SerializeToString()) < 0.3 * whole
 
 

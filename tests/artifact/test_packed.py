@@ -1,19 +1,22 @@
 """The packed file: read as written, as small as promised, and never misread when damaged."""
 
+import json
 import zlib
 
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import reference
+from sparse_rl.artifact.blocks import Reader, compressor, varint
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
+from sparse_rl.artifact.description import describe
 from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.packed import (
     ArtifactError,
     PackedActor,
     Provenance,
-    dense_float32_bytes,
     entropy_bound,
     from_bytes,
     load,
@@ -22,25 +25,35 @@ from sparse_rl.artifact.packed import (
 )
 
 ABOUT = Provenance("brax/halfcheetah", "0.98-int8", 7, "0123456789ab", 8123.25)
-TRAINED_BYTES = dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32"))
+TRAINED_BYTES = synthetic.dense_float32_bytes(
+    synthetic.mlp_actor((17, 256, 256, 12), 0.0, "float32")
+)
+
+VERSION_1 = (
+    "53524c01aa8df4b83d0000c50100c05b333470726f62652f78353330313233222c2d312e357d5d0b002c8557e0dde84a"
+    "76b178810c144711109a02cd25a0c77043733300080106007070005b24b77f3eadfc660e3c007beb503e04d401bfa679"
+    "833d8d1e87be04002b0045a96a811f31f03b00b4b481bd3fef97be"
+)
+"""A small actor as the first release wrote it."""
+EXPECTED = [[-0.05171060562133789, -0.28833305835723877]]
 
 
-def halfcheetah(sparsity, quantisation, seed=0):
-    kind = "int8" if quantisation == "integer" else quantisation
+def halfcheetah(sparsity, quantization, seed=0):
+    kind = "int8" if quantization == "integer" else quantization
     graph = synthetic.mlp_actor((17, 256, 256, 6), sparsity, kind, seed)
-    if quantisation == "integer":
+    if quantization == "integer":
         graph = with_static_scales(graph, synthetic.random_observations(graph, 200))
     return graph
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.6, 0.95])
-@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "static"])
-def test_the_actor_is_read_as_written(tmp_path, architecture, quantisation, sparsity):
-    kind = "int8" if quantisation == "static" else quantisation
-    graph = architecture(sparsity=sparsity, quantisation=kind)
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "static"])
+def test_the_actor_is_read_as_written(tmp_path, architecture, quantization, sparsity):
+    kind = "int8" if quantization == "static" else quantization
+    graph = architecture(sparsity=sparsity, quantization=kind)
     observations = synthetic.random_observations(graph, 8)
     unit = None
-    if quantisation == "static":
+    if quantization == "static":
         graph = with_static_scales(graph, observations)
         unit = to_fixed_point(graph, observations).unit
     size = save(tmp_path / "actor.srl", PackedActor(compact(graph), ABOUT, unit))
@@ -62,10 +75,10 @@ def test_bounds_of_actions_are_kept():
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("quantisation", ["float32", "int8w", "int8", "integer"])
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "integer"])
 @pytest.mark.parametrize("sparsity", [0.98, 0.99])
-def test_the_size_is_near_the_entropy_bound(sparsity, quantisation, seed):
-    graph = halfcheetah(sparsity, quantisation, seed)
+def test_the_size_is_near_the_entropy_bound(sparsity, quantization, seed):
+    graph = halfcheetah(sparsity, quantization, seed)
     assert len(to_bytes(PackedActor(graph, ABOUT))) < 1.25 * entropy_bound(graph)
 
 
@@ -76,11 +89,11 @@ def test_the_bound_of_a_small_layer_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("quantisation", ["int8w", "int8", "integer"])
-def test_compressed_actors_are_as_small_as_promised(quantisation, seed):
+@pytest.mark.parametrize("quantization", ["int8w", "int8", "integer"])
+def test_compressed_actors_are_as_small_as_promised(quantization, seed):
     assert TRAINED_BYTES == 293_936
     for sparsity, ratio in ((0.98, 60), (0.99, 100)):
-        actor = PackedActor(compact(halfcheetah(sparsity, quantisation, seed)), ABOUT)
+        actor = PackedActor(compact(halfcheetah(sparsity, quantization, seed)), ABOUT)
         assert TRAINED_BYTES / len(to_bytes(actor)) >= ratio
 
 
@@ -153,9 +166,44 @@ def test_errors_name_the_file_and_the_cause(tmp_path, small):
     path.write_bytes(b"PK\x03\x04 something else")
     with pytest.raises(ArtifactError, match=r"actor\.srl: not a packed actor"):
         load(path)
-    path.write_bytes(small[:3] + b"\x02" + small[4:])
-    with pytest.raises(ArtifactError, match="version 2: this library reads version 1"):
+    path.write_bytes(small[:3] + b"\x03" + small[4:])
+    with pytest.raises(ArtifactError, match="version 3: this library reads versions 1 and 2"):
         load(path)
     path.write_bytes(small[:-1])
     with pytest.raises(ArtifactError, match="checksum"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"measured_return": [1]},
+        {"environment": ["a"]},
+        {"arm": 3},
+        {"seed": "best"},
+        {"seed": True},
+        {"unit": 0.5},
+        {"unit": [1]},
+        {"unheard": "of"},
+        ["brax/hopper"],
+    ],
+)
+def test_a_description_of_other_types_behind_a_right_checksum_is_an_error(about):
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "float32")
+    whole = to_bytes(PackedActor(graph))
+    description = compressor().compress(json.dumps([describe(graph), about]).encode())
+    reader = Reader(whole[8:])
+    reader.take(reader.varint())
+    body = varint(len(description)) + description + whole[8 + reader.position :]
+    with pytest.raises(ArtifactError, match=r"^damaged: "):
+        from_bytes(with_checksum(body))
+
+
+def test_a_file_of_version_1_is_read_as_ever():
+    data = bytes.fromhex(VERSION_1)
+    read = from_bytes(data)
+    assert read.provenance == Provenance("probe/x", "0.5-int8", 3, "0123", -1.5)
+    np.testing.assert_allclose(
+        reference.act(read.graph, np.array([[1.0, -2.0, 0.5]], np.float32)), EXPECTED, atol=1e-6
+    )
+    assert to_bytes(read) == data

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from sparse_rl.artifact import fixed_point, reference, synthetic
+from benchmarks import synthetic
+from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
@@ -23,7 +24,7 @@ def saved(path, graph, unit=None):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_observation_and_a_batch(tmp_path, architecture, backend):
-    graph = architecture(sparsity=0.9, quantisation="int8")
+    graph = architecture(sparsity=0.9, quantization="int8")
     actor = load_actor(saved(tmp_path, graph), backend)
     observations = synthetic.random_observations(graph, 9)
     expected = reference.act(graph, observations)
@@ -78,3 +79,74 @@ def test_jax_is_not_imported(tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+@pytest.fixture
+def pixels(tmp_path):
+    return load_actor(saved(tmp_path, synthetic.nature_q_network(36)), "numpy")
+
+
+def test_bytes_are_asked_for_where_the_actor_reads_bytes(pixels):
+    frame = np.random.default_rng(0).integers(0, 256, (36, 36, 4))
+    action = pixels(frame.astype(np.uint8))
+    assert pixels(frame) == action  # other whole numbers that fit
+    for fractions in (frame / 255, frame.astype(np.float32)):
+        with pytest.raises(ValueError, match=r"float\d\d: the actor reads bytes"):
+            pixels(fractions)
+    for outside in (frame + 1, frame - 300):
+        with pytest.raises(ValueError, match=r"the actor reads whole numbers from 0 to 255"):
+            pixels(outside)
+
+
+def test_planes_are_zero_or_one_of_whatever_type(tmp_path):
+    actor = load_actor(saved(tmp_path, synthetic.minatar_q_network()), "numpy")
+    planes = np.random.default_rng(0).random((10, 10, 4)) < 0.1
+    assert actor(planes) == actor(planes.astype(float)) == actor(planes.astype(np.int64))
+    with pytest.raises(ValueError, match="whole numbers from 0 to 1"):
+        actor(planes * 0.5)
+
+
+@pytest.mark.parametrize("value", [1j, "1", None])
+def test_what_is_no_real_number_is_refused(tmp_path, value):
+    actor = load_actor(saved(tmp_path, synthetic.mlp_actor((5, 20, 2), 0.5, "int8")), "numpy")
+    with pytest.raises(ValueError, match="expected real numbers"):
+        actor([value] * 5)
+
+
+def broken_compiler(folder, text):
+    folder.mkdir()
+    (folder / "cc").write_text(text)
+    (folder / "cc").chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "compiler", ["#!/bin/sh\necho 'error: no headers' >&2\nexit 1\n", "#!/bin/sh\nexit 0\n"]
+)
+def test_an_actor_runs_with_numpy_and_says_so_where_c_cannot_be_had(
+    tmp_path, monkeypatch, compiler
+):
+    """The compiler fails; or nothing can be loaded from where it wrote to."""
+    graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
+    path = saved(tmp_path, graph)
+    folder = broken_compiler(tmp_path / "bin", compiler)
+    monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
+    with pytest.warns(UserWarning, match="runs with NumPy, not C: "):
+        actor = load_actor(path)
+    assert actor.backend == "numpy"
+    observations = synthetic.random_observations(graph, 3)
+    np.testing.assert_array_equal(actor(observations), reference.act(graph, observations))
+    with pytest.raises(ValueError, match=r"^backend c: ") as refusal:
+        load_actor(path, "c")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_temporary_directory_that_is_not_there_is_no_traceback_either(tmp_path, monkeypatch):
+    import tempfile
+
+    if find_compiler() is None:
+        pytest.skip("no C compiler found")
+    path = saved(tmp_path, synthetic.mlp_actor((5, 20, 2), 0.5, "int8"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.warns(UserWarning, match="runs with NumPy, not C"):
+        assert load_actor(path).backend == "numpy"

@@ -109,7 +109,7 @@ def test_exported_weights_are_those_of_the_forward_pass_bit_for_bit(layer):
     np.testing.assert_array_equal(forward, values.astype(jnp.float32) * scale)
 
 
-def test_quantising_what_was_quantised_changes_nothing():
+def test_quantizing_what_was_quantized_changes_nothing():
     values, scale = quantize_weights(jnp.asarray(numbers(0, 64, 32)), "dense")
     again, scale_again = quantize_weights(values * scale, "dense")
     np.testing.assert_array_equal(again, values)

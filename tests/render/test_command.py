@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
-from sparse_rl.artifact.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.envs import make
 from sparse_rl.envs.vector_env import Continuous
 from sparse_rl.render.__main__ import environment_of, film_beside, main

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.synthetic import mlp_actor
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
-from sparse_rl.artifact.synthetic import mlp_actor
 from sparse_rl.config import program
 from sparse_rl.render.__main__ import main
 

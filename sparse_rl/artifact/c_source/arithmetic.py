@@ -1,4 +1,4 @@
-"""C text for number conversion: reading observations, quantising inputs, finishing sums."""
+"""C text for number conversion: reading observations, quantizing inputs, finishing sums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, LayerArithmetic
-from sparse_rl.artifact.graph import DynamicScale, Layer
+from sparse_rl.artifact.graph import Layer
+from sparse_rl.artifact.weights import DynamicScale
 
 DOT_TYPES = """\
 /* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
@@ -32,10 +33,10 @@ __attribute__((noinline))
 DYNAMIC_QUANTISE = (
     SEPARATE
     + """\
-static void quantise(const float *x, int n, float inverse, float *q)
+static void quantize(const float *x, int n, float inverse, float *q)
 {
     int i;
-    for (i = 0; i < n; i++) q[i] = (float)quantised(x[i] * inverse);
+    for (i = 0; i < n; i++) q[i] = (float)quantized(x[i] * inverse);
 }
 
 """
@@ -44,10 +45,10 @@ static void quantise(const float *x, int n, float inverse, float *q)
 FIXED_QUANTISE = (
     SEPARATE
     + """\
-static void quantise(const int32_t *x, int n, int32_t multiplier, int shift, int32_t *q)
+static void quantize(const int32_t *x, int n, int32_t multiplier, int shift, int32_t *q)
 {
     int i;
-    for (i = 0; i < n; i++) q[i] = quantised(x[i], multiplier, shift);
+    for (i = 0; i < n; i++) q[i] = quantized(x[i], multiplier, shift);
 }
 
 """
@@ -71,7 +72,7 @@ static float largest_magnitude(const float *x, int n)
 
 /* round_half_even(x) for |x| < 2^22, clipped to [-127, 127]: adding 1.5 * 2^23 leaves the rounded
    integer in the low bits. Clipping integers, not floats, lets compilers vectorise this. */
-static int32_t quantised(float x)
+static int32_t quantized(float x)
 {
     uint32_t bits;
     int32_t rounded;
@@ -106,7 +107,7 @@ static int32_t scaled(int32_t x, int32_t multiplier, int shift)
     return limited(((int64_t)x * multiplier + ((int64_t)1 << (shift - 1))) >> shift);
 }}
 
-static int32_t quantised(int32_t x, int32_t multiplier, int shift)
+static int32_t quantized(int32_t x, int32_t multiplier, int shift)
 {{
     x = scaled(x, multiplier, shift);
     x = x > 127 ? 127 : x;
@@ -123,9 +124,9 @@ class LayerText:
     constants: str
     prologue: str
     input_value: str
-    """One quantised input; `{x}` stands for the element."""
-    quantise: str
-    """A call that quantises `{n}` inputs into q; empty where inputs stay as they are."""
+    """One quantized input; `{x}` stands for the element."""
+    quantize: str
+    """A call that quantizes `{n}` inputs into q; empty where inputs stay as they are."""
     output_value: str
     """One finished output; `{s}` stands for the sum, `{o}` for the output's index."""
 
@@ -146,8 +147,8 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
             f"    const float scale = (largest > 0.0f ? largest : 1.0f) * {third};\n"
             "    const float inverse = inverse_of(scale);\n"
         )
-        value = "quantised({x} * inverse)"
-        call = "quantise(x, {n}, inverse, q);"
+        value = "quantized({x} * inverse)"
+        call = "quantize(x, {n}, inverse, q);"
         finish = "(float){s} * scale"
     if scale is not None:
         if len(scale) == 1:
@@ -167,7 +168,7 @@ def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:
     return LayerText(
         constants,
         "",
-        f"quantised({{x}}, {numbers.input_multiplier}, {numbers.input_shift})",
-        f"quantise(x, {{n}}, {numbers.input_multiplier}, {numbers.input_shift}, q);",
+        f"quantized({{x}}, {numbers.input_multiplier}, {numbers.input_shift})",
+        f"quantize(x, {{n}}, {numbers.input_multiplier}, {numbers.input_shift}, q);",
         f"limited((int64_t)scaled({{s}}, {multiplier}, {numbers.shift}) + {name}_bias[{{o}}])",
     )

@@ -25,7 +25,7 @@ _DENSE = 0.5
 
 @dataclass(frozen=True)
 class Planes:
-    """Layout of a layer's quantised or copied input and of its sums."""
+    """Layout of a layer's quantized or copied input and of its sums."""
 
     height: int
     width: int

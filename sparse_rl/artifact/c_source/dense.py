@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact.c_source.constants import array, real, smallest_unsigned
 from sparse_rl.artifact.c_source.target import Target
-from sparse_rl.artifact.graph import LARGEST_INTEGER
+from sparse_rl.artifact.weights import LARGEST_INTEGER
 
 
 @dataclass(frozen=True)

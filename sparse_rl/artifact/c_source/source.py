@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sparse_rl import whole_file
+from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact.c_source.arithmetic import (
     DOT_TYPES,
     DYNAMIC_FUNCTIONS,
@@ -16,10 +17,13 @@ from sparse_rl.artifact.c_source.arithmetic import (
     FIXED_QUANTISE,
 )
 from sparse_rl.artifact.c_source.constants import array, real
+from sparse_rl.artifact.c_source.header import header
+from sparse_rl.artifact.c_source.main_program import MAKEFILE, main_program
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.target import HOST, Target
-from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint
-from sparse_rl.artifact.graph import ArgMax, DynamicScale, Graph, Squash, layers
+from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint, reads_floats_by
+from sparse_rl.artifact.graph import Graph, Normalize, layers
+from sparse_rl.artifact.weights import DynamicScale
 
 FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
 
@@ -54,67 +58,20 @@ def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") 
         raise ValueError("static input scales: turn the graph into a FixedPoint first")
     program = compile_graph(plain, fixed, target)
     files = {
-        "srl_actor.h": _header(plain, title),
+        "srl_actor.h": header(plain, title),
         "srl_actor.c": _body(plain, fixed, program),
-        "main.c": _main(plain),
-        "Makefile": _MAKEFILE,
+        "main.c": main_program(plain),
+        "Makefile": MAKEFILE,
     }
     return Source(files, tuple(program.kernels), 4 * sum(program.buffer_sizes))
-
-
-def observation_type(graph: Graph) -> str:
-    return "float" if graph.observation.dtype == "float32" else "unsigned char"
-
-
-def _header(graph: Graph, title: str) -> str:
-    discrete = isinstance(graph.output, ArgMax)
-    shape = " x ".join(map(str, graph.observation.shape))
-    action = "int *action" if discrete else "float *action"
-    safe = "".join(ch for ch in title if ch.isascii() and ch.isprintable()).replace("*/", "")
-    meaning = (
-        "action[0] is the index of the largest output"
-        if discrete
-        else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
-    )
-    return f"""\
-/* A compressed actor{": " + safe if safe else ""}. Generated; depends on the C library alone. */
-#ifndef SRL_ACTOR_H
-#define SRL_ACTOR_H
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-/* {shape}, last axis fastest. */
-#define SRL_OBSERVATION_SIZE {int(np.prod(graph.observation.shape))}
-#define SRL_OUTPUT_SIZE {graph.output_shape[0]}
-#define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
-#define SRL_DISCRETE {int(discrete)}
-
-typedef {observation_type(graph)} srl_observation;
-typedef {"int" if discrete else "float"} srl_action;
-
-/* {meaning}.
-   Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite. */
-int srl_act(const {observation_type(graph)} *observation, {action});
-
-/* The last layer's outputs, before tanh or the choice of the largest; returns as srl_act does. */
-int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
 
 
 def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     dynamic = any(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations))
     includes = ["float.h", "stdint.h", "string.h"]
-    if isinstance(graph.output, Squash):
-        includes.append("math.h")
     functions = "".join(program.functions)
+    if isinstance(graph.output, Squash) or "sqrtf(" in functions or "tanhf(" in str(program.calls):
+        includes.append("math.h")
     text = '#include "srl_actor.h"\n\n'
     text += "".join(f"#include <{name}>\n" for name in sorted(includes))
     text += """
@@ -129,7 +86,7 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         text += DYNAMIC_FUNCTIONS
     if "dot_unsigned" in functions or "dot_signed" in functions:
         text += DOT_TYPES
-    if "quantise(x" in functions:
+    if "quantize(x" in functions:
         text += FIXED_QUANTISE if fixed else DYNAMIC_QUANTISE
     return text + functions + _outputs(graph, fixed, program) + _act(graph)
 
@@ -158,18 +115,26 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     back = "result[i]" if not fixed else f"(float)result[i] * {real(fixed.unit)}"
     read = f"        buffer_0[i] = {value};\n"
     scaled = ""
-    if fixed and graph.observation.dtype == "float32":
-        factor = real(np.float32(1.0 / (graph.observation.divisor * fixed.unit)))
+    normalize = reads_floats_by(graph)
+    constants = ""
+    if fixed and (graph.observation.dtype == "float32" or normalize):
         limit = real(float(STREAM_LIMIT))
         scaled = "    float scaled;\n"
+        if normalize:
+            constants, normalized = _normalized(normalize, _observation_value(graph, None, source))
+            converted = normalized + f"        scaled *= {real(np.float32(1.0 / fixed.unit))};\n"
+        else:
+            factor = real(np.float32(1.0 / (graph.observation.divisor * fixed.unit)))
+            converted = f"        scaled = {source} * {factor};\n"
         read = (
-            f"        scaled = {source} * {factor};\n"
+            f"{converted}"
             f"        scaled = scaled > {limit} ? {limit} : scaled;\n"
             f"        scaled = scaled < -{limit} ? -{limit} : scaled;\n"
             "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
         )
     return (
-        "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
+        constants
+        + "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
         + declared
         + f"    const {program.stream} *result;\n"
         + scaled
@@ -179,6 +144,22 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         + f"    for (i = 0; i < {size}; i++) {{\n{read}    }}\n"
         + calls
         + f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};\n    return 0;\n}}\n\n"
+    )
+
+
+def _normalized(normalize: Normalize, value: str) -> tuple[str, str]:
+    """Constants, and statements that make `scaled` of an observation's element i."""
+    mean, deviation = normalize.mean, normalize.deviation
+    if mean.ndim == 3:
+        mean, deviation = mean.transpose(2, 0, 1), deviation.transpose(2, 0, 1)
+    limit = real(normalize.limit)
+    return (
+        array("observation_mean", "float", mean.ravel())
+        + array("observation_deviation", "float", deviation.ravel())
+        + "\n",
+        f"        scaled = ({value} - observation_mean[i]) / observation_deviation[i];\n"
+        f"        scaled = scaled > {limit} ? {limit} : scaled;\n"
+        f"        scaled = scaled < -{limit} ? -{limit} : scaled;\n",
     )
 
 
@@ -205,6 +186,11 @@ int srl_act(const srl_observation *observation, int *action)
     return 0;
 }
 """
+    bounded = (
+        "tanhf(outputs[i])"
+        if isinstance(graph.output, Squash)
+        else "(outputs[i] > 1.0f ? 1.0f : outputs[i] < -1.0f ? -1.0f : outputs[i])"
+    )
     low = np.asarray(graph.output.low, np.float32)
     high = np.asarray(graph.output.high, np.float32)
     return (
@@ -217,61 +203,9 @@ int srl_act(const srl_observation *observation, float *action)
     int i;
     if (srl_outputs(observation, outputs)) return -1;
     for (i = 0; i < SRL_ACTION_SIZE; i++) {
-        action[i] = action_low[i] + (tanhf(outputs[i]) + 1.0f) * 0.5f * action_range[i];
+        action[i] = action_low[i] + (BOUNDED + 1.0f) * 0.5f * action_range[i];
     }
     return 0;
 }
-"""
+""".replace("BOUNDED", bounded)
     )
-
-
-def _main(graph: Graph) -> str:
-    discrete = isinstance(graph.output, ArgMax)
-    reading = "float" if graph.observation.dtype == "float32" else "int"
-    scan = "%f" if reading == "float" else "%d"
-    return f"""\
-/* Reads observations as text, SRL_OBSERVATION_SIZE numbers each, and prints one action per line. */
-#include <stdio.h>
-
-#include "srl_actor.h"
-
-int main(void)
-{{
-    static srl_observation observation[SRL_OBSERVATION_SIZE];
-    srl_action action[SRL_ACTION_SIZE];
-    {reading} number;
-    int i, n = 0;
-    while (scanf("{scan}", &number) == 1) {{
-        observation[n++] = (srl_observation)number;
-        if (n < SRL_OBSERVATION_SIZE) continue;
-        n = 0;
-        if (srl_act(observation, action)) {{
-            fprintf(stderr, "observation: a number is not finite\\n");
-            return 1;
-        }}
-        for (i = 0; i < SRL_ACTION_SIZE; i++) {{
-            printf("{"%d" if discrete else "%.9g"}", action[i]);
-            putchar(i + 1 < SRL_ACTION_SIZE ? ' ' : '\\n');
-        }}
-    }}
-    if (n) fprintf(stderr, "the last observation is incomplete: %d numbers\\n", n);
-    return n != 0;
-}}
-"""
-
-
-_MAKEFILE = """\
-CC = cc
-CFLAGS = -std=c99 -O3 -march=native -ffp-contract=off -Wall -Wextra -pedantic
-
-example: main.c srl_actor.c srl_actor.h
-\t$(CC) $(CFLAGS) -o $@ main.c srl_actor.c -lm
-
-libsrl_actor.so: srl_actor.c srl_actor.h
-\t$(CC) $(CFLAGS) -shared -fPIC -o $@ srl_actor.c -lm
-
-clean:
-\trm -f example libsrl_actor.so
-
-.PHONY: clean
-"""

@@ -1,0 +1,56 @@
+"""srl_actor.h."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparse_rl.architecture.operations import ArgMax
+from sparse_rl.artifact.graph import Graph
+
+
+def observation_type(graph: Graph) -> str:
+    return "float" if graph.observation.dtype == "float32" else "unsigned char"
+
+
+def header(graph: Graph, title: str) -> str:
+    """The artifact's interface, with the sizes and types of its arrays."""
+    discrete = isinstance(graph.output, ArgMax)
+    shape = " x ".join(map(str, graph.observation.shape))
+    action = "int *action" if discrete else "float *action"
+    safe = "".join(ch for ch in title if ch.isascii() and ch.isprintable()).replace("*/", "")
+    meaning = (
+        "action[0] is the index of the largest output"
+        if discrete
+        else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
+    )
+    return f"""\
+/* A compressed actor{": " + safe if safe else ""}. Generated; depends on the C library alone. */
+#ifndef SRL_ACTOR_H
+#define SRL_ACTOR_H
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* {shape}, last axis fastest. */
+#define SRL_OBSERVATION_SIZE {int(np.prod(graph.observation.shape))}
+#define SRL_OUTPUT_SIZE {graph.output_shape[0]}
+#define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
+#define SRL_DISCRETE {int(discrete)}
+
+typedef {observation_type(graph)} srl_observation;
+typedef {"int" if discrete else "float"} srl_action;
+
+/* {meaning}.
+   Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite. */
+int srl_act(const {observation_type(graph)} *observation, {action});
+
+/* The last layer's outputs, before tanh or the choice of the largest; returns as srl_act does. */
+int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
