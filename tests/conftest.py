@@ -1,14 +1,28 @@
-"""Tests share compiled programs through a cache on disk: most of their time is compiling."""
+"""How the tests compile: quickly, since most of their time is compiling, and each program once."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
+import pytest
+from jax._src import compiler
 
 from sparse_rl.machine.compilation_cache import tidy
 
+# Compiling takes a third of the time so, and programs that run for a moment may be slow ones.
+# What XLA does by itself stands behind, for tests that need it.
+QUICK_AND_USUAL = {
+    "xla_backend_optimization_level": ("0", "3"),
+    "xla_llvm_disable_expensive_passes": ("true", "False"),
+    "xla_cpu_use_fusion_emitters": ("false", "True"),
+    "xla_cpu_parallel_codegen_split_count": ("1", "32"),
+}
 # One thread per device, as in training: sums are then in the same order on every machine.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+FLAGS = ["--xla_cpu_multi_thread_eigen=false"]
+FLAGS += [f"--{name}={quick}" for name, (quick, _) in QUICK_AND_USUAL.items()]
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 jax.config.update("jax_num_cpu_devices", 2)
 
 # Each worker has its own cache: JAX writes there without a lock, and half a program can crash it.
@@ -23,3 +37,24 @@ jax.config.update(
     "jax_persistent_cache_min_compile_time_secs",
     float(os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]),
 )
+
+
+@pytest.fixture(scope="module")
+def compiled_as_usual() -> Iterator[None]:
+    """Programs compiled as users' are: for tests that compare the bits of different programs.
+
+    From the first test that asks for it to the end of its file. In this process only; another one
+    is started without this environment's XLA_FLAGS.
+    """
+    usual = {name: value for name, (_, value) in QUICK_AND_USUAL.items()}
+    options = compiler.get_compile_options
+
+    def with_usual(*arguments: Any, env_options_overrides: Any = None, **named: Any) -> Any:
+        chosen = usual | (env_options_overrides or {})
+        return options(*arguments, env_options_overrides=chosen, **named)
+
+    jax.clear_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "get_compile_options", with_usual)
+        yield
+    jax.clear_caches()

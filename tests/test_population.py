@@ -20,6 +20,8 @@ from sparse_rl.sparsity.schedules import CubicSchedule
 
 LAYERS = 4
 
+pytestmark = pytest.mark.usefixtures("compiled_as_usual")
+
 
 def configure(agent: str) -> Config:
     environment = {"sac": "gymnax/Pendulum-v1", "dqn": "gymnax/CartPole-v1"}[agent]

@@ -44,24 +44,6 @@ def raw(tree):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_happens_to_one_does_not_depend_on_the_batch(name: str) -> None:
-    env = make(name)
-    keys = jax.random.split(jax.random.key(3), 5)
-    actions = random_actions(env, jax.random.key(4), (60, 5))
-    first, outcomes, state = rollout(env, keys, actions)
-    assert not outcomes.valid.all(), "the test must see a reset"
-    for i in (0, 3):
-        alone = rollout(env, keys[i : i + 1], actions[:, i : i + 1])
-        mine = (first[i : i + 1], jax.tree.map(lambda x, i=i: x[:, i : i + 1], outcomes))
-        jax.tree.map(np.testing.assert_array_equal, alone[:2], mine)
-        jax.tree.map(
-            np.testing.assert_array_equal,
-            raw(alone[2]),
-            raw(jax.tree.map(lambda x, i=i: x[i : i + 1], state)),
-        )
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_every_leaf_of_the_state_has_the_batch_axis_and_a_fixed_type(name: str) -> None:
     env = make(name)
     state, _ = env.reset(jax.random.split(jax.random.key(0), 4))
@@ -161,3 +143,23 @@ def _echo(low: float, high: float) -> JaxEnv:
         lambda key: (jnp.int32(0), jnp.zeros(1)),
         lambda key, state, action: Transition(state, jnp.zeros(1), action[0], jnp.bool_(False)),
     )
+
+
+# Last, because from the first of these on the file compiles as users do.
+@pytest.mark.usefixtures("compiled_as_usual")
+@pytest.mark.parametrize("name", NAMES)
+def test_what_happens_to_one_does_not_depend_on_the_batch(name: str) -> None:
+    env = make(name)
+    keys = jax.random.split(jax.random.key(3), 5)
+    actions = random_actions(env, jax.random.key(4), (60, 5))
+    first, outcomes, state = rollout(env, keys, actions)
+    assert not outcomes.valid.all(), "the test must see a reset"
+    for i in (0, 3):
+        alone = rollout(env, keys[i : i + 1], actions[:, i : i + 1])
+        mine = (first[i : i + 1], jax.tree.map(lambda x, i=i: x[:, i : i + 1], outcomes))
+        jax.tree.map(np.testing.assert_array_equal, alone[:2], mine)
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            raw(alone[2]),
+            raw(jax.tree.map(lambda x, i=i: x[i : i + 1], state)),
+        )

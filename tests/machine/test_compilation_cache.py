@@ -21,6 +21,8 @@ from sparse_rl.render.__main__ import main as render
 from sparse_rl.study.preparation import prepare
 from tests.programs import train
 
+pytestmark = pytest.mark.usefixtures("compiled_as_usual")
+
 SETTINGS = (
     "jax_compilation_cache_dir",
     "jax_enable_compilation_cache",

@@ -16,6 +16,8 @@ DENSE = (((1,), (0,)), ((), ()))
 CONVOLUTION = (((3,), (0,)), ((), ()))
 MODES = ["int8w", "int8"]
 
+pytestmark = pytest.mark.usefixtures("compiled_as_usual")
+
 
 def numbers(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
