@@ -7,6 +7,7 @@ import optax.tree_utils as otu
 import pytest
 from scipy import stats
 
+from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.sac import SAC, SACState
 from sparse_rl.architecture import Observation, hidden_layers
 from sparse_rl.networks import Critic, GaussianActor

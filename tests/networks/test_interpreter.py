@@ -52,6 +52,7 @@ def digest(params: dict) -> str:
     return whole.hexdigest()[:16]
 
 
+@pytest.mark.usefixtures("compiled_as_usual")
 @pytest.mark.parametrize("name", INITIAL)
 def test_parameters_have_the_names_and_initial_values_they_always_had(name):
     network, expected = INITIAL[name]
@@ -60,6 +61,7 @@ def test_parameters_have_the_names_and_initial_values_they_always_had(name):
     assert digest(jax.jit(network.init)(jax.random.key(7), blank)["params"]) == expected
 
 
+@pytest.mark.usefixtures("compiled_as_usual")
 def test_a_critic_s_parameters_too():
     critic = Critic(data.Observation((17,)), data.hidden_layers((32, 16)))
     params = jax.jit(critic.init)(jax.random.key(7), jnp.zeros((1, 17)), jnp.zeros((1, 3)))
