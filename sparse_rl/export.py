@@ -1,20 +1,24 @@
 """python -m sparse_rl.export RUN --arm 0.98-int8 --seed best --format packed c onnx --out actor/
 
-Makes deliverable files of trained policies, one of each arm, and reports what they cost.
+Makes deliverable files of trained policies, one of each variant, and reports what they cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from jaxtyping import Float
 
 from sparse_rl import whole_file
 from sparse_rl.artifact.delivery import Format
 from sparse_rl.config import program
 from sparse_rl.config.fields import Episodes
+from sparse_rl.runs.layout import ARTIFACTS
+from sparse_rl.runs.recorded_return import LIMIT
 
 if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv
@@ -33,17 +37,16 @@ def main(
     episodes: Episodes = 10,
     compilation_cache: str = "auto",
 ) -> None:
-    """Export one policy of each arm that is named, from a finished run.
+    """Export one policy of each variant that is named, from a finished run.
 
     Args:
         run: a run directory.
-        arm: which policies: sparsities, with -int8 or -int8w if quantised, such as 0 0.98-int8;
-            or all.
+        arm: which variants, by the names that the final table has, such as 0 0.98-int8; or all.
         seed: a seed's number, or "best": the one with the highest final return.
-        format: what to write: packed (.srl), c (a folder), onnx; for int8 arms also
+        format: what to write: packed (.srl), c (a folder), onnx; for int8 also
             packed-integer, c-integer and onnx-integer, which have fixed activation scales.
-        out: where to; with several arms, or all, each has a folder of its own in it. By default
-            RUN/artifacts/ARM, where the report looks for cost.json.
+        out: where to; with several variants, or all, each has a folder of its own in it. By default
+            RUN/artifacts/VARIANT, where the report looks for cost.json.
         episodes: played for the observations that calibrate, check and time the actor.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
@@ -57,75 +60,110 @@ def main(
 
     kept_programs.use(compilation_cache)
     study = Run(run)
-    returns = {name: study.final_returns(name) for name in choose_arms(arm, study.finished)}
+    formats = installed(format)
+    returns = {name: study.final_returns(name) for name in choose_variants(arm, study.finished)}
     if ALL in arm:
         for name in [name for name in returns if not np.isfinite([*returns[name].values()]).any()]:
-            print(f"arm {name} is left out: no seed has a finite return")
+            print(f"{name} is left out: no seed has a finite return")
             del returns[name]
     alone = len(returns) == 1 and ALL not in arm
     seeds = study.config.seed_numbers
     chosen = {name: choose_seed(seed, name, found, seeds) for name, found in returns.items()}
     environment = make(study.config.environment, evaluation=True)
     for name, number in chosen.items():
-        folder = out or run / "artifacts"
+        folder = out or run / ARTIFACTS
         directory = folder if out is not None and alone else folder / name
-        deliver(study, name, number, environment, episodes, format, directory)
+        deliver(study, name, number, environment, episodes, formats, directory)
 
 
 def deliver(
     study: Run,
-    arm: str,
+    variant: str,
     seed: int,
     environment: VectorEnv,
     episodes: int,
     formats: Sequence[Format],
     directory: Path,
 ) -> None:
-    """Writes one policy in its formats and cost.json into `directory`, and prints what they are."""
+    """Writes one policy in its formats and cost.json into `directory`, and prints what they are.
+
+    All of them or, where anything is wrong, nothing. Raises ValueError, one line, where the policy
+    is damaged, or its episodes contradict the return that the run recorded for it; OSError.
+    """
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.binding import float32_bytes
     from sparse_rl.artifact.delivery import prepare, write
     from sparse_rl.study.actor_episodes import play
 
-    packed = study.packed(arm, seed)
+    packed = study.packed(variant, seed)
     graph = packed.graph
     played = play(
         lambda seen: reference.act(graph, seen), environment, episodes, seed, _OBSERVATIONS
     )
+    check_return(study, variant, seed, played.returns)
     delivery = prepare(graph, packed.provenance, played.observations)
     print(
-        f"{study.config.environment}, arm {arm}, seed {seed}: return {played.returns.mean():.6g} "
+        f"{study.config.environment}, {variant}, seed {seed}: return {played.returns.mean():.6g} "
         f"in {episodes} episodes, {len(played.observations):,} observations"
     )
-    sizes = {}
-    for form in formats:
-        written = write(delivery, form, directory)
-        sizes[form] = written.size
-        print(
-            f"  {form:<15} {written.size:>10,} bytes  {written.path}  "
-            + (
-                "(not run: no C compiler found)"
-                if written.difference is None
-                else f"(actions differ by at most {written.difference:.2g})"
-            )
+    with whole_file.replacing_contents(directory) as part:
+        written = [write(delivery, form, part) for form in formats]
+        sizes = {one.format: one.size for one in written}
+        report = cost.measure(
+            graph,
+            delivery.actor,
+            delivery.actor.graph,
+            played.observations[:1000],
+            float32_bytes(study.trained(variant, seed)),
+            sizes.get("onnx"),
         )
-    trained = study.trained(arm, seed)
-    report = cost.measure(
-        graph,
-        delivery.actor,
-        delivery.actor.graph,
-        played.observations[:1000],
-        float32_bytes(trained),
-        sizes.get("onnx"),
-    )
-    directory.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(directory / "cost.json", report.to_json())
+        whole_file.write_text(part / "cost.json", report.to_json())
+    for one in written:
+        checked = (
+            "not run: no C compiler found"
+            if one.difference is None
+            else f"actions differ by at most {one.difference:.2g}"
+        )
+        print(f"  {one.format:<15} {one.size:>10,} bytes  {directory / one.path.name}  ({checked})")
     print(cost.describe(report))
-    print(directory / "cost.json", flush=True)
+    print(directory / "cost.json")
 
 
-def choose_arms(asked: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The arms asked for, each once; "all" stands for those that the run has."""
+def check_return(
+    study: Run, variant: str, seed: int, returns: Float[np.ndarray, " episodes"]
+) -> None:
+    """Raises ValueError where the actor's episodes contradict what the run says of the policy.
+
+    The test is that of `RecordedReturn.contradicts`.
+    """
+    recorded = study.recorded_return(variant, seed)
+    if recorded.contradicts(returns):
+        raise ValueError(
+            f"{study.path}: {variant}, seed {seed}: return {returns.mean():.6g} in {len(returns)} "
+            f"episodes against {recorded.mean:.6g} as recorded, {recorded.distance(returns):.0f} "
+            f"standard errors apart: the policy or its environment has changed; "
+            f"allowed: at most {LIMIT:g}"
+        )
+
+
+def installed(formats: Sequence[Format]) -> list[Format]:
+    """The formats without those whose packages are missing, which it says.
+
+    Raises ValueError where none is left.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    left = [form for form in dict.fromkeys(formats) if not (missing and form.startswith("onnx"))]
+    if left == list(dict.fromkeys(formats)):
+        return left
+    reason = f"{' and '.join(missing)} not installed; pip install 'sparse_rl[onnx]'"
+    if not left:
+        raise ValueError(f"--format: found {', '.join(formats)}: {reason}")
+    print(f"onnx is left out: {reason}")
+    return left
+
+
+def choose_variants(asked: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The variants asked for, each once; "all" stands for those that the run has."""
     if not asked:
         raise ValueError(f"--arm: found none; allowed: {ALL}, or {', '.join(known)}")
     named = [name for word in asked for name in (known if word == ALL else [word])]
@@ -136,13 +174,13 @@ def choose_arms(asked: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def choose_seed(asked: str, arm: str, returns: dict[int, float], seeds: range) -> int:
-    """The seed asked for, or the one with the highest final return of the arm."""
+def choose_seed(asked: str, variant: str, returns: dict[int, float], seeds: range) -> int:
+    """The seed asked for, or the one with the highest final return of the variant."""
     if asked == "best":
         finite = {seed: value for seed, value in returns.items() if np.isfinite(value)}
         if not finite:
             raise ValueError(
-                f"--seed: found best, and no seed of arm {arm} has a finite return; allowed: a seed"
+                f"--seed: found best, and no seed of {variant} has a finite return; allowed: a seed"
             )
         return max(finite, key=lambda seed: finite[seed])
     if not asked.isdigit() or int(asked) not in seeds:

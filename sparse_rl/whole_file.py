@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,37 @@ def replacing(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_contents(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into; its files and folders move into `folder` when the block ends.
+
+    What they do not replace stays there. Where the block raises, `folder` is as it was. Raises
+    OSError, before the block, where `folder` is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file; needed is a folder", str(folder))
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        folder.mkdir(exist_ok=True)
+        entries = sorted(part.iterdir())
+        for entry in entries:
+            target = folder / entry.name
+            if target.exists() and target.is_dir() != entry.is_dir():
+                kinds = "a folder", "a file"
+                found, needed = kinds if target.is_dir() else kinds[::-1]
+                raise FileExistsError(errno.EEXIST, f"is {found}; needed is {needed}", str(target))
+        for entry in entries:
+            target = folder / entry.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(entry, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_bytes(file: Path, content: bytes) -> None:

@@ -27,6 +27,41 @@ def test_an_error_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_folder_gets_all_of_its_files_or_none(tmp_path: Path) -> None:
+    folder = tmp_path / "actor"
+    folder.mkdir()
+    (folder / "film.gif").write_text("kept")
+    (folder / "actor.srl").write_text("old")
+    with pytest.raises(OSError, match="disk"), whole_file.replacing_contents(folder) as part:
+        (part / "actor.srl").write_text("new")
+        raise OSError("disk full")
+    assert (folder / "actor.srl").read_text() == "old"
+    with whole_file.replacing_contents(folder) as part:
+        (part / "actor.srl").write_text("new")
+        (part / "c").mkdir()
+        (part / "c" / "main.c").write_text("code")
+        assert (folder / "actor.srl").read_text() == "old"
+    assert {file.name for file in folder.iterdir()} == {"film.gif", "actor.srl", "c"}
+    assert (folder / "actor.srl").read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["actor"]
+
+
+def test_what_is_in_the_way_is_named_and_nothing_has_moved(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(OSError, match="needed is a folder"), whole_file.replacing_contents(file):
+        raise AssertionError("the block must not run")
+    folder = tmp_path / "actor"
+    (folder / "b.srl").mkdir(parents=True)
+    with (
+        pytest.raises(OSError, match="is a folder; needed is a file"),
+        whole_file.replacing_contents(folder) as part,
+    ):
+        (part / "a.srl").write_text("new")
+        (part / "b.srl").write_text("new")
+    assert {entry.name for entry in folder.iterdir()} == {"b.srl"}
+
+
 def test_text_is_the_same_bytes_on_every_system(tmp_path: Path) -> None:
     whole_file.write_text(tmp_path / "a", "größer\n")
     assert (tmp_path / "a").read_bytes() == "größer\n".encode()

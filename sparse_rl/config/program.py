@@ -28,6 +28,7 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.fields import section
 from sparse_rl.config.help_screen import program_screen, width_of_terminal
 from sparse_rl.config.options import Option
+from sparse_rl.config.output import forgiving_output
 from sparse_rl.config.validation_line import one_line
 
 POSITIONAL = "positional"
@@ -78,7 +79,8 @@ def run(function: Callable[..., Any], name: str, arguments: Sequence[str] | None
 def ending(command: Callable[[], object]) -> None:
     """Runs a command; what a user can mend becomes one line and exit status 2."""
     try:
-        command()
+        with forgiving_output():
+            command()
     except ValueError as error:
         line = " ".join(str(error).split())
     except OSError as error:

@@ -29,6 +29,8 @@ LOCK = ".lock"
 """Held by the process that writes."""
 FINAL, PREFILL = "final", "prefill"
 """The phases, in metrics.csv, of the last evaluation and of acting at random."""
+RETURN_SPREAD = "return_spread"
+"""The metric of the last evaluation that has the standard deviation of an episode's return."""
 
 
 def policy_file(run: Path, variant: str) -> Path:

@@ -16,6 +16,7 @@ from sparse_rl.runs import format_1, layout
 from sparse_rl.runs.metrics import read_metrics
 from sparse_rl.runs.policies import Policies, read_policies
 from sparse_rl.runs.record import Record, format_of, read_json, read_record, read_variants
+from sparse_rl.runs.recorded_return import RecordedReturn
 from sparse_rl.runs.settings import read_settings, setting
 from sparse_rl.runs.variant import Variant
 from sparse_rl.summary.final_table import final_table
@@ -120,6 +121,22 @@ class Run:
             known = ", ".join(self._final) or "none, the run is not finished"
             raise ValueError(f"variant: found {variant}; allowed: {known}")
         return self._final[variant]
+
+    def recorded_return(self, variant: str, seed: int) -> RecordedReturn:
+        """What the last evaluation of one policy has found.
+
+        Raises ValueError where the run has no such variant or seed.
+        """
+        returns = self.final_returns(variant)
+        self.position(seed)
+        metrics = self.metrics
+        own = metrics[(metrics["variant"] == variant) & (metrics["seed"] == seed)]
+        spread = own[(own["phase"] == layout.FINAL) & (own["metric"] == layout.RETURN_SPREAD)]
+        return RecordedReturn(
+            mean=returns.get(seed, float("nan")),
+            spread=float(spread["value"].iloc[-1]) if len(spread) else float("nan"),
+            episodes=int(setting(self.settings, "evaluation.final_episodes")),
+        )
 
     @cached_property
     def _final(self) -> dict[str, dict[int, float]]:

@@ -10,5 +10,5 @@ def test_the_report_needs_no_jax_and_nothing_of_training() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == (
-        "['config', 'report', 'runs', 'sparsity', 'summary', 'whole_file'] []"
+        "['config', 'registry', 'report', 'runs', 'sparsity', 'summary', 'whole_file'] []"
     ), done.stderr
