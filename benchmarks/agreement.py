@@ -57,8 +57,8 @@ from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.config.sections import Quantization
 from sparse_rl.envs import EnvSpec, make
 from sparse_rl.networks import QNetwork
+from sparse_rl.playing.play import play
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.study.actor_episodes import play
 
 ENVIRONMENT = "synthetic/frames"
 NETWORKS = ("nature", "impala")

@@ -93,12 +93,12 @@ def deliver(
     from sparse_rl.artifact import cost, reference
     from sparse_rl.artifact.binding import float32_bytes
     from sparse_rl.artifact.delivery import prepare, write
-    from sparse_rl.study.actor_episodes import play
+    from sparse_rl.playing.play import play
 
     packed = study.packed(variant, seed)
     graph = packed.graph
     played = play(
-        lambda seen: reference.act(graph, seen), environment, episodes, seed, _OBSERVATIONS
+        lambda seen: reference.act(graph, seen), environment, episodes, seed, keep=_OBSERVATIONS
     )
     check_return(study, variant, seed, played.returns)
     delivery = prepare(graph, packed.provenance, played.observations)

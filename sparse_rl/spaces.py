@@ -1,9 +1,13 @@
-"""What an environment gives and takes, as data: action spaces and shapes, without JAX."""
+"""What an environment gives and takes, as data: action spaces and shapes, without JAX.
+
+Agents act in [-1, 1] in every continuous dimension; delivered actors, and environments themselves,
+in the environment's own units. The two functions here are the only way between them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +28,29 @@ class Discrete(NamedTuple):
     """The actions 0, 1, ..., n - 1."""
 
     n: int
+
+
+def to_env_action(space: Continuous | Discrete, action: Any) -> Any:
+    """Clips an agent's action [batch, *action] to [-1, 1] and rescales it to the space's bounds.
+
+    For NumPy's arrays and JAX's, traced ones too.
+    """
+    xp = action.__array_namespace__()
+    if not isinstance(space, Continuous):
+        return action.astype(xp.int32)
+    low, high = (xp.asarray(bound, dtype=xp.float32) for bound in (space.low, space.high))
+    # Centre and half width, because this form is exact for the common bounds [-1, 1].
+    scaled = (low + high) / 2 + (high - low) / 2 * xp.clip(action, -1.0, 1.0)
+    return xp.clip(scaled, low, high)
+
+
+def to_agent_action(space: Continuous | Discrete, action: Any) -> Any:
+    """The action that `to_env_action` makes into this one: 2 (a - low) / (high - low) - 1."""
+    xp = action.__array_namespace__()
+    if not isinstance(space, Continuous):
+        return action.astype(xp.int32)
+    low, high = (xp.asarray(bound, dtype=xp.float32) for bound in (space.low, space.high))
+    return (2 * (action - low) / (high - low) - 1).astype(xp.float32)
 
 
 @dataclass(frozen=True)

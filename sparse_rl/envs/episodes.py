@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
-from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
+from sparse_rl.envs.vector_env import EnvSpec, Outcome
 
 
 class EpisodeState(NamedTuple):
@@ -69,17 +69,6 @@ def split(keys: Key[Array, " batch"]) -> tuple[Key[Array, " batch"], Key[Array, 
     """From each key one for later and one for now."""
     pairs = jax.vmap(jax.random.split)(keys)
     return pairs[:, 0], pairs[:, 1]
-
-
-def own_units(spec: EnvSpec, action: Num[Array, "batch *action"]) -> Num[Array, "batch *action"]:
-    """Clips an agent's action to [-1, 1] and rescales it to the environment's bounds."""
-    space = spec.action
-    if isinstance(space, Continuous):
-        low, high = jnp.asarray(space.low), jnp.asarray(space.high)
-        # Centre and half width, because this form is exact for the common bounds [-1, 1].
-        scaled = (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1.0, 1.0)
-        return jnp.clip(scaled, low, high)
-    return action.astype(jnp.int32)
 
 
 def on_every_device(tree: PyTree, keys: Key[Array, " batch"]) -> PyTree:

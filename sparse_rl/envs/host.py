@@ -30,6 +30,7 @@ from jaxtyping import Array, Bool, Float, Key, Num, UInt32
 from sparse_rl.envs import episodes
 from sparse_rl.envs.episodes import EpisodeState
 from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
+from sparse_rl.spaces import to_env_action
 
 Inner = dict[str, Any]
 """The complete states of a batch of simulators: named arrays, NumPy's or JAX's."""
@@ -94,7 +95,7 @@ class HostEnv:
     ) -> tuple[EpisodeState, Outcome]:
         """Advances every environment by one step, or resets it where its episode had ended."""
         keys, now = episodes.split(state.key)
-        moved = self._call(now, state.inner, state.ended, episodes.own_units(self.spec, action))
+        moved = self._call(now, state.inner, state.ended, to_env_action(self.spec.action, action))
         return episodes.conclude(
             self.spec,
             state,

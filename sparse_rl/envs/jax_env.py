@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 from sparse_rl.envs import episodes
 from sparse_rl.envs.episodes import EpisodeState
 from sparse_rl.envs.vector_env import EnvSpec, Outcome
+from sparse_rl.spaces import to_env_action
 
 
 class Transition(NamedTuple):
@@ -48,7 +49,7 @@ class JaxEnv:
     ) -> tuple[EpisodeState, Outcome]:
         """Advances every environment by one step, or resets it where its episode had ended."""
         keys, now = episodes.split(state.key)
-        moved = jax.vmap(self.step_one)(now, state.inner, episodes.own_units(self.spec, action))
+        moved = jax.vmap(self.step_one)(now, state.inner, to_env_action(self.spec.action, action))
         inner = jax.tree.map(lambda new, old: _as_type(new, old.dtype), moved.state, state.inner)
         inner = episodes.on_every_device(inner, now)
         observation = moved.observation.astype(self.spec.observation_dtype)

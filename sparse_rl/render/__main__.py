@@ -11,8 +11,8 @@ from sparse_rl.config import program
 from sparse_rl.config.fields import Count, PositiveCount
 from sparse_rl.envs import make
 from sparse_rl.machine import compilation_cache as kept_programs
+from sparse_rl.playing.play import Episodes, play
 from sparse_rl.render.actors import RANDOM, Player, player
-from sparse_rl.render.episode import Episode, play
 from sparse_rl.render.film import side_by_side, write_gif
 from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
@@ -51,18 +51,17 @@ def main(
     name = environment_of(players, env)
     world = make(name, evaluation=True)
     view = scene(name)
-    policies = [one.policy(world.spec, seed) for one in players]
-    episodes = [play(world, policy, seed, steps) for policy in policies]
+    policies = [one.act(world.spec, seed) for one in players]
+    played = [play(act, world, 1, seed, most_steps=steps, remember=True) for act in policies]
     if out.suffix == ".html":
-        write_viewer(env, episodes, out)
+        write_viewer(env, played, out)
     else:
         names = [Path(actor).stem for actor in actors]
-        films = [frames(episode, view, name) for episode, name in zip(episodes, names, strict=True)]
+        films = [frames(one.history, view, name) for one, name in zip(played, names, strict=True)]
         write_gif(side_by_side(films), out, view.frames_per_second)
-    for actor, episode in zip(actors, episodes, strict=True):
-        length = len(episode.rewards)
-        end = "ended" if episode.ended else "cut off"
-        print(f"{actor}: return {episode.return_until(length):.4g}, {end} after {length} steps")
+    for actor, one in zip(actors, played, strict=True):
+        end = "ended" if one.ended[0] else "cut off"
+        print(f"{actor}: return {one.returns[0]:.4g}, {end} after {one.lengths[0]} steps")
     print(out)
 
 
@@ -84,14 +83,14 @@ def environment_of(players: Sequence[Player], asked: str) -> str:
     raise ValueError(f"--env: not given, and the actors name {found}; needed is one environment")
 
 
-def write_viewer(env: str, episodes: Sequence[Episode], out: Path) -> None:
+def write_viewer(env: str, played: Sequence[Episodes], out: Path) -> None:
     """brax's viewer as an HTML page."""
-    if not env.startswith("brax/") or len(episodes) != 1:
+    if not env.startswith("brax/") or len(played) != 1:
         raise ValueError(f"--out: {out} needs one actor in a brax/... environment; else a .gif")
     from sparse_rl.render.brax_scene import viewer
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(out, viewer(env, episodes[0].states))
+    whole_file.write_text(out, viewer(env, [moment.state for moment in played[0].history]))
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

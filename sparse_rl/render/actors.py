@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sparse_rl.architecture import check_fits
 from sparse_rl.artifact.runtime import Actor, load_actor
-from sparse_rl.render.episode import Policy, random_policy
-from sparse_rl.spaces import Continuous, EnvSpec
+from sparse_rl.playing.play import Act, random_policy
+from sparse_rl.spaces import EnvSpec
 
 RANDOM = "random"
 
@@ -23,8 +21,8 @@ class Player:
     environment: str
     actor: Actor | None
 
-    def policy(self, spec: EnvSpec, seed: int) -> Policy:
-        """The player's policy in an environment.
+    def act(self, spec: EnvSpec, seed: int) -> Act:
+        """The player's policy in an environment; the seed is that of random actions.
 
         Raises:
             ValueError: the actor reads or does something else than the environment gives or takes.
@@ -32,12 +30,7 @@ class Player:
         if self.actor is None:
             return random_policy(spec, seed)
         check_fits(self.actor.graph, spec)
-        actor, space = self.actor, spec.action
-        if not isinstance(space, Continuous):
-            return lambda observation: np.asarray(actor(observation), np.int32)
-        low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
-        # Actors act in the environment's own units, environments here take [-1, 1].
-        return lambda observation: 2 * (actor(observation) - low) / (high - low) - 1
+        return self.actor
 
 
 def player(name: str) -> Player:

@@ -9,8 +9,8 @@ from typing import Any
 from sparse_rl import whole_file
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.envs import make
+from sparse_rl.playing.play import play
 from sparse_rl.render.actors import Player
-from sparse_rl.render.episode import play
 from sparse_rl.render.film import side_by_side, write_gif
 from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
@@ -57,15 +57,22 @@ def _film(run: Run) -> dict[str, Any]:
     films, shown = [], []
     for variant in variants:
         player = Player(variant, name, Actor(run.packed(variant, seed), "numpy"))
-        episode = play(world, player.policy(world.spec, START), START, MOST_FRAMES * view.stride)
-        films.append(frames(episode, view, "dense" if variant == dense else variant))
+        played = play(
+            player.act(world.spec, START),
+            world,
+            1,
+            START,
+            most_steps=MOST_FRAMES * view.stride,
+            remember=True,
+        )
+        films.append(frames(played.history, view, "dense" if variant == dense else variant))
         shown.append(
             {
                 "variant": variant,
                 "sparsity": float(rows[variant]["target_sparsity"]),
                 "verdict": str(rows[variant]["verdict"]),
                 "return": run.final_returns(variant)[seed],
-                "steps": len(episode.rewards),
+                "steps": int(played.lengths[0]),
             }
         )
     pictures, rate = side_by_side(films), view.frames_per_second

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
 from sparse_rl.agents.agent import Agent
 from sparse_rl.envs import VectorEnv
+from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.population import AXIS, Members
 from sparse_rl.sparsity.masks import Params
 
@@ -47,11 +48,6 @@ def run_episodes(
     stack = environment.spec.frame_stack
     members = keys.shape[0]
 
-    def see(
-        old: Num[Array, "batch *seen"], new: Num[Array, "batch *frame"]
-    ) -> Num[Array, "batch *seen"]:
-        return new if stack == 1 else jnp.concatenate([old[..., 1:], new[..., None]], axis=-1)
-
     def step(rollout: _Rollout) -> _Rollout:
         seen = rollout.seen.reshape(members, episodes, *rollout.seen.shape[1:])
         action = jax.vmap(act)(params, seen)
@@ -61,7 +57,7 @@ def run_episodes(
         )
         return _Rollout(
             environment=state,
-            seen=see(rollout.seen, outcome.observation),
+            seen=next_seen(rollout.seen, outcome.observation, stack),
             running=rollout.running & ~(outcome.terminated | outcome.truncated),
             returns=rollout.returns + jnp.where(rollout.running, outcome.reward, 0.0),
             lengths=rollout.lengths + rollout.running,
@@ -71,9 +67,8 @@ def run_episodes(
         lambda key: jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(episodes))
     )(keys)
     state, first = environment.reset(episode_keys.reshape(-1))
-    blank = first if stack == 1 else jnp.zeros((*first.shape, stack), first.dtype)
     zeros = jnp.zeros(members * episodes)
-    start = _Rollout(state, see(blank, first), zeros == 0, zeros, zeros.astype(jnp.int32))
+    start = _Rollout(state, first_seen(first, stack), zeros == 0, zeros, zeros.astype(jnp.int32))
     end = jax.lax.while_loop(lambda rollout: jnp.any(rollout.running), step, start)
     shape = (members, episodes)
     return Episodes(end.returns.reshape(shape), end.lengths.reshape(shape))

@@ -16,8 +16,8 @@ from sparse_rl.artifact.delivery import prepare, write
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.envs import make
 from sparse_rl.networks import GaussianActor, QNetwork
+from sparse_rl.playing.play import play
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.study.actor_episodes import play
 
 pytest.importorskip("onnxruntime")
 pytestmark = [

@@ -2,14 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.envs import make
-from sparse_rl.envs.vector_env import Continuous
 from sparse_rl.render.__main__ import environment_of, film_beside, main
 from sparse_rl.render.actors import Player, player
 
@@ -34,20 +32,10 @@ def test_film_of_an_actor_beside_random_actions(
     assert f"{pendulum_actor}: return " in printed and "cut off after 10 steps" in printed
 
 
-def test_actions_in_the_environments_units_arrive_there(pendulum_actor: str) -> None:
-    spec = make("gymnax/Pendulum-v1").spec
-    assert isinstance(spec.action, Continuous) and spec.action.high == (2.0,)
-    who = player(pendulum_actor)
-    assert who.actor is not None
-    observation = np.array([0.3, -0.8, 1.0], np.float32)
-    action = who.policy(spec, seed=0)(observation)
-    np.testing.assert_allclose(action * 2.0, who.actor(observation), rtol=1e-5)
-
-
 def test_an_actor_of_another_world_is_refused(pendulum_actor: str) -> None:
     spec = make("gymnax/CartPole-v1").spec
     with pytest.raises(ValueError, match=r"gives float32 \(4,\), the actor reads float32 \(3,\)"):
-        player(pendulum_actor).policy(spec, seed=0)
+        player(pendulum_actor).act(spec, seed=0)
 
 
 def test_another_number_of_actions_is_refused(tmp_path: Path) -> None:
@@ -55,7 +43,7 @@ def test_another_number_of_actions_is_refused(tmp_path: Path) -> None:
     save(file, PackedActor(minatar_q_network()))
     spec = make("gymnax/Breakout-MinAtar").spec
     with pytest.raises(ValueError, match="takes one of 3 actions, the actor has 6 outputs"):
-        player(str(file)).policy(spec, seed=0)
+        player(str(file)).act(spec, seed=0)
 
 
 def test_film_lies_beside_a_single_actor() -> None:

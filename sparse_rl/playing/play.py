@@ -1,0 +1,120 @@
+"""Whole episodes of a policy that acts on the host, such as an exported actor.
+
+JAX or a simulator is the world. What is played here is what evaluation in JAX plays
+(`study.evaluation`): the same frames are seen, the same actions are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num
+
+from sparse_rl.envs import VectorEnv
+from sparse_rl.playing.frames import first_seen, next_seen
+from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
+
+Act = Callable[[Num[np.ndarray, "batch *observation"]], Num[np.ndarray, "batch *action"]]
+"""What is seen to actions, in the environment's own units."""
+
+
+class Moment(NamedTuple):
+    """A moment of all episodes: what a film shows.
+
+    Attributes:
+        state: the environment's, on the host, random keys as raw numbers.
+        frame: the environment's observation, one frame.
+        seen: what the policy sees.
+        reward: of the step that led here; zero at the start.
+    """
+
+    state: Any
+    frame: Num[np.ndarray, "episodes *frame"]
+    seen: Num[np.ndarray, "episodes *observation"]
+    reward: Float[np.ndarray, " episodes"]
+
+
+class Episodes(NamedTuple):
+    """What was played.
+
+    Attributes:
+        returns: undiscounted.
+        lengths: in steps.
+        ended: False where the episode was cut off by `most_steps`.
+        observations: the first that were seen, as many as were asked for, in no special order.
+        history: from the first moment to the last, if asked for.
+    """
+
+    returns: Float[np.ndarray, " episodes"]
+    lengths: Int[np.ndarray, " episodes"]
+    ended: Bool[np.ndarray, " episodes"]
+    observations: Num[np.ndarray, "seen *observation"]
+    history: tuple[Moment, ...]
+
+
+def play(
+    act: Act,
+    environment: VectorEnv,
+    episodes: int,
+    seed: int,
+    *,
+    keep: int = 0,
+    most_steps: int | None = None,
+    remember: bool = False,
+) -> Episodes:
+    """`episodes` episodes side by side, until the last one has ended or `most_steps` are taken.
+
+    Their starts depend on the seed alone. Keeps up to `keep` observations, and with `remember` the
+    whole history.
+    """
+    spec = environment.spec
+    step = jax.jit(environment.step)
+    state, first = jax.jit(environment.reset)(jax.random.split(jax.random.key(seed), episodes))
+    frame = np.asarray(first)
+    seen = first_seen(frame, spec.frame_stack)
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
+    running = np.ones(episodes, bool)
+    kept: list[np.ndarray] = []
+    number = 0
+    history = [Moment(_on_host(state), frame, seen, np.zeros(episodes))] if remember else []
+    while running.any() and (most_steps is None or lengths.max() < most_steps):
+        if number < keep:
+            kept.append(seen[running][: keep - number])
+            number += len(kept[-1])
+        state, outcome = step(state, to_agent_action(spec.action, np.asarray(act(seen))))
+        reward = np.where(running, np.asarray(outcome.reward), 0.0)
+        returns += reward
+        lengths += running
+        running &= ~np.asarray(outcome.terminated | outcome.truncated)
+        frame = np.asarray(outcome.observation)
+        seen = next_seen(seen, frame, spec.frame_stack)
+        if remember:
+            history.append(Moment(_on_host(state), frame, seen, reward))
+    observations = np.concatenate(kept) if kept else seen[:0]
+    return Episodes(returns, lengths, ~running, observations, tuple(history))
+
+
+def random_policy(spec: EnvSpec, seed: int) -> Act:
+    """Uniformly random actions: what a policy looks like that has learnt nothing."""
+    generator = np.random.default_rng(seed)
+    space = spec.action
+    if isinstance(space, Continuous):
+        low, high = np.asarray(space.low), np.asarray(space.high)
+        return lambda seen: generator.uniform(low, high, (len(seen), len(low))).astype(np.float32)
+    return lambda seen: generator.integers(space.n, size=len(seen)).astype(np.int32)
+
+
+def _on_host(state: Any) -> Any:
+    """The state with raw data for its random keys, which `device_get` cannot take as they are."""
+    raw = jax.tree.map(
+        lambda leaf: (
+            jax.random.key_data(leaf)
+            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            else leaf
+        ),
+        state,
+    )
+    return jax.device_get(raw)
