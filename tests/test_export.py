@@ -16,13 +16,13 @@ from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import load
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.envs import make
+from sparse_rl.playing.play import play
 from sparse_rl.report.costs import variant_costs
 from sparse_rl.report.figures import frontier
 from sparse_rl.report.findings import analyse
 from sparse_rl.runs.metrics import Row
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
-from sparse_rl.study.actor_episodes import play
 from sparse_rl.study.run import Run
 from sparse_rl.summary.final_table import final_table
 
