@@ -11,6 +11,8 @@ action = run.actor("0.98-int8", seed=0)(observation)
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sparse_rl import extras
+
 if TYPE_CHECKING:
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.config.experiment import Config
@@ -37,4 +39,10 @@ def __getattr__(name: str) -> Any:
     # Imported when first asked for: an artifact is loaded and run without importing JAX.
     if name not in _HOMES:
         raise AttributeError(f"module 'sparse_rl' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        line = extras.missing(error)
+        if line is None:
+            raise
+        raise ModuleNotFoundError(f"sparse_rl.{name}: {line}", name=error.name) from None

@@ -10,7 +10,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from sparse_rl import __version__
+from sparse_rl import __version__, extras
 
 COMMANDS = {
     "train": ("sparse_rl.train", "train, prune and quantize policies: all seeds and levels"),
@@ -33,12 +33,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif name in ("--help", "-h"):
         print(overview())
     elif name in COMMANDS:
-        importlib.import_module(COMMANDS[name][0]).run(words[1:])
+        run(name, words[1:])
     else:
         near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
         others = f"near: {', '.join(near)}" if near else f"allowed: {', '.join(COMMANDS)}"
         print(f"error: {name!r}: no such command; {others}", file=sys.stderr)
         raise SystemExit(2)
+
+
+def run(name: str, words: Sequence[str]) -> None:
+    """Runs one command; where its packages are missing it says which extra has them."""
+    try:
+        importlib.import_module(COMMANDS[name][0]).run(words)
+    except ModuleNotFoundError as error:
+        line = extras.missing(error)
+        if line is None:
+            raise
+        print(f"error: {name}: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def overview() -> str:

@@ -10,7 +10,9 @@ import yaml
 
 from sparse_rl.config.error import ConfigError, show
 
-FOLDER = Path(__file__).parents[2] / "configs"
+_INSTALLED = Path(__file__).parents[1] / "experiments"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "configs"
+"""The experiments by name: beside the package where it is installed, else in its checkout."""
 
 
 def find(name: str) -> Path:

@@ -6,7 +6,7 @@ import io
 from functools import cache
 from typing import Any
 
-from sparse_rl import registry
+from sparse_rl import extras, registry
 from sparse_rl.envs.options import Options
 from sparse_rl.envs.vector_env import VectorEnv
 from sparse_rl.registry import SUITES
@@ -52,9 +52,8 @@ def _module(suite: str, name: str) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return SUITES.implementation(suite)
     except ModuleNotFoundError as error:
-        raise ValueError(
-            f"environment {name!r} needs the package {error.name!r}, which is not installed"
-        ) from error
+        line = extras.missing(error) or f"{error.name} is not installed"
+        raise ValueError(f"environment {name!r}: {line}") from error
 
 
 def _names(suite: str, module: Any) -> list[str]:

@@ -1,0 +1,24 @@
+"""Which extra installs a package that is missing: `pip install 'sparse_rl[train]'`."""
+
+from __future__ import annotations
+
+OF_MODULES = {
+    "train": "jax jaxlib flax optax gymnax brax chex aqt mujoco jaxtyping scipy pandas matplotlib "
+    "rich pydantic pydantic_core annotated_types yaml platformdirs filelock safetensors jinja2 "
+    "tensorboardX PIL",
+    "gymnasium": "gymnasium",
+    "atari": "ale_py",
+    "box2d": "Box2D",
+    "onnx": "onnx onnxruntime",
+    "wandb": "wandb",
+}
+"""Extra -> the modules that it brings."""
+
+
+def missing(error: ModuleNotFoundError) -> str | None:
+    """What is missing and how to install it, in one line; None where no extra has it."""
+    module = (error.name or "").partition(".")[0]
+    for extra, modules in OF_MODULES.items():
+        if module in modules.split():
+            return f"{module} is not installed; pip install 'sparse_rl[{extra}]'"
+    return None
