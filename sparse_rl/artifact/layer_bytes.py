@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact import index_code
 from sparse_rl.artifact.blocks import Reader, block, varint
-from sparse_rl.artifact.description import LayerSlot, PairSlot, Slot
+from sparse_rl.artifact.description_reading import LayerSlot, PairSlot, Slot
 from sparse_rl.artifact.graph import Convolution, Dense, LayerNorm, Normalize
 from sparse_rl.artifact.weights import DynamicScale, InputScale, StaticScale, Weights
 

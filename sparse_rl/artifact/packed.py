@@ -34,7 +34,8 @@ import zstandard
 from sparse_rl import whole_file
 from sparse_rl.artifact import index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
-from sparse_rl.artifact.description import describe, graph_of, slots_of, version
+from sparse_rl.artifact.description import describe, version
+from sparse_rl.artifact.description_reading import graph_of, slots_of
 from sparse_rl.artifact.graph import Graph, Layer, LayerNorm, Normalize, Operation, Residual
 
 MAGIC = b"SRL"

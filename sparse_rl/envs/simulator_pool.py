@@ -30,11 +30,6 @@ class SimulatorPool(Generic[Simulator]):
         self._made = 0
         self._most = 1
 
-    @property
-    def made(self) -> int:
-        """How many simulators there are."""
-        return self._made
-
     def expect(self, batch: int) -> None:
         """Makes room for a batch of this size."""
         with self._lock:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import synthetic
-from sparse_rl.artifact import fixed_point, microcontroller, reference
+from benchmarks import microcontroller, synthetic
+from sparse_rl.artifact import fixed_point, reference
+from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.calibration import with_static_scales
 
 missing = microcontroller.missing_tools()
@@ -49,3 +50,13 @@ def test_fewer_weights_take_less_flash_and_fewer_instructions():
     instructions = [report.instructions for report in reports]
     assert flash[0] > 2 * flash[1] > 2 * flash[2]
     assert instructions[0] > 3 * instructions[1] > 3 * instructions[2]
+
+
+def test_every_operation_runs_there():
+    from tests.artifact.test_operations import NETWORKS, arrays_of, observations_of
+
+    for name in ("tanh", "layer norm", "image"):
+        graph = bind(NETWORKS[name], arrays_of(NETWORKS[name]), "float32")
+        observations = observations_of(graph, 6)
+        found = microcontroller.run(graph, observations).actions
+        np.testing.assert_allclose(found, reference.act(graph, observations), rtol=0, atol=1e-5)

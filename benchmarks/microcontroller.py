@@ -1,5 +1,9 @@
 """The C artifact on a Cortex-M4F: cross-compiled, run under QEMU, its costs counted.
 
+    python -m benchmarks.microcontroller [--json PATH]
+
+The rows are a 17-256-256-6 actor with random weights, dense in float32 and at 98 % in int8.
+
 The firmware holds the observations, calls `srl_act` on each and prints the bits of the actions over
 semihosting. Under `-icount shift=0` QEMU's clock advances one nanosecond per instruction, so the 25
 MHz SysTick timer counts instructions in units of 40; a loop of known length, run first, tells the
@@ -19,9 +23,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import synthetic
+from benchmarks.harness import argument_parser, report
 from sparse_rl.architecture.operations import ArgMax
+from sparse_rl.artifact import fixed_point
 from sparse_rl.artifact.c_source import MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.c_source.constants import array
+from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError
 from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph
@@ -42,6 +51,8 @@ _FLAGS = [
     "-fdata-sections",
 ]
 _SECONDS = 300
+_LOOP_INSTRUCTIONS = 400_000
+FIRMWARE = Path(__file__).parent / "firmware"
 
 
 @dataclass(frozen=True)
@@ -107,9 +118,12 @@ def build(source: Source, observations: NDArray, directory: Path) -> Path:
     kind = "float" if observations.dtype == np.float32 else "uint8_t"
     embedded = array("observations", kind, observations.ravel())
     (directory / "firmware.c").write_text(
-        _FIRMWARE.replace("OBSERVATIONS", embedded).replace("NUMBER", str(len(observations)))
+        (FIRMWARE / "firmware.c")
+        .read_text()
+        .replace("OBSERVATIONS", embedded)
+        .replace("NUMBER", str(len(observations)))
     )
-    (directory / "memory.ld").write_text(MEMORY_MAP)
+    shutil.copy(FIRMWARE / "memory.ld", directory)
     _run([COMPILER, *_FLAGS, "-pedantic", "-Werror", "-c", "srl_actor.c"], directory)
     _run(
         [
@@ -179,107 +193,35 @@ def _run(command: list[str], directory: Path) -> str:
     return result.stdout
 
 
-MEMORY_MAP = """\
-MEMORY
-{
-    FLASH (rx) : ORIGIN = 0x00000000, LENGTH = 4M
-    RAM (rwx) : ORIGIN = 0x20000000, LENGTH = 4M
-}
-ENTRY(reset)
-SECTIONS
-{
-    .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > FLASH
-    .ARM.exidx : { *(.ARM.exidx*) } > FLASH
-    .data : { *(.data*) } > RAM
-    .bss : { *(.bss*) *(COMMON) } > RAM
-    stack_bottom = ALIGN(8);
-    stack_top = ORIGIN(RAM) + LENGTH(RAM);
-}
-"""
-
-_LOOP_INSTRUCTIONS = 400_000
-
-_FIRMWARE = r"""
-/* Runs the actor on embedded observations; prints stack depth, timer ticks and actions as hex. */
-#include <stdint.h>
-#include <string.h>
-#include "srl_actor.h"
-
-OBSERVATIONS
-
-extern uint32_t stack_top, stack_bottom;
-void reset(void);
-
-__attribute__((section(".vectors"), used)) static void *const vectors[] = {
-    (void *)&stack_top, (void *)reset, (void *)reset, (void *)reset,
-};
-
-#define REGISTER(address) (*(volatile uint32_t *)(address))
-
-static void semihosting(int operation, const void *argument)
-{
-    register int r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-
-static void print(uint32_t value)
-{
-    char text[10];
-    int i;
-    for (i = 0; i < 8; i++) text[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
-    text[8] = '\n';
-    text[9] = 0;
-    semihosting(4, text);
-}
-
-static uint32_t elapsed(uint32_t before) { return (before - REGISTER(0xe000e018u)) & 0xffffffu; }
-
-/* 100,000 rounds of four instructions. */
-static uint32_t known_loop(void)
-{
-    const uint32_t before = REGISTER(0xe000e018u);
-    __asm__ volatile("ldr r2, =100000\n1: nop\nnop\nsubs r2, #1\nbne 1b\n" : : : "r2", "cc");
-    return elapsed(before);
-}
-
-__attribute__((noinline)) static uint32_t stack_depth(void)
-{
-    static srl_action action[SRL_ACTION_SIZE];
-    uint32_t marker, *low = &stack_bottom, *high = &marker - 16, *p;
-    for (p = low; p < high; p++) *p = 0xa5a5a5a5u;
-    srl_act((const srl_observation *)observations, action);
-    for (p = low; p < high && *p == 0xa5a5a5a5u; p++) { }
-    return (uint32_t)((char *)&marker - (char *)p);
-}
-
-void reset(void)
-{
-    static srl_action action[SRL_ACTION_SIZE];
-    uint32_t ticks = 0, before, bits;
-    int i, k;
-    REGISTER(0xe000ed88u) |= 0xfu << 20; /* the floating point unit */
-    __asm__ volatile("dsb\nisb\n");
-    REGISTER(0xe000e014u) = 0xffffffu; /* SysTick: reload, clear, run from the processor clock */
-    REGISTER(0xe000e018u) = 0;
-    REGISTER(0xe000e010u) = 5;
-    print(stack_depth());
-    for (k = 0; k < NUMBER; k++) {
-        before = REGISTER(0xe000e018u);
-        srl_act((const srl_observation *)observations + k * SRL_OBSERVATION_SIZE, action);
-        ticks += elapsed(before);
+def programs(observations: NDArray) -> dict[str, Graph | FixedPoint]:
+    """Dense float32, and 98 % int8: as masked, compacted, and with integer arithmetic alone."""
+    sparse = synthetic.mlp_actor(sparsity=0.98, quantization="int8")
+    static = compact(with_static_scales(sparse, observations))
+    return {
+        "dense float32": synthetic.mlp_actor(sparsity=0.0, quantization="float32"),
+        "98 % int8, as masked": sparse,
+        "98 % int8, compacted": compact(sparse),
+        "98 % int8, integer": fixed_point.to_fixed_point(static, observations),
     }
-    print(ticks);
-    print(known_loop());
-    for (k = 0; k < NUMBER; k++) {
-        srl_act((const srl_observation *)observations + k * SRL_OBSERVATION_SIZE, action);
-        for (i = 0; i < SRL_ACTION_SIZE; i++) {
-            memcpy(&bits, action + i, 4);
-            print(bits);
-        }
-    }
-    semihosting(4, "done");
-    semihosting(0x18, (void *)0x20026);
-    for (;;) { }
-}
-"""
+
+
+def main() -> None:
+    options = argument_parser(__doc__).parse_args()
+    observations = synthetic.random_observations(synthetic.mlp_actor(sparsity=0.0), 50)
+    rows = []
+    for name, program in programs(observations).items():
+        found = run(program, observations)
+        rows.append(
+            {
+                "actor": name,
+                "instructions": found.instructions,
+                "flash of the actor": found.flash_actor,
+                "flash of all": found.flash_total,
+                "stack": found.ram_stack,
+            }
+        )
+    report("Cortex-M4F, emulated: one action, bytes", rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
