@@ -9,12 +9,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_LINE = re.compile(r"^[ \t]*(?:\$ )?(?:\S*/)?python -m sparse_rl\.(\w+)(.*)$", re.MULTILINE)
-_INLINE = re.compile(r"`python -m sparse_rl\.(\w+)([^`\n]*)`")
+_PROGRAM = r"(?:(?:\S*/)?python -m sparse_rl\.|sparse-rl )"
+_LINE = re.compile(rf"^[ \t]*(?:\$ )?{_PROGRAM}(\w+)(.*)$", re.MULTILINE)
+_INLINE = re.compile(rf"`{_PROGRAM}(\w+)([^`\n]*)`")
 
 
 class Command(NamedTuple):
-    """`python -m sparse_rl.<name> <words>`, and the page that says it."""
+    """`python -m sparse_rl.<name> <words>` or `sparse-rl <name> <words>`, and the page with it."""
 
     page: str
     name: str

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import pytest
 
+from sparse_rl import registry
 from sparse_rl.config.experiment import Config
 from tests.docs.blocks import ROOT
 
@@ -23,3 +24,20 @@ def test_default(name: str, default: str) -> None:
     values = value if isinstance(value, tuple) else (value,)
     said = " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in values)
     assert said == default
+
+
+@pytest.mark.parametrize(
+    ("option", "table"),
+    [
+        ("agent.name", registry.AGENTS),
+        ("network.torso", registry.NETWORKS),
+        ("sparsity.methods", registry.METHODS),
+    ],
+)
+def test_names(option: str, table: registry.Registry) -> None:
+    """What is registered and built in is in the table, and nothing else is."""
+    registry.load()
+    (row,) = (line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{option}`"))
+    said = re.findall(r"`(\w+)`", row.split("|")[3])
+    built_in = {name for name in table.names() if not name.startswith("outside")}
+    assert built_in <= set(said) <= built_in
