@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -131,6 +132,14 @@ SUITES = Registry("environment suite")
 
 ALL = (AGENTS, METHODS, NETWORKS, PASSES, SUITES)
 
+
+def _where(error: Exception) -> str:
+    """The line of the user's own file that raised; nothing where no file could be read."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<frozen")][2:]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
 _BUILT_IN = "sparse_rl.built_in"
 _loaded: set[str] = set()
 
@@ -147,6 +156,6 @@ def load(packages: Iterable[str] = ()) -> None:
         try:
             importlib.import_module(name)
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"imports: {name}: {type(error).__name__}: {reason}") from None
+            reason = " ".join([f"{type(error).__name__}:", *str(error).split()])
+            raise ValueError(f"imports: {name}: {reason}{_where(error)}") from None
         _loaded.add(name)

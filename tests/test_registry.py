@@ -63,5 +63,16 @@ def test_a_package_of_ones_own_joins_by_its_name(tmp_path: Path, monkeypatch) ->
     from sparse_rl import registry
 
     assert registry.PASSES.implementation("halve")(3) == 1.5
-    with pytest.raises(ValueError, match=r"^imports: broken_package: ModuleNotFoundError: No mod"):
+    with pytest.raises(ValueError) as caught:
         load(["broken_package"])
+    place = tmp_path / "broken_package.py"
+    assert str(caught.value) == (
+        "imports: broken_package: ModuleNotFoundError: No module named 'nothing_of_this_name' "
+        f"({place}, line 1)"
+    )
+    with pytest.raises(ValueError) as caught:
+        load(["no_package_of_this_name"])
+    assert str(caught.value) == (
+        "imports: no_package_of_this_name: ModuleNotFoundError: "
+        "No module named 'no_package_of_this_name'"
+    )
