@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sparse_rl.config.reading import load_config
     from sparse_rl.launch import train
     from sparse_rl.report.page import write_report
-    from sparse_rl.study.run import Run
+    from sparse_rl.runs.run import Run
 
 __version__ = "0.1.0"
 __all__ = ["Config", "Run", "load_actor", "load_config", "train", "write_report"]
@@ -27,7 +27,7 @@ __all__ = ["Config", "Run", "load_actor", "load_config", "train", "write_report"
 
 _HOMES = {
     "Config": "sparse_rl.config.experiment",
-    "Run": "sparse_rl.study.run",
+    "Run": "sparse_rl.runs.run",
     "load_actor": "sparse_rl.artifact.runtime",
     "load_config": "sparse_rl.config.reading",
     "train": "sparse_rl.launch",

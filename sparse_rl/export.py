@@ -22,7 +22,7 @@ from sparse_rl.runs.recorded_return import LIMIT
 
 if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv
-    from sparse_rl.study.run import Run
+    from sparse_rl.runs.run import Run
 
 ALL = "all"
 _OBSERVATIONS = 10_000
@@ -56,7 +56,7 @@ def main(
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.envs import make
     from sparse_rl.machine import compilation_cache as kept_programs
-    from sparse_rl.study.run import Run
+    from sparse_rl.runs.run import Run
 
     kept_programs.use(compilation_cache)
     study = Run(run)
@@ -95,7 +95,7 @@ def deliver(
     from sparse_rl.artifact.delivery import prepare, write
     from sparse_rl.playing.play import play
 
-    packed = study.packed(variant, seed)
+    packed = study.packed(variant, seed, environment.spec)
     graph = packed.graph
     played = play(
         lambda seen: reference.act(graph, seen), environment, episodes, seed, keep=_OBSERVATIONS

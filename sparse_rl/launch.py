@@ -9,8 +9,8 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import load_config
 
 if TYPE_CHECKING:
+    from sparse_rl.runs.run import Run
     from sparse_rl.study.progress import Progress
-    from sparse_rl.study.run import Run
 
 
 def train(config: Config | str, progress: Progress | bool = True) -> Run:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_rl.architecture import Dense, Network, Observation, Squash, hidden_layers
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.runs.metrics import Row
@@ -12,6 +13,12 @@ from sparse_rl.runs.variant import Variant
 from sparse_rl.runs.writer import RunWriter
 
 PENDULUM = "gymnax/Pendulum-v1"
+NETWORK = Network(
+    Observation((3,)),
+    hidden_layers((8,)),
+    (Dense("mean", 1), Dense("log_std", 1)),
+    Squash((-2.0,), (2.0,)),
+)
 
 
 def write(path: Path, returns: Mapping[Variant, tuple[float, ...]]) -> None:
@@ -21,7 +28,7 @@ def write(path: Path, returns: Mapping[Variant, tuple[float, ...]]) -> None:
     random = np.random.default_rng(0)
     writer = RunWriter(path)
     writer.claim()
-    writer.begin(to_yaml(config), "", [], returns)
+    writer.begin(to_yaml(config), "", NETWORK, [], returns)
     for variant, values in returns.items():
         for seed, value in enumerate(values):
             writer.append(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sparse_rl import evaluate, export
+from sparse_rl.architecture import Dense, Network, Observation, Squash, hidden_layers
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import cost, reference
 from sparse_rl.artifact.compiler import find_compiler
@@ -21,13 +22,20 @@ from sparse_rl.report.costs import variant_costs
 from sparse_rl.report.figures import frontier
 from sparse_rl.report.findings import analyse
 from sparse_rl.runs.metrics import Row
+from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
+<<<<<<< HEAD
 from sparse_rl.study.run import Run
+=======
+>>>>>>> cb0e37f (network.json: an actor is made of a run without its environment and without JAX)
 from sparse_rl.summary.final_table import final_table
 
 pytest.importorskip("onnxruntime")
 CONFIG = Config(environment="gymnax/Pendulum-v1", seeds=3, network=TorsoOptions(hidden=(8, 8)))
+NETWORK = Network(
+    Observation((3,)), hidden_layers((8, 8)), (Dense("mean", 1),), Squash((-2.0,), (2.0,))
+)
 INT8 = Variant(sparsity=0.9, arithmetic="int8")
 PRUNED = Variant(sparsity=0.98)
 FAILED = 2
@@ -48,7 +56,7 @@ def written(tmp_path_factory):
         masks[f"{name}/kernel"] = random.random((3, inputs, outputs)) < 0.5
     writer = RunWriter(path)
     writer.claim()
-    writer.begin(to_yaml(CONFIG), "", [], [DENSE, INT8, PRUNED])
+    writer.begin(to_yaml(CONFIG), "", NETWORK, [], [DENSE, INT8, PRUNED])
     for variant in (INT8, DENSE):
         writer.save_policies(variant.name, params, masks)
         writer.append(Row(9, "final", s, variant.name, "return", -900.0) for s in range(3))

@@ -16,7 +16,7 @@ from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
 from sparse_rl.report.films import beside_dense, dense_name, median_seed
 from sparse_rl.runs.layout import ABOUT_FILM, FILM
-from sparse_rl.study.run import Run
+from sparse_rl.runs.run import Run
 from sparse_rl.summary.final_table import final_table
 
 MOST_FRAMES = 200
@@ -56,7 +56,7 @@ def _film(run: Run) -> dict[str, Any]:
     world = make(name, evaluation=True)
     films, shown = [], []
     for variant in variants:
-        player = Player(variant, name, Actor(run.packed(variant, seed), "numpy"))
+        player = Player(variant, name, Actor(run.packed(variant, seed, world.spec), "numpy"))
         played = play(
             player.act(world.spec, START),
             world,

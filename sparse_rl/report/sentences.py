@@ -43,13 +43,14 @@ class Sentence(NamedTuple):
 def no_loss(table: pd.DataFrame) -> list[Sentence]:
     """How far each kind of compression in the table goes without loss: one sentence each."""
     sentences = []
+    why = _why_nothing_is_compared(table)
     for kind, own in by_kind(table):
         alone = own[own["target_sparsity"] == 0]
         for row in [] if kind.is_dense else alone.to_dict("records"):
-            sentences.append(_one_variant(kind.heading_alone, row))
+            sentences.append(_one_variant(kind.heading_alone, row, why))
         rows = own[own["target_sparsity"] > 0]
         if not rows.empty:
-            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows)))
+            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows), why))
     return sentences
 
 
@@ -76,7 +77,7 @@ def _in_brackets(kind: Kind) -> str:
     )
 
 
-def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentence:
+def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) -> Sentence:
     """What is shown of the levels above 0 of one kind of compression."""
     if best is not None:
         below = rows[rows["target_sparsity"] < best["target_sparsity"]]
@@ -85,7 +86,7 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentenc
         claim = f"{kind}: not worse than dense up to {level(best['target_sparsity'])} sparsity"
         return Sentence(claim + exceptions, f"there, {_difference(best.to_dict())}")
     if set(rows["verdict"]) == {NO_DENSE}:
-        return Sentence(f"{kind}: no dense network to compare with", "sparsity.levels has no 0")
+        return Sentence(f"{kind}: no dense network to compare with", why)
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     if set(rows["verdict"]) == {WORSE}:
@@ -100,13 +101,21 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None) -> Sentenc
     )
 
 
-def _one_variant(kind: str, row: Mapping[Any, Any]) -> Sentence:
+def _why_nothing_is_compared(table: pd.DataFrame) -> str:
+    """Why there may be no dense return: it was not asked for, or all of its seeds failed."""
+    dense = table[table["verdict"] == ""]
+    return "sparsity.levels has no 0" if dense.empty else "it failed in every seed"
+
+
+def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:
     """What is shown of a single variant."""
     claims = {
         NOT_WORSE: f"{kind}: not worse than dense",
         WORSE: f"{kind}: worse than dense",
         UNDECIDED: f"{kind}: whether return is lost against dense is undecided",
     }
+    if row["verdict"] == NO_DENSE:
+        return Sentence(f"{kind}: no dense network to compare with", why)
     if row["verdict"] not in claims:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     return Sentence(claims[row["verdict"]], _difference(row))

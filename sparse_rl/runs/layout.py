@@ -4,6 +4,7 @@ config.yaml                 what was asked for
 versions.txt                command, commit, packages
 run.json                    the format's version, the phases, a digest of every policy
 variants.json               a record for each variant's name
+network.json                the policy's network as data
 metrics.csv                 a row for each member, step and metric
 policies/VARIANT.safetensors   parameters and masks, stacked over seeds
 summary.md                  the final table; written last, so it marks a finished run
@@ -19,6 +20,7 @@ FORMAT = 2
 
 CONFIG, VERSIONS, SUMMARY = "config.yaml", "versions.txt", "summary.md"
 RECORD, VARIANTS, METRICS = "run.json", "variants.json", "metrics.csv"
+NETWORK = "network.json"
 POLICIES, ARTIFACTS, EVENTS, CHECKPOINTS = "policies", "artifacts", "tensorboard", "checkpoints"
 REPORT = "report"
 FILM, ABOUT_FILM = "film.gif", "film.json"

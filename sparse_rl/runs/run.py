@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparse_rl.architecture import Network, from_json, policy_network
+from sparse_rl.artifact.binding import bind
+from sparse_rl.artifact.packed import PackedActor, Provenance
+from sparse_rl.artifact.runtime import Actor
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.runs import format_1, layout
@@ -19,6 +23,7 @@ from sparse_rl.runs.record import Record, format_of, read_json, read_record, rea
 from sparse_rl.runs.recorded_return import RecordedReturn
 from sparse_rl.runs.settings import read_settings, setting
 from sparse_rl.runs.variant import Variant
+from sparse_rl.spaces import EnvSpec
 from sparse_rl.summary.final_table import final_table
 from sparse_rl.summary.table import markdown_table
 
@@ -182,6 +187,46 @@ class Run:
         self.final_returns(variant)
         position = self.position(seed)
         return self.policies(variant).of_seed(position)
+
+    def network(self, spec: EnvSpec | None = None) -> Network:
+        """The policy's network. A run of format 1 did not write it: it follows from `spec`.
+
+        Raises ValueError, one line that names the file, where it is missing or damaged.
+        """
+        if self.format == 1:
+            if spec is None:
+                raise ValueError(
+                    f"{self.path}: a run of format 1 has no {layout.NETWORK}; needed is the spec "
+                    f"of its environment, as sparse_rl.envs.make(NAME).spec"
+                )
+            return policy_network(self.config.network, spec)
+        file = self.path / layout.NETWORK
+        try:
+            return from_json(file.read_bytes())
+        except OSError as error:
+            raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"{file}: damaged: {error}") from None
+
+    def packed(self, variant: str, seed: int, spec: EnvSpec | None = None) -> PackedActor:
+        """One trained policy as `sparse_rl.export` writes it; `spec` as in `network`.
+
+        Raises ValueError, one line, where there is no such variant or seed, or a file is damaged.
+        """
+        arrays, network = self.trained(variant, seed), self.network(spec)
+        arithmetic: Any = self.variants[variant].arithmetic
+        try:
+            graph = bind(network, arrays, arithmetic)
+        except ValueError as error:
+            raise ValueError(f"{layout.policy_file(self.path, variant)}: {error}") from None
+        measured = self.final_returns(variant).get(seed)
+        config = self.config
+        about = Provenance(config.environment, variant, seed, config.digest(), measured)
+        return PackedActor(graph, about)
+
+    def actor(self, variant: str, seed: int, spec: EnvSpec | None = None) -> Actor:
+        """One trained policy as a function of an observation, or of a batch of them."""
+        return Actor(self.packed(variant, seed, spec))
 
     def cost(self, variant: str) -> dict[str, Any]:
         """artifacts/VARIANT/cost.json, what an exported actor costs; empty without one."""

@@ -13,6 +13,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
 from sparse_rl import whole_file
+from sparse_rl.architecture import Network, to_json
 from sparse_rl.runs import layout, policies
 from sparse_rl.runs.metrics import COLUMNS, Row
 from sparse_rl.runs.record import Record, Span, format_of, read_record, read_variants, variants_json
@@ -43,12 +44,18 @@ class RunWriter:
         self._take()
 
     def begin(
-        self, config: str, versions: str, phases: Iterable[Span], variants: Iterable[Variant]
+        self,
+        config: str,
+        versions: str,
+        network: Network,
+        phases: Iterable[Span],
+        variants: Iterable[Variant],
     ) -> None:
         """Writes what is known before the first step."""
         self._record = Record(tuple(phases))
         self.write_text(layout.CONFIG, config)
         self.write_text(layout.VERSIONS, versions)
+        self.write_text(layout.NETWORK, to_json(network))
         self.write_text(layout.VARIANTS, variants_json(variants))
         self.write_text(layout.RECORD, self._record.to_json())
         self.write_text(layout.METRICS, _HEADER)

@@ -16,6 +16,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from sparse_rl.architecture import Network
 from sparse_rl.checkpoints.tensor_file import Corrupt
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
@@ -75,7 +76,9 @@ class Recorder:
             self._wandb = None
         self._writer.close()
 
-    def create(self, config: Config, command: str, phases: Sequence[Phase]) -> None:
+    def create(
+        self, config: Config, command: str, network: Network, phases: Sequence[Phase]
+    ) -> None:
         """The directory with its configuration; refuses one that holds another run."""
         if not self._writes:
             return
@@ -86,7 +89,9 @@ class Recorder:
             spans = [Span(p.name, p.begin, p.end, len(p.members)) for p in phases]
             self._writer.claim()
             self._start_wandb(config, variants)  # so that a refusal leaves no run behind
-            self._writer.begin(to_yaml(config), versions(config, command), spans, variants.values())
+            self._writer.begin(
+                to_yaml(config), versions(config, command), network, spans, variants.values()
+            )
 
     def reopen(self, config: Config, command: str) -> None:
         """Takes the directory of an interrupted run, and notes the command that continues it."""
@@ -173,12 +178,9 @@ class Recorder:
 
 
 def _named(tree: Any) -> dict[str, np.ndarray]:
-    """Arrays by their names, such as hidden_0/kernel, without what they are collected under."""
+    """Arrays by their path in the network, such as hidden_0/kernel, without their collection."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        "/".join(str(entry.key) for entry in path).removeprefix("params/"): np.asarray(leaf)
-        for path, leaf in flat
-    }
+    return {"/".join(str(entry.key) for entry in path[1:]): np.asarray(leaf) for path, leaf in flat}
 
 
 def versions(config: Config, command: str) -> str:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from sparse_rl import population
+from sparse_rl.architecture import policy_network
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval, Position
 from sparse_rl.checkpoints.tensor_file import Corrupt
 from sparse_rl.config.experiment import Config
@@ -23,13 +24,13 @@ from sparse_rl.machine import devices
 from sparse_rl.machine.interruption import Interrupted, Interruption, watch
 from sparse_rl.population import Population
 from sparse_rl.runs import layout
+from sparse_rl.runs.run import Run
 from sparse_rl.study import evaluation, memory
 from sparse_rl.study.measurement import Metrics, measure, of_the_end, returns_of
 from sparse_rl.study.phases import Phase, parents
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.progress import Progress, Silent
 from sparse_rl.study.recording import Recorder, command_line, rows_of
-from sparse_rl.study.run import Run
 
 CHUNK_SECONDS = 1.0
 """How long the compiled program may run before the outer loop looks up."""
@@ -82,7 +83,8 @@ def train(config: Config, progress: Progress | None = None) -> Run:
             recorder.reopen(config, command_line())
             journey = resume(session)
         else:
-            recorder.create(config, command_line(), study.phases)
+            network = policy_network(config.network, study.environment.spec)
+            recorder.create(config, command_line(), network, study.phases)
             journey = begin(session)
         interval.restart(steps_done(study, journey))
         while True:

@@ -45,9 +45,10 @@ def final_returns(metrics: pd.DataFrame) -> dict[str, pd.Series]:
     Raises:
         ValueError: the metrics have no final evaluation.
     """
-    final = metrics[(metrics["phase"] == "final") & (metrics["metric"] == "return")]
-    if final.empty:
-        raise ValueError("metrics.csv: no 'return' in phase 'final': the run has not finished")
+    ended = metrics[metrics["phase"] == "final"]
+    if ended.empty:
+        raise ValueError("metrics.csv: no row of phase 'final': the run has not finished")
+    final = ended[ended["metric"] == "return"]
     failed = metrics[(metrics["metric"] == "failed") & (metrics["value"] == 1)]
     returns = {}
     for variant in variants(metrics):
@@ -84,7 +85,7 @@ def default_margin(metrics: pd.DataFrame) -> Margin:
     """
     returns = final_returns(metrics).get(dense_variant(metrics), _NONE)
     if returns.empty:
-        return Margin(float("nan"), "the run has no dense variant")
+        return Margin(float("nan"), "there is no dense return")
     dense = float(returns.mean())
     random = random_return(metrics)
     percent = f"{100 * MARGIN_FRACTION:g} %"

@@ -8,8 +8,8 @@ from PIL import Image
 
 from sparse_rl.render import comparison
 from sparse_rl.render.film import GAP
+from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
-from sparse_rl.study.run import Run
 from tests import run_by_hand
 
 RETURNS = {

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sparse_rl.architecture import Dense, Network, Observation, Squash
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
@@ -26,6 +27,7 @@ from sparse_rl.study.phases import Member, Phase
 from sparse_rl.study.recording import Recorder, rows_of
 
 MakeRun = Callable[..., Path]
+NETWORK = Network(Observation((3,)), (), (Dense("mean", 1),), Squash((-2.0,), (2.0,)))
 VARIANTS = {
     variant.name: variant
     for level in (0.0, 0.9)
@@ -155,7 +157,7 @@ def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None
         return rows_of(step, phase, members, {"return": np.array([float(step)])})
 
     with Recorder(tmp_path / "run") as recorder:
-        recorder.create(config, "train", phases)
+        recorder.create(config, "train", NETWORK, phases)
         recorder.append(measured(10))
         length = recorder.metrics_bytes()
         recorder.append(measured(20))
@@ -176,14 +178,14 @@ def test_a_refusal_is_one_line_before_the_training(tmp_path: Path, wandb: Wandb)
     config = Config(log=LogConfig(wandb=True))
     phases = [Phase("dense", 0, 30, (Member(0, DENSE),))]
     with pytest.raises(ConfigError) as caught, Recorder(tmp_path / "run") as recorder:
-        recorder.create(config, "train", phases)
+        recorder.create(config, "train", NETWORK, phases)
     assert str(caught.value) == (
         "log.wandb: Weights & Biases refuses: no key; allowed: after wandb login, or with "
         "WANDB_MODE=offline"
     )
     wandb.refusal = ""
     with Recorder(tmp_path / "run") as recorder:  # the same directory, once logged in
-        recorder.create(config, "train", phases)
+        recorder.create(config, "train", NETWORK, phases)
 
 
 def test_a_refusal_later_does_not_end_the_training(
@@ -201,7 +203,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     out = tmp_path / "run"
     with pytest.raises(ConfigError, match=r"^log.wandb: .* is missing; .*'sparse_rl\[wandb\]'$"):
-        Recorder(out).create(Config(log=LogConfig(wandb=True)), "train", [])
+        Recorder(out).create(Config(log=LogConfig(wandb=True)), "train", NETWORK, [])
     assert not out.exists()
 
 

@@ -19,12 +19,12 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.machine.interruption import Interrupted
+from sparse_rl.runs.run import Run
 from sparse_rl.study import training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress import Silent
 from sparse_rl.study.recording import Recorder
-from sparse_rl.study.run import Run
 from sparse_rl.study.training import train
 
 PHASES = ["prefill", "dense", "prune", "finetune", "quantize int8w", "quantize int8"]

@@ -9,8 +9,10 @@ from scipy import stats
 from sparse_rl.report.sentences import criterion, no_loss
 from sparse_rl.runs.metrics import Row, joined, table_of
 from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE as DENSE_VARIANT
 from sparse_rl.runs.variant import Variant
 from sparse_rl.summary.final_table import default_margin, final_table, random_return
+from sparse_rl.summary.table import markdown_table
 
 MakeRun = Callable[..., Path]
 
@@ -137,3 +139,22 @@ def test_sentence_names_the_highest_level_and_the_gaps_below_it() -> None:
     assert "up to 90 % sparsity (though it is not shown for 50 %)" in pruned
     assert "mean difference +1.5 " in pruned and "4 seeds" in pruned
     assert "worse than dense at every level tried; 90 %" in quantized
+
+
+def test_a_study_in_which_every_member_failed_has_a_table_that_claims_nothing() -> None:
+    variants = [DENSE_VARIANT, Variant(sparsity=0.9), Variant(arithmetic="int8")]
+    rows = [
+        Row(100, "final", seed, variant.name, "failed", 1.0)
+        for variant in variants
+        for seed in (0, 1, 2)
+    ]
+    metrics = joined(table_of(rows), {variant.name: variant for variant in variants})
+    table = final_table(metrics)
+    assert list(table["seeds"]) == [0, 0, 0] and list(table["failed"]) == [3, 3, 3]
+    assert list(table["verdict"]) == ["", "no dense", "no dense"]
+    assert [str(sentence) for sentence in no_loss(table)] == [
+        "Pruned: no dense network to compare with; it failed in every seed.",
+        "Not pruned, int8 weights and activations: no dense network to compare with; it failed in "
+        "every seed.",
+    ]
+    assert "0 of 3" in markdown_table(table)

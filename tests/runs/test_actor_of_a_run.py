@@ -1,5 +1,8 @@
-"""What a notebook does with a finished run."""
+"""What a notebook does with a finished run, trained here."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 import sparse_rl
 from sparse_rl.config.error import ConfigError
+from sparse_rl.envs import make
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,47 @@ def test_an_actor_acts_as_the_trained_policy(run: sparse_rl.Run) -> None:
     hidden = np.maximum(observation @ layer["hidden_0/kernel"] + layer["hidden_0/bias"], 0)
     expected = 2.0 * np.tanh(hidden @ layer["mean/kernel"] + layer["mean/bias"])  # torque limit
     np.testing.assert_allclose(run.actor("0.5", seed=6)(observation), expected, rtol=1e-5)
+
+
+def test_an_actor_needs_neither_jax_nor_the_environment(run: sparse_rl.Run) -> None:
+    observation = [0.3, -0.9, 2.0]
+    program = (
+        f"import sys, sparse_rl\n"
+        f"action = sparse_rl.Run({str(run.path)!r}).actor('0.5-int8', 6)({observation})\n"
+        f"print(float(action[0]), sorted({{'jax', 'gymnax'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    action, _, modules = done.stdout.strip().partition(" ")
+    assert modules == "[]", done.stderr
+    assert float(action) == run.actor("0.5-int8", 6)(observation)[0]
+
+
+def test_a_damaged_network_is_named(run: sparse_rl.Run, tmp_path: Path) -> None:
+    copy = sparse_rl.Run(shutil.copytree(run.path, tmp_path / "run"))
+    file = copy.path / "network.json"
+    content = file.read_text()
+    for text, message in (("{", "damaged: "), (content.replace('"features": 8', '"features": 9'),
+                                              "policy: hidden_0/bias has the shape")):  # fmt: skip
+        file.write_text(text)
+        with pytest.raises(ValueError, match=message) as caught:
+            copy.actor("0.5", 5)
+        assert str(copy.path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_run_of_format_1_needs_the_spec_of_its_environment(
+    run: sparse_rl.Run, tmp_path: Path
+) -> None:
+    old = shutil.copytree(run.path, tmp_path / "run")
+    for name in ("run.json", "variants.json", "network.json"):
+        (old / name).unlink()
+    metrics = run.metrics.rename(columns={"arithmetic": "quantization"})
+    columns = ["step", "phase", "seed", "sparsity", "quantization", "metric", "value"]
+    metrics[columns].to_csv(old / "metrics.csv", index=False)
+    with pytest.raises(ValueError, match=r"format 1 has no network\.json; needed is the spec"):
+        sparse_rl.Run(old).actor("0.5-int8", 6)
+    actor = sparse_rl.Run(old).actor("0.5-int8", 6, make("gymnax/Pendulum-v1").spec)
+    observation = np.array([0.3, -0.9, 2.0], np.float32)
+    np.testing.assert_array_equal(actor(observation), run.actor("0.5-int8", 6)(observation))
 
 
 def test_unknown_variants_and_seeds_are_refused(run: sparse_rl.Run) -> None:
