@@ -7,11 +7,14 @@ import shutil
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sparse_rl.config import options
-from sparse_rl.config.experiment import Config
 from sparse_rl.config.options import Option
 from sparse_rl.config.text import FOLDER
+
+if TYPE_CHECKING:
+    from sparse_rl.config.experiment import Config
 
 NARROWEST, WIDEST = 60, 120
 """Columns: below, words would stand alone; above, lines are hard to follow."""
@@ -20,7 +23,7 @@ INTRODUCTION = """\
 Trains reinforcement-learning policies, prunes and quantizes them: all seeds and all levels of
 sparsity at once.
 
-CONFIG is a YAML file or the name of one in configs/; without it, sac_pendulum. Each file says in
+CONFIG is a YAML file or the name of an experiment; without it, sac_pendulum. Each says in
 its first lines what it reproduces, what it needs and what it gave. By the suite of their
 environment:"""
 

@@ -35,7 +35,7 @@ def find(name: str) -> Path:
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     near = difflib.get_close_matches(Path(name).stem[:80], known, n=3, cutoff=0.4)
     others = f"near: {', '.join(near)}" if near else f"allowed: a YAML file or {', '.join(known)}"
-    raise ConfigError(f"{shown}: no such file, and not in configs/; {others}")
+    raise ConfigError(f"{shown}: no such file, and no experiment of that name; {others}")
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from sparse_rl import whole_file
 from sparse_rl.config import program
 from sparse_rl.config.fields import Count, PositiveCount
-from sparse_rl.envs import make
-from sparse_rl.machine import compilation_cache as kept_programs
-from sparse_rl.playing.play import Episodes, play
-from sparse_rl.render.actors import RANDOM, Player, player
-from sparse_rl.render.film import side_by_side, write_gif
-from sparse_rl.render.filming import frames
-from sparse_rl.render.scenes import scene
+
+if TYPE_CHECKING:
+    from sparse_rl.playing.play import Episodes
+    from sparse_rl.render.actors import Player
 
 
 def main(
@@ -46,6 +43,15 @@ def main(
         raise ValueError(f"--out: found {out}; allowed are names that end in .gif or .html")
     if steps < 1:
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
+    # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl.envs import make
+    from sparse_rl.machine import compilation_cache as kept_programs
+    from sparse_rl.playing.play import play
+    from sparse_rl.render.actors import player
+    from sparse_rl.render.film import side_by_side, write_gif
+    from sparse_rl.render.filming import frames
+    from sparse_rl.render.scenes import scene
+
     kept_programs.use(compilation_cache)
     players = [player(actor) for actor in actors]
     name = environment_of(players, env)
@@ -67,6 +73,8 @@ def main(
 
 def film_beside(actors: Sequence[str]) -> Path:
     """film.gif in the folder of a single actor's file."""
+    from sparse_rl.render.actors import RANDOM
+
     if len(actors) != 1 or actors[0] == RANDOM:
         raise ValueError("--out: not given; it can be left out for one exported actor only")
     return Path(actors[0]).parent / "film.gif"

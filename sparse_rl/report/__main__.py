@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
-
 from sparse_rl.config import program
 from sparse_rl.config.fields import NonNegative
-from sparse_rl.report.findings import analyse
-from sparse_rl.report.page import write_page
-from sparse_rl.report.sentences import criterion, no_loss
 from sparse_rl.runs import layout
-from sparse_rl.runs.run import Run
-from sparse_rl.summary.table import terminal_table
 
 
 def main(
@@ -35,6 +28,15 @@ def main(
         raise ValueError("RUN: none given; needed is at least one run directory")
     if margin is not None and not margin >= 0:
         raise ValueError(f"--margin: found {margin:g}; allowed: a number, 0 or more")
+    # Imported here, so that --help and a mistyped option answer at once.
+    from rich.console import Console
+
+    from sparse_rl.report.findings import analyse
+    from sparse_rl.report.page import write_page
+    from sparse_rl.report.sentences import criterion, no_loss
+    from sparse_rl.runs.run import Run
+    from sparse_rl.summary.table import terminal_table
+
     findings = [analyse(Run(path), margin) for path in runs]
     console = Console()
     for one in findings:

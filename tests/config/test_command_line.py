@@ -161,7 +161,7 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
         (["--seed", "3"], "seed: unknown key; near: seeds"),
         (["--levels", "0", "0.9"], "levels: unknown key; near: sparsity.levels, devices"),
         (["--learning-rate", "1"], "learning_rate: unknown key; near: agent.learning_rate"),
-        (["sac_pendulm"], "sac_pendulm: no such file, and not in configs/; near: sac_pendulum"),
+        (["sac_pendulm"], "sac_pendulm: no such file, and no experiment of that name; near: sac_pendulum"),
         (["--seeds"], "seeds: found no value; allowed: a whole number from 1 to 100000"),
         (["--seeds="], "seeds: found ''; allowed: a whole number from 1 to 100000"),
         (["--seeds", "-3"], "seeds: found '-3'; allowed: a whole number from 1 to 100000"),
@@ -197,7 +197,7 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
             ["--network", "mlp", "--network.torso", "mlp"],
             "network.torso: found 'mlp' as the value of network; allowed: its own keys and values",
         ),
-        ([""], "'': no such file, and not in configs/; allowed: a YAML file or "),
+        ([""], "'': no such file, and no experiment of that name; allowed: a YAML file or "),
     ],
 )
 def test_refusals(words: list[str], line: str) -> None:
