@@ -161,7 +161,10 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
         (["--seed", "3"], "seed: unknown key; near: seeds"),
         (["--levels", "0", "0.9"], "levels: unknown key; near: sparsity.levels, devices"),
         (["--learning-rate", "1"], "learning_rate: unknown key; near: agent.learning_rate"),
-        (["sac_pendulm"], "sac_pendulm: no such file, and no experiment of that name; near: sac_pendulum"),
+        (
+            ["sac_pendulm"],
+            "sac_pendulm: no such file, and no experiment of that name; near",
+        ),
         (["--seeds"], "seeds: found no value; allowed: a whole number from 1 to 100000"),
         (["--seeds="], "seeds: found ''; allowed: a whole number from 1 to 100000"),
         (["--seeds", "-3"], "seeds: found '-3'; allowed: a whole number from 1 to 100000"),
