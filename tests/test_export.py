@@ -25,10 +25,6 @@ from sparse_rl.runs.metrics import Row
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
-<<<<<<< HEAD
-from sparse_rl.study.run import Run
-=======
->>>>>>> cb0e37f (network.json: an actor is made of a run without its environment and without JAX)
 from sparse_rl.summary.final_table import final_table
 
 pytest.importorskip("onnxruntime")
