@@ -40,7 +40,6 @@ import numpy as np
 import onnx
 import onnxruntime
 from jaxtyping import Float, Int, Num
-from sparse_rl.artifact.lowering import lower
 
 from benchmarks.harness import print_table
 from sparse_rl import whole_file
@@ -49,6 +48,7 @@ from sparse_rl.architecture import torso as operations_of
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import onnx_model, packed, reference
+from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared
@@ -301,8 +301,8 @@ def arm_rows(
     observation, actions = observation_of(spec), output_count(spec.action)
     params = initial(torso, observation, actions)
     arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
-    graph = compact(lower(arrays, torso, arm, observation, ArgMax()))
     network = q_network(torso, arm, observation, actions)
+    graph = compact(bind(network.network, arrays, arm))
     references = {"jax": evaluate(in_jax(network, params, True), seen.different, seconds)}
     if arm == "int8" and unfused:
         eager = in_jax(network, params, compiled=False)

@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sparse_rl.artifact.lowering import lower
 
 from sparse_rl.architecture import policy_network
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import reference
+from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.delivery import prepare, write
 from sparse_rl.artifact.packed import Provenance
@@ -46,7 +46,7 @@ def policy(environment, torso, hidden, quantization):
         params,
     )
     arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
-    return network, params, lower(arrays, torso, quantization, seen, described.output)
+    return network, params, bind(described, arrays, quantization)
 
 
 @pytest.mark.parametrize("quantization", ["float32", "int8w", "int8"])
@@ -60,7 +60,7 @@ def policy(environment, torso, hidden, quantization):
 def test_all_formats_act_as_the_jax_network(tmp_path, name, torso, hidden, episodes, quantization):
     environment = make(name, evaluation=True)
     network, params, graph = policy(environment, torso, hidden, quantization)
-    played = play(lambda seen: reference.act(graph, seen), environment, episodes, 0, NUMBER)
+    played = play(lambda seen: reference.act(graph, seen), environment, episodes, 0, keep=NUMBER)
     observations = played.observations
     assert len(observations) == NUMBER
     result = network.apply({"params": params}, jnp.asarray(observations))
