@@ -43,6 +43,30 @@ def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(f"\n  {name} " in shown for name in COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "line"),
+    [
+        ("evaluate", "x.srl --episodes 99999999999", "episodes: found '99999999999'; allowed: a"),
+        (
+            "export",
+            "run --arm 0 --episodes 99999999999",
+            "episodes: found '99999999999'; allowed: a",
+        ),
+        ("evaluate", "x.srl --seed 99999999999", "seed: found '99999999999'; allowed: a whole"),
+        ("render", "random --seed -1", "seed: found '-1'; allowed: a whole number >= 0"),
+        ("report", "run --margin inf", "margin: found 'inf'; allowed: a number >= 0"),
+    ],
+)
+def test_numbers_that_no_machine_could_serve(
+    name: str, words: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, *words.split()])
+    assert end.value.code == 2
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith(f"error: {line}")
+
+
 def test_help_and_refusals_do_not_start_jax(tmp_path: Path) -> None:
     """They answer at once, because nothing heavy is imported."""
     program = (
