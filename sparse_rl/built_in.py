@@ -5,16 +5,24 @@ Only names: a module is imported when its entry is first used.
 
 from sparse_rl.registry import AGENTS, METHODS, NETWORKS, SUITES, Entry
 
-AGENTS.add(Entry("sac", "sparse_rl.agents.options:SACOptions", "sparse_rl.agents.build:sac"))
-AGENTS.add(Entry("dqn", "sparse_rl.agents.options:DQNOptions", "sparse_rl.agents.build:dqn"))
+AGENTS.add(Entry("sac", "sparse_rl.agents.options:SACOptions", "sparse_rl.agents.sac:build"))
+AGENTS.add(Entry("dqn", "sparse_rl.agents.options:DQNOptions", "sparse_rl.agents.dqn:build"))
 
-METHODS.add(
-    Entry(
-        "gradual",
-        "sparse_rl.sparsity.options:GradualOptions",
-        "sparse_rl.sparsity.method:GradualPruning",
+for _name, _options, _build in (
+    ("gradual", "Gradual", "gradual:build"),
+    ("one_shot", "OneShot", "single_shot:build_one_shot"),
+    ("static", "Static", "dynamic:build_static"),
+    ("set", "Dynamic", "dynamic:build_set"),
+    ("rigl", "Dynamic", "dynamic:build_rigl"),
+    ("snip", "Snip", "single_shot:build_snip"),
+):
+    METHODS.add(
+        Entry(
+            _name,
+            f"sparse_rl.sparsity.options:{_options}Options",
+            f"sparse_rl.sparsity.{_build}",
+        )
     )
-)
 
 for _name in ("mlp", "minatar", "nature", "impala"):
     NETWORKS.add(

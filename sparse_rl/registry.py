@@ -7,9 +7,10 @@ What is built in and what a user's own package adds stand in the same tables:
     @registry.AGENTS.register("td3", options=TD3Options)
     def build(config, spec, dots): ...
 
-A package joins when it is imported: by name (`load`, the command line's --import), or because it
-is installed with an entry point of the group "sparse_rl". This module imports nothing of the house,
-and what is built in is imported only when it is first used, so that --help needs no JAX.
+A package joins when it is imported: by name (`load`, the command line's --import), or because it is
+installed with an entry point of the group "sparse_rl". The first look-up loads the latter, and the
+names of what is built in; that itself is imported when it is first used, so that --help needs no
+JAX. This module imports nothing of the house.
 """
 
 from __future__ import annotations
@@ -72,9 +73,11 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """All names, in the order in which they were registered."""
+        load()
         return tuple(self._entries)
 
     def __contains__(self, name: object) -> bool:
+        load()
         return isinstance(name, str) and name in self._entries
 
     def options(self, name: str) -> Any:

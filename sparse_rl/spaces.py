@@ -1,4 +1,4 @@
-"""What an environment gives and takes, as data: action spaces and shapes, without JAX.
+"""What an environment gives and takes: action spaces, shapes, outcomes of steps; without JAX.
 
 Agents act in [-1, 1] in every continuous dimension; delivered actors, and environments themselves,
 in the environment's own units. The two functions here are the only way between them.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
+    from jaxtyping import Array, Bool, Float, Num
 
 
 class Continuous(NamedTuple):
@@ -73,3 +74,23 @@ class EnvSpec:
     action: Continuous | Discrete
     time_limit: int
     frame_stack: int = 1
+
+
+class Outcome(NamedTuple):
+    """What one step of a batch of environments gave.
+
+    Attributes:
+        observation: the observation after the step, in `EnvSpec.observation_dtype`.
+        reward: the reward of the step; 0 where the step was a reset.
+        terminated: the episode ended for good: its value from here on is zero.
+        truncated: the time limit cut the episode: bootstrap from `observation`. A last step
+            within the limit that also terminates has both flags, as in Gymnasium.
+        valid: False where this step was a reset: the action was ignored and the row teaches
+            nothing.
+    """
+
+    observation: Num[Array, "batch *observation"]
+    reward: Float[Array, " batch"]
+    terminated: Bool[Array, " batch"]
+    truncated: Bool[Array, " batch"]
+    valid: Bool[Array, " batch"]

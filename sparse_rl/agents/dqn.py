@@ -11,45 +11,64 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, Num
 
-from sparse_rl.agents import policy as policies
-from sparse_rl.agents.agent import Metrics
+from sparse_rl.agents import masked_network, normalization
+from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.masked_network import MaskedNetwork
+from sparse_rl.agents.off_policy import OffPolicy, Rhythm, seen_observation
 from sparse_rl.agents.options import DQNOptions
-from sparse_rl.agents.policy import Policy, blend, weighted_mean
-from sparse_rl.replay import Batch
+from sparse_rl.agents.updates import adam, weighted_mean
+from sparse_rl.architecture import Network, policy_network
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config
+from sparse_rl.dot_products import DotProducts
+from sparse_rl.memory.replay import Batch
+from sparse_rl.networks import QNetwork
+from sparse_rl.spaces import Discrete, EnvSpec
 from sparse_rl.sparsity.masks import Params
 
 
 class DQNState(NamedTuple):
     """`policy` is the Q network, `target` the parameters of its slower copy."""
 
-    policy: Policy
+    policy: MaskedNetwork
     target: Params
+    statistics: Any = ()
 
 
 @dataclass(frozen=True)
-class DQN:
-    """The algorithm over a Q network; actions are 0 ... actions - 1."""
+class DQN(OffPolicy):
+    """The algorithm over a Q network; actions are 0 ... actions - 1.
+
+    The target stays what it was when it was copied: weights that were pruned since go from it at
+    its next copy.
+    """
 
     config: DQNOptions
-    network: nn.Module
+    rhythm: Rhythm
+    network: QNetwork
     observation: jax.ShapeDtypeStruct
     actions: int
     exploration_steps: int
 
+    @property
+    def policy_network(self) -> Network:
+        return self.network.network
+
     def init(self, key: Key[Array, ""]) -> DQNState:
         observation = jnp.zeros((1, *self.observation.shape), self.observation.dtype)
-        params = self.network.init(key, observation)
-        return DQNState(policies.init(params, self._optimizer), target=params)
+        params = {"params": self.network.init(key, observation)["params"]}
+        policy = masked_network.init(params, self._optimizer)
+        return DQNState(policy, params, self.fresh_statistics(self.observation))
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:
         config = self.config
-        return policies.adam(
+        return adam(
             config.learning_rate, config.adam_epsilon, config.weight_decay, config.gradient_clip
         )
 
-    def random_action(self, key: Key[Array, ""]) -> Int[Array, ""]:
-        return jax.random.randint(key, (), 0, self.actions)
+    def random_action(self, key: Key[Array, ""]) -> Int[Array, " environments"]:
+        return jax.random.randint(key, (self.environments,), 0, self.actions)
 
     def epsilon(self, clock: Int[Array, ""]) -> Float[Array, ""]:
         """Falls linearly from first to last over `exploration_steps`, then stays."""
@@ -60,49 +79,53 @@ class DQN:
     def explore(
         self,
         state: DQNState,
-        observation: Num[Array, "*observation"],
+        observation: Num[Array, "environments *observation"],
         key: Key[Array, ""],
         clock: Int[Array, ""],
-    ) -> Int[Array, ""]:
+    ) -> tuple[Int[Array, " environments"], tuple[()]]:
         """Epsilon-greedy."""
-        coin_key, action_key = jax.random.split(key)
-        greedy = self.act(state.policy.params, observation[None])[0]
-        coin = jax.random.uniform(coin_key) < self.epsilon(clock)
-        return jnp.where(coin, self.random_action(action_key), greedy)
+        chance_key, action_key = jax.random.split(key)
+        greedy = self.act(self.variables(state), observation)
+        is_random = jax.random.uniform(chance_key, greedy.shape) < self.epsilon(clock)
+        return jnp.where(is_random, self.random_action(action_key), greedy), ()
 
     def values(
-        self, params: Params, observation: Num[Array, "batch *observation"]
+        self, variables: Params, observation: Num[Array, "batch *observation"]
     ) -> Float[Array, "batch actions"]:
         """Q(s, .)."""
-        values: Any = self.network.apply(params, observation)
+        values: Any = self.network.apply(variables, observation)
         return values
 
     def act(
-        self, params: Params, observation: Num[Array, "batch *observation"]
+        self, variables: Params, observation: Num[Array, "batch *observation"]
     ) -> Int[Array, " batch"]:
         """The action of the largest value."""
-        return jnp.argmax(self.values(params, observation), axis=-1).astype(jnp.int32)
+        return jnp.argmax(self.values(variables, observation), axis=-1).astype(jnp.int32)
 
     def update(
         self, state: DQNState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
-    ) -> tuple[DQNState, Metrics]:
+    ) -> Learned:
         """Target first, if it is due; then one step on the Huber loss with delta 1."""
+
+        def with_statistics(params: Params) -> Params:
+            return normalization.variables(params, state.statistics)
+
         # The clock is not batched over members, so this stays a branch under vmap.
         target_params = jax.lax.cond(
             clock % self.config.target_interval == 0,
-            lambda: blend(state.policy.params, state.target, self.config.tau),
+            lambda: optax.incremental_update(state.policy.params, state.target, self.config.tau),
             lambda: state.target,
         )
-        next_values = self.values(target_params, batch.next_observation)
+        next_values = self.values(with_statistics(target_params), batch.next_observation)
         if self.config.double:
-            next_action = self.act(state.policy.params, batch.next_observation)
+            next_action = self.act(self.variables(state), batch.next_observation)
             next_value = jnp.take_along_axis(next_values, next_action[:, None], axis=1)[:, 0]
         else:
             next_value = next_values.max(axis=1)
         target = batch.reward + batch.discount * next_value
 
         def loss_and_value(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            values = self.values(params, batch.observation)
+            values = self.values(with_statistics(params), batch.observation)
             value = jnp.take_along_axis(values, batch.action[:, None], axis=1)[:, 0]
             loss = weighted_mean(optax.huber_loss(value, target), batch.weight)
             return loss, weighted_mean(value, batch.weight)
@@ -111,4 +134,30 @@ class DQN:
             state.policy.params
         )
         policy = state.policy.step(self._optimizer, gradients)
-        return DQNState(policy, target_params), {"loss": loss, "value": value}
+        return Learned(
+            DQNState(policy, target_params, state.statistics),
+            {"loss": loss, "value": value},
+            {"policy": gradients},
+        )
+
+
+def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
+    """DQN with the configured network, which multiplies with `dots`.
+
+    Raises `ConfigError` where the environment does not fit.
+    """
+    if not isinstance(spec.action, Discrete):
+        raise ConfigError(
+            f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
+            f"allowed: sac"
+        )
+    assert isinstance(config.agent, DQNOptions)
+    network = policy_network(config.network, spec)
+    return DQN(
+        config=config.agent,
+        rhythm=Rhythm.of(config, spec),
+        network=QNetwork(network, dots),
+        observation=seen_observation(spec),
+        actions=spec.action.n,
+        exploration_steps=round(config.agent.exploration_fraction * config.training.steps),
+    )

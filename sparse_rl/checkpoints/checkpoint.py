@@ -1,6 +1,6 @@
 """Checkpoints of a run: written whole or not at all, checked when they are read.
 
-    checkpoints/000007/    the newest: manifest.json, members-0.safetensors, rings-0.safetensors
+    checkpoints/000007/    the newest: manifest.json, members-0.safetensors, memory-0.safetensors
     checkpoints/000006/    the one before it
     checkpoints/end-3/     the end of phase 3, for later phases that go on from it
 
@@ -25,13 +25,13 @@ import jax
 from jax.sharding import Mesh
 
 from sparse_rl.checkpoints import population_file
-from sparse_rl.checkpoints.tensor_file import Corrupt, Stored
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, Stored
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.machine import devices
-from sparse_rl.population import Population
+from sparse_rl.population.members import Population
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Position(NamedTuple):
@@ -88,7 +88,7 @@ class Checkpoints:
 
     Args:
         folder: where they are.
-        settings: how many, with or without rings.
+        settings: how many, with or without memories.
         experiment: the configuration's digest: a checkpoint continues no other experiment.
         sizes: the number of members of each phase in the plan.
     """
@@ -135,7 +135,7 @@ class Checkpoints:
     def manifest(self, folder: Path) -> Manifest:
         """What a checkpoint holds.
 
-        Raises `Corrupt`, and `ConfigError` if it is another experiment's.
+        Raises `CorruptFileError`, and `ConfigError` if it is another experiment's.
         """
         manifest = _read_manifest(folder / "manifest.json")
         if manifest.experiment != self._experiment:
@@ -146,10 +146,10 @@ class Checkpoints:
         return manifest
 
     def load(self, folder: Path, template: Population, mesh: Mesh) -> tuple[Population, bool]:
-        """The population that was stored, and whether it still has its rings.
+        """The population that was stored, and whether it still has its memory.
 
         `template` gives names and shapes, with the members that fill up the devices of `mesh`;
-        these become copies of the first. Without rings, they are empty. Raises `Corrupt`.
+        these become copies of the first. Without memory, it is empty. Raises `CorruptFileError`.
         """
         manifest = self.manifest(folder)
         files = {
@@ -157,7 +157,7 @@ class Checkpoints:
             for kind, parts in manifest.files.items()
         }
         state = population_file.read(files, template, manifest.position.clock, mesh)
-        return state, "rings" in files
+        return state, population_file.MEMORY in files
 
     def set_aside(self, folder: Path) -> None:
         """Gives a corrupt checkpoint another name, so that it is neither used nor counted."""
@@ -178,7 +178,7 @@ class Checkpoints:
         old = self.newest_first()[self._settings.keep :]
         used: set[int] = set()
         for folder in self.newest_first()[: self._settings.keep]:
-            with contextlib.suppress(Corrupt):
+            with contextlib.suppress(CorruptFileError):
                 used |= set(_read_manifest(folder / "manifest.json").ends)
         old += [
             path
@@ -236,7 +236,7 @@ class Checkpoints:
         compressed = self._settings.replay == "compressed"
         names = {"members": f"members-{own}"}
         if self._settings.replay != "none":
-            names["rings"] = f"rings-{own}{'.zst' * compressed}"
+            names[population_file.MEMORY] = f"memory-{own}{'.zst' * compressed}"
         return {
             kind: (
                 name,
@@ -276,12 +276,14 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         outer = json.loads(path.read_text())
         if outer["format"] != FORMAT:
-            raise Corrupt(f"{path}: format {outer['format']} instead of {FORMAT}")
+            raise CorruptFileError(f"{path}: format {outer['format']} instead of {FORMAT}")
         if zlib.crc32(outer["content"].encode()) != outer["crc32"]:
-            raise Corrupt(f"{path}: checksum does not fit")
+            raise CorruptFileError(f"{path}: checksum does not fit")
         fields = json.loads(outer["content"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise error if isinstance(error, Corrupt) else Corrupt(f"{path}: cannot be read") from None
+        if isinstance(error, CorruptFileError):
+            raise
+        raise CorruptFileError(f"{path}: cannot be read") from None
     return Manifest(
         experiment=fields["experiment"],
         position=Position(*fields["position"]),

@@ -17,15 +17,18 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from sparse_rl.checkpoints import tensor_file
-from sparse_rl.checkpoints.tensor_file import Corrupt, Source, Stored
-from sparse_rl.population import AXIS, Members, Population
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, Source, Stored
+from sparse_rl.population.members import AXIS, Members, Population
+
+MEMORY = "memory"
+"""The kind of file that `checkpoint.replay none` leaves out."""
 
 Files = Sequence[tuple[Path, Stored]]
 """Files of one kind, one for each process that wrote, in the order of their members."""
 
 
 def write(path: Path, kind: str, state: Population, size: int, compress: bool) -> Stored:
-    """Writes this process's rows of one kind, `members` or `rings`; `size` members count.
+    """Writes this process's rows of one kind, `members` or `memory`; `size` members count.
 
     Raises OSError.
     """
@@ -33,27 +36,27 @@ def write(path: Path, kind: str, state: Population, size: int, compress: bool) -
 
 
 def read(files: Mapping[str, Files], template: Population, clock: int, mesh: Mesh) -> Population:
-    """The population whose rows are in `files`, with empty rings where these are not among them.
+    """The population whose rows are in `files`, with empty memories where these are not among them.
 
     `template` gives names and shapes, with the members that fill up the devices of `mesh`; these
-    become copies of the first. Raises `Corrupt`.
+    become copies of the first. Raises `CorruptFileError`.
     """
     members = _load(_part("members", template), files["members"], mesh)
-    ring = template.members.ring
-    if "rings" in files:
-        ring = _load(ring, files["rings"], mesh)
+    memory = template.members.memory
+    if MEMORY in files:
+        memory = _load(memory, files[MEMORY], mesh)
     else:
-        ring = jax.tree.map(lambda leaf: _empty(leaf, mesh), ring)
+        memory = jax.tree.map(lambda leaf: _empty(leaf, mesh), memory)
     placed = jax.make_array_from_callback(
         (), NamedSharding(mesh, P()), lambda _: np.array(clock, np.int32)
     )
-    return Population(Members(**members, ring=ring), placed)
+    return Population(Members(**members, memory=memory), placed)
 
 
 def _part(kind: str, population: Population) -> Any:
-    if kind == "rings":
-        return population.members.ring
-    return {k: part for k, part in population.members._asdict().items() if k != "ring"}
+    if kind == MEMORY:
+        return population.members.memory
+    return {k: part for k, part in population.members._asdict().items() if k != "memory"}
 
 
 def _sources(tree: Any, size: int) -> dict[str, Source]:
@@ -85,11 +88,13 @@ def _load(tree: Any, files: Files, mesh: Mesh) -> Any:
         parts = [part[1] for part in found if part is not None and part[0] == name]
         shape = jax.eval_shape(_as_words, leaf).shape[1:]
         if len(parts) != len(readers) or any(part.shape[1:] != shape for part in parts):
-            raise Corrupt(f"{files[0][0]}: does not hold {name} with rows of shape {shape}")
+            raise CorruptFileError(
+                f"{files[0][0]}: does not hold {name} with rows of shape {shape}"
+            )
         leaves.append(_place(np.concatenate(parts) if len(parts) > 1 else parts[0], leaf, mesh))
     for reader, (path, _) in zip(readers, files, strict=True):
         if next(reader, None) is not None:  # also checks the sum
-            raise Corrupt(f"{path}: holds more than a population")
+            raise CorruptFileError(f"{path}: holds more than a population")
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 

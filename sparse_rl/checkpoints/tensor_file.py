@@ -35,10 +35,10 @@ _NAMES = {
     "float64": "F64",
 }
 _TYPES = {short: name for name, short in _NAMES.items()}
-_LEVEL = 1  # rings shrink nearly as well as at higher levels, and several times faster
+_LEVEL = 1  # replay shrinks nearly as well as at higher levels, and several times faster
 
 
-class Corrupt(ValueError):
+class CorruptFileError(ValueError):
     """A file is not what was written. One line."""
 
 
@@ -85,12 +85,12 @@ def write(path: Path, sources: Mapping[str, Source], compress: bool = False) -> 
 def read(path: Path, stored: Stored, compressed: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """The arrays in the order in which they were written.
 
-    Raises `Corrupt` where the file is missing, shorter, longer or changed: at the latest after the
-    last array, so what came before counts only then.
+    Raises `CorruptFileError` where the file is missing, shorter, longer or changed: at the latest
+    after the last array, so what came before counts only then.
     """
     try:
         if path.stat().st_size != stored.bytes:
-            raise Corrupt(f"{path}: {path.stat().st_size} bytes instead of {stored.bytes}")
+            raise CorruptFileError(f"{path}: {path.stat().st_size} bytes instead of {stored.bytes}")
         with path.open("rb") as file:
             source = _Checksum(file)
             stream: Any = source
@@ -100,9 +100,11 @@ def read(path: Path, stored: Stored, compressed: bool = False) -> Iterator[tuple
             while source.read(2**20):
                 pass
         if source.crc32 != stored.crc32:
-            raise Corrupt(f"{path}: checksum {source.crc32:08x} instead of {stored.crc32:08x}")
+            raise CorruptFileError(
+                f"{path}: checksum {source.crc32:08x} instead of {stored.crc32:08x}"
+            )
     except (OSError, zstandard.ZstdError) as error:
-        raise Corrupt(f"{path}: cannot be read: {error}") from None
+        raise CorruptFileError(f"{path}: cannot be read: {error}") from None
 
 
 def _header(sources: Mapping[str, Source]) -> bytes:
@@ -128,13 +130,13 @@ def _arrays(path: Path, stream: IO[bytes] | _Checksum) -> Iterator[tuple[str, np
             for name, entry in entries.items()
         ]
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, EOFError):
-        raise Corrupt(f"{path}: its header cannot be read") from None
+        raise CorruptFileError(f"{path}: its header cannot be read") from None
     for name, dtype, shape in fields:
         array = np.empty(shape, dtype)
         try:
             _fill(stream, array.reshape(-1).view(np.uint8))
         except EOFError:
-            raise Corrupt(f"{path}: ends within {name}") from None
+            raise CorruptFileError(f"{path}: ends within {name}") from None
         yield name, array
 
 

@@ -101,7 +101,7 @@ class Config:
         """Environment steps of one member between updates."""
         return self.agent.steps_per_update(self)
 
-    def _steps(self, fraction: float) -> int:
+    def whole_updates(self, fraction: float) -> int:
         """A share of training.steps, rounded to whole updates."""
         whole = self.steps_per_update
         return round(self.training.steps * fraction / whole) * whole
@@ -109,17 +109,17 @@ class Config:
     @property
     def prune_begin(self) -> int:
         """t_s: the step at which the arms fork and pruning begins."""
-        return self._steps(self.sparsity.begin)
+        return self.whole_updates(self.sparsity.begin)
 
     @property
     def prune_end(self) -> int:
         """The last step at which a mask may change."""
-        return self._steps(self.sparsity.end)
+        return self.whole_updates(self.sparsity.end)
 
     @property
     def quantize_end(self) -> int:
         """The step at which the quantised arms are done."""
-        return self.training.steps + self._steps(self.quantization.fraction)
+        return self.training.steps + self.whole_updates(self.quantization.fraction)
 
     @property
     def seed_numbers(self) -> range:

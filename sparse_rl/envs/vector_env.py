@@ -10,36 +10,16 @@ So the true last observation of an episode is always seen, and the successor of 
 always the observation of the next step.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from jaxtyping import Array, Bool, Float, Key, Num
+from jaxtyping import Array, Key, Num
 
-from sparse_rl.spaces import Continuous, Discrete, EnvSpec
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
 
 __all__ = ["Continuous", "Discrete", "EnvSpec", "Outcome", "State", "VectorEnv"]
 
 State = Any
 """A pytree whose every array leaf has the leading batch axis."""
-
-
-class Outcome(NamedTuple):
-    """What one step of a batch of environments gave.
-
-    Attributes:
-        observation: the observation after the step, in `EnvSpec.observation_dtype`.
-        reward: the reward of the step; 0 where the step was a reset.
-        terminated: the episode ended for good: its value from here on is zero.
-        truncated: the time limit cut the episode: bootstrap from `observation`. A last step
-            within the limit that also terminates has both flags, as in Gymnasium.
-        valid: False where this step was a reset: the action was ignored and the row teaches
-            nothing.
-    """
-
-    observation: Num[Array, "batch *observation"]
-    reward: Float[Array, " batch"]
-    terminated: Bool[Array, " batch"]
-    truncated: Bool[Array, " batch"]
-    valid: Bool[Array, " batch"]
 
 
 class VectorEnv(Protocol):

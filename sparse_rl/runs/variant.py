@@ -54,6 +54,15 @@ class Variant:
         """The variant from which this one continues if it is quantized; else itself."""
         return dataclasses.replace(self, arithmetic=FLOAT32)
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether nothing is pruned, whatever the method."""
+        return self.sparsity == 0 and self.critic_sparsity == 0
+
+    def quantized(self, arithmetic: str) -> Variant:
+        """The variant that continues from this one with another arithmetic."""
+        return dataclasses.replace(self, arithmetic=arithmetic)
+
     def to_mapping(self) -> dict[str, Any]:
         """As plain values, for JSON; `from_mapping` goes back."""
         return {**dataclasses.asdict(self), "settings": dict(self.settings)}

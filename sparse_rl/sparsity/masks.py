@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 Params = Any
 Masks = Any  # the structure of Params, with Bool arrays at kernels and None elsewhere
@@ -29,6 +29,11 @@ def dense(params: Params) -> Masks:
         return jnp.ones(leaf.shape, bool) if path[-1].key == PRUNABLE else None
 
     return jax.tree_util.tree_map_with_path(mask, params)
+
+
+def none(params: Params) -> Masks:
+    """Masks of a network that is never pruned: `None` everywhere, so that they cost nothing."""
+    return jax.tree.map(lambda _: None, params)
 
 
 def apply(masks: Masks, tree: Params) -> Params:
@@ -63,18 +68,16 @@ def alive_counts(masks: Masks) -> Int[Array, " layers"]:
     return jnp.stack([jnp.sum(mask, dtype=jnp.int32) for mask in jax.tree.leaves(masks)])
 
 
-def keep_largest(
-    scores: Float[Array, " weights"], pruned: Int[Array, ""]
-) -> Bool[Array, " weights"]:
-    """A mask that drops the `pruned` smallest scores; of equal scores the lower index goes first.
+def keep_largest(scores: Float[Array, " weights"], dead: Int[Array, ""]) -> Bool[Array, " weights"]:
+    """A mask that drops the `dead` smallest scores; of equal scores the lower index goes first.
 
-    `pruned` may be traced; it is capped so that at least one weight stays. A NaN is the largest.
+    `dead` may be traced; it is capped so that at least one weight stays. A NaN is the largest.
 
     The smallest survivor is found bit by bit, by counting: some fifty passes over the scores, which
     cost a tenth of sorting them.
     """
     size = scores.shape[0]
-    dropped = jnp.minimum(pruned, size - 1)
+    dropped = jnp.minimum(dead, size - 1)
     keys = _in_order(scores)
     first = _largest(lambda bound: jnp.sum(keys < bound, dtype=jnp.int32) <= dropped, 32)
     ties, index = keys == first, jnp.arange(size, dtype=jnp.uint32)
@@ -104,42 +107,80 @@ def _largest(holds: Callable[[UInt32[Array, ""]], Bool[Array, ""]], bits: int) -
     return jax.lax.fori_loop(0, bits, decide, jnp.uint32(0))
 
 
-def _ranked(masks: Masks, scores: Params) -> list[Float[Array, " weights"]]:
-    """Flat scores of each layer; a dead weight ranks below every live one, so it never returns."""
-    flat = [
-        jnp.where(mask, score, -jnp.inf).ravel() if mask is not None else None
-        for mask, score in zip(
-            jax.tree.leaves(masks, **_IS_NONE), jax.tree.leaves(scores), strict=True
-        )
-    ]
-    return [layer for layer in flat if layer is not None]
+def keep_per_layer(masks: Masks, scores: Params, dead: Int[Array, " layers"]) -> Masks:
+    """Masks anew: in layer l the `dead[l]` lowest scores are dead, whatever was so before.
+
+    `masks` says which leaves have one. For methods in which weights come back.
+    """
+    layers = _flat(masks, scores)
+    kept = [keep_largest(layer, dead[i]) for i, layer in enumerate(layers)]
+    return _like(masks, kept)
 
 
-def _rebuild(masks: Masks, flat: list[Bool[Array, " weights"]]) -> Masks:
-    """`flat` in the structure of `masks`. What was dead stays so, whatever counts were asked."""
-    old, structure = jax.tree.flatten(masks)
-    return jax.tree.unflatten(
-        structure, [mask & new.reshape(mask.shape) for mask, new in zip(old, flat, strict=True)]
+def random_scores(params: Params, key: Key[Array, ""]) -> Params:
+    """A number from U(0, 1) for every parameter: its largest ones are weights chosen at random."""
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    drawn = [jax.random.uniform(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(structure, drawn)
+
+
+def above_all(masks: Masks, scores: Params) -> Params:
+    """Scores in which what `masks` keeps ranks above everything else."""
+    return jax.tree.map(
+        lambda mask, score: score if mask is None else jnp.where(mask, jnp.inf, score),
+        masks,
+        scores,
+        **_IS_NONE,
     )
 
 
-def prune_per_layer(masks: Masks, scores: Params, pruned: Int[Array, " layers"]) -> Masks:
-    """In layer l exactly `pruned[l]` weights are dead: those dead before and the lowest scores.
+def prune_per_layer(masks: Masks, scores: Params, dead: Int[Array, " layers"]) -> Masks:
+    """In layer l exactly `dead[l]` weights are dead: those dead before and the lowest scores.
 
     They are more only where more were dead before, and one fewer where all would be.
     """
-    kept = [keep_largest(layer, pruned[i]) for i, layer in enumerate(_ranked(masks, scores))]
-    return _rebuild(masks, kept)
+    return _both(masks, keep_per_layer(masks, _live_only(masks, scores), dead))
 
 
-def prune_globally(masks: Masks, scores: Params, pruned: Int[Array, " layers"]) -> Masks:
-    """One threshold for all layers: `sum(pruned)` weights are dead in all, or those dead before.
+def prune_globally(masks: Masks, scores: Params, dead: Int[Array, " layers"]) -> Masks:
+    """One threshold for all layers: `sum(dead)` weights are dead in all, or those dead before.
 
     The best weight of every layer is kept first, so that none is cut through.
     """
-    ranked = _ranked(masks, scores)
+    ranked = _flat(masks, _live_only(masks, scores))
     protected = [layer.at[jnp.argmax(layer)].set(jnp.inf) for layer in ranked]
     limit = sum(layer.shape[0] for layer in ranked) - len(ranked)
-    kept = keep_largest(jnp.concatenate(protected), jnp.minimum(jnp.sum(pruned), limit))
+    kept = keep_largest(jnp.concatenate(protected), jnp.minimum(jnp.sum(dead), limit))
     ends = np.cumsum([layer.shape[0] for layer in ranked])[:-1]
-    return _rebuild(masks, jnp.split(kept, ends))
+    return _both(masks, _like(masks, jnp.split(kept, ends)))
+
+
+def _live_only(masks: Masks, scores: Params) -> Params:
+    """Scores in which a dead weight ranks below every live one, so that it never returns."""
+    return jax.tree.map(
+        lambda mask, score: None if mask is None else jnp.where(mask, score, -jnp.inf),
+        masks,
+        scores,
+        **_IS_NONE,
+    )
+
+
+def _both(one: Masks, other: Masks) -> Masks:
+    return jax.tree.map(jnp.logical_and, one, other)
+
+
+def _flat(masks: Masks, scores: Params) -> list[Float[Array, " weights"]]:
+    """The scores of every leaf that has a mask, each as one row."""
+    pairs = zip(
+        jax.tree.leaves(masks, **_IS_NONE), jax.tree.leaves(scores, **_IS_NONE), strict=True
+    )
+    return [score.ravel() for mask, score in pairs if mask is not None]
+
+
+def _like(masks: Masks, flat: list[Bool[Array, " weights"]]) -> Masks:
+    """`flat` in the structure of `masks`."""
+    old, structure = jax.tree.flatten(masks)
+    return jax.tree.unflatten(
+        structure, [new.reshape(mask.shape) for mask, new in zip(old, flat, strict=True)]
+    )

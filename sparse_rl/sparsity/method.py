@@ -1,38 +1,60 @@
-"""A pruning method: one schedule, one score and one rule of selection."""
+"""What the training loop knows of a sparsity method: how masks come about, and when they change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int, Key
 
-from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity import scores
 from sparse_rl.sparsity.masks import Masks, Params
-from sparse_rl.sparsity.schedules import CubicSchedule
 
 
-class GradualPruning(NamedTuple):
-    """Gradual pruning (Zhu and Gupta 2017): at each due step the lowest scores go for good."""
+class Pruned(NamedTuple):
+    """What a method decides from, of one network of one member.
 
-    schedule: CubicSchedule
-    select: Callable[[Masks, Params, Int[Array, " layers"]], Masks] = mask_rules.prune_per_layer
-    score: Callable[[Params], Params] = scores.magnitude
+    Attributes:
+        masks: those of now.
+        params: where a mask is False, exactly zero.
+        gradients: of the loss of the last batch, dense: also where a mask is False. None where
+            the method does not need them.
+        target_counts: how many weights of each layer are dead in the end; traced, so that one
+            program serves all levels.
+        key: for what is drawn; another one for every member, network and step.
+    """
 
-    def update(
-        self,
-        masks: Masks,
-        params: Params,
-        final_counts: Int[Array, " layers"],
-        clock: Int[Array, ""],
+    masks: Masks
+    params: Params
+    gradients: Params | None
+    target_counts: Int[Array, " layers"]
+    key: Key[Array, ""]
+
+
+class Method(Protocol):
+    """Pure functions of one network; whoever calls sets what dies to zero, with its moments.
+
+    Weights may come back: they start at zero. At least one weight of every layer stays alive.
+
+    Attributes:
+        begin: the first step at which members of this method may differ from dense ones; until
+            then all levels share the training of the dense network.
+        end: the last step at which a mask may change.
+        needs_gradients: whether `update` looks at them.
+    """
+
+    @property
+    def begin(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def needs_gradients(self) -> bool: ...
+
+    def init(
+        self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
     ) -> Masks:
-        """The masks of this step, when `schedule.is_due(clock)`.
+        """The masks before the first step: dense, or sparse from the start (then `begin` is 0)."""
 
-        `final_counts` says how many weights of each layer are dead in the end; so many, times the
-        schedule's share, are dead now, to the nearest weight. At the end the share is exactly 1,
-        and float32 holds every count below 2^24: the final sparsity is exact to one weight.
-        """
-        now = jnp.rint(final_counts * self.schedule.share(clock)).astype(jnp.int32)
-        return self.select(masks, self.score(params), now)
+    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
+        """Whether masks change after the update at this step; the clock is that of all members."""
+
+    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
+        """The masks from here on, at a step that is due."""

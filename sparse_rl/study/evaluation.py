@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 from sparse_rl.agents.agent import Agent
 from sparse_rl.envs import VectorEnv
 from sparse_rl.playing.frames import first_seen, next_seen
-from sparse_rl.population import AXIS, Members
+from sparse_rl.population.members import AXIS, Members
 from sparse_rl.sparsity.masks import Params
 
 
@@ -36,7 +36,7 @@ class _Rollout(NamedTuple):
 def run_episodes(
     act: Callable[[Params, Num[Array, "episodes *observation"]], Num[Array, "episodes *action"]],
     environment: VectorEnv,
-    params: Params,
+    variables: Params,
     keys: Key[Array, " members"],
     episodes: int,
 ) -> Episodes:
@@ -50,7 +50,7 @@ def run_episodes(
 
     def step(rollout: _Rollout) -> _Rollout:
         seen = rollout.seen.reshape(members, episodes, *rollout.seen.shape[1:])
-        action = jax.vmap(act)(params, seen)
+        action = jax.vmap(act)(variables, seen)
         action = jnp.where(jnp.isfinite(action), action, 0)  # of a member that has failed
         state, outcome = environment.step(
             rollout.environment, action.reshape(members * episodes, *action.shape[2:])
@@ -83,9 +83,9 @@ def evaluator(
     of a seed.
     """
 
-    def local(params: Params, keys: Key[Array, " members"], clock: Int[Array, ""]) -> Episodes:
+    def local(variables: Params, keys: Key[Array, " members"], clock: Int[Array, ""]) -> Episodes:
         now = jax.vmap(jax.random.fold_in, (0, None))(keys, clock)
-        return run_episodes(agent.act, environment, params, now, episodes)
+        return run_episodes(agent.act, environment, variables, now, episodes)
 
     return jax.jit(
         jax.shard_map(
@@ -94,6 +94,6 @@ def evaluator(
     )
 
 
-def evaluation_inputs(members: Members) -> tuple[Params, Key[Array, " members"]]:
-    """What an evaluator needs of the members."""
-    return members.agent.policy.params, members.evaluation_key
+def evaluation_inputs(agent: Agent, members: Members) -> tuple[Params, Key[Array, " members"]]:
+    """What an evaluator needs of the members: the policies' variables, and keys."""
+    return jax.vmap(agent.variables)(members.agent), members.evaluation_key

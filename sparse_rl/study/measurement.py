@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
-from sparse_rl import population
+from sparse_rl.agents.agent import Agent
 from sparse_rl.machine import devices
-from sparse_rl.population import Population
+from sparse_rl.population.members import Population, alive_counts
 from sparse_rl.study import evaluation
 from sparse_rl.study.preparation import Study
 
@@ -19,27 +20,38 @@ Metrics = dict[str, np.ndarray]
 def measure(study: Study, state: Population) -> Metrics:
     """What training says of itself since the last log."""
     members = state.members
-    tally, failed, alive = devices.to_host(
-        (members.tally, members.failed, population.alive_counts(state))
+    statistics, failed, alive = devices.to_host(
+        (
+            members.statistics,
+            members.failed,
+            {network: alive_counts(state, network) for network in study.layers},
+        )
     )
     with np.errstate(invalid="ignore", divide="ignore"):
-        metrics = {name: total / tally.updates for name, total in tally.metrics.items()}
-        metrics["train_return"] = tally.finished_return / tally.episodes
+        metrics = {name: total / statistics.updates for name, total in statistics.metrics.items()}
+        metrics["train_return"] = statistics.finished_return / statistics.episodes
     metrics = {name: np.where(failed, np.nan, values) for name, values in metrics.items()}
     metrics["failed"] = np.where(failed, 1.0, np.nan)
-    sizes = np.array([int(np.prod(layer.shape)) for layer in study.layers])
-    metrics["nonzero"] = alive.sum(axis=1)
-    metrics["sparsity"] = 1.0 - alive.sum(axis=1) / sizes.sum()
-    for i, layer in enumerate(study.layers):
-        metrics[f"density/{layer.name}"] = alive[:, i] / sizes[i]
+    sizes = np.array([math.prod(layer.shape) for layer in study.layers["policy"]])
+    policy = alive["policy"]
+    metrics["nonzero"] = policy.sum(axis=1)
+    metrics["sparsity"] = 1.0 - policy.sum(axis=1) / sizes.sum()
+    for i, layer in enumerate(study.layers["policy"]):
+        metrics[f"density/{layer.name}"] = policy[:, i] / sizes[i]
+    if "critics" in alive:
+        twins = study.agent(study.phases[0]).prunable["critics"] or 1
+        size = twins * sum(math.prod(layer.shape) for layer in study.layers["critics"])
+        metrics["critic_sparsity"] = 1.0 - alive["critics"].sum(axis=1) / size
     return metrics
 
 
-def returns_of(evaluate: Callable[..., evaluation.Episodes], state: Population) -> Metrics:
+def returns_of(
+    agent: Agent, evaluate: Callable[..., evaluation.Episodes], state: Population
+) -> Metrics:
     """Mean return and length of the evaluation's episodes; none of members that have failed."""
     episodes, failed = devices.to_host(
         (
-            evaluate(*evaluation.evaluation_inputs(state.members), state.clock),
+            evaluate(*evaluation.evaluation_inputs(agent, state.members), state.clock),
             state.members.failed,
         )
     )
@@ -49,10 +61,10 @@ def returns_of(evaluate: Callable[..., evaluation.Episodes], state: Population) 
     }
 
 
-FINAL = ("return", "episode_length", "failed", "sparsity", "nonzero")
+FINAL = ("return", "episode_length", "failed", "sparsity", "nonzero", "critic_sparsity")
 
 
-def of_the_end(metrics: Metrics) -> Metrics:
+def final_metrics(metrics: Metrics) -> Metrics:
     """Those metrics that describe a finished arm, and not the training of it."""
     return {
         name: values

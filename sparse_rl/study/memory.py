@@ -16,29 +16,29 @@ from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress import in_bytes
 
 
-class Need(NamedTuple):
-    """Bytes of networks with their optimizers, of rings, of environments and the rest."""
+class MemoryEstimate(NamedTuple):
+    """Bytes of networks with their optimizers, of memories, of environments and the rest."""
 
     networks: int
-    rings: int
+    memory: int
     environments: int
 
     @property
     def total(self) -> int:
         return sum(self)
 
-    def times(self, count: int) -> Need:
-        return Need(*(count * part for part in self))
+    def times(self, count: int) -> MemoryEstimate:
+        return MemoryEstimate(*(count * part for part in self))
 
 
-def of_one_member(study: Study) -> Need:
+def of_one_member(study: Study) -> MemoryEstimate:
     """What one member holds; the same in every phase."""
     phase = study.phases[0]
     members = study.shapes(phase).members
     count = len(study.pad(phase.members))
-    networks, rings = _bytes(members.agent), _bytes(members.ring)
-    rest = _bytes(members) - networks - rings
-    return Need(networks // count, rings // count, rest // count)
+    networks, memory = _bytes(members.agent), _bytes(members.memory)
+    rest = _bytes(members) - networks - memory
+    return MemoryEstimate(networks // count, memory // count, rest // count)
 
 
 def most_members(study: Study, phases: Sequence[Phase]) -> int:
@@ -67,7 +67,7 @@ def require(study: Study, say: Callable[[str], None]) -> None:
     one, count = of_one_member(study), study.mesh.devices.size
     need = one.times(most_members(study, study.phases))
     say(
-        f"memory: networks {in_bytes(need.networks)}, replay rings {in_bytes(need.rings)}, "
+        f"memory: networks {in_bytes(need.networks)}, replay {in_bytes(need.memory)}, "
         f"environments {in_bytes(need.environments)}; {in_bytes(need.total / count)} on each of "
         f"{count} device{'s' * (count > 1)}, {in_bytes(need.total)} in all"
     )
@@ -94,12 +94,12 @@ def available(local: Sequence[jax.Device]) -> int | None:
     return min(limits, default=None)
 
 
-def _largest(need: Need) -> str:
+def _largest(need: MemoryEstimate) -> str:
     """The setting behind the largest part."""
-    return "replay.capacity" if need.rings >= need.networks else "network.hidden"
+    return "replay.capacity" if need.memory >= need.networks else "network.hidden"
 
 
-def _split_that_fits(study: Study, one: Need, total: int) -> str:
+def _split_that_fits(study: Study, one: MemoryEstimate, total: int) -> str:
     """How to get by with `total` bytes and the same results, if groups of arms are enough."""
     config = study.config
     for split in range(config.population.split + 1, len(config.sparsity.levels) + 1):

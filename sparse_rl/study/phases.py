@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
+from sparse_rl import registry
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.sparsity.method import Method
 
 PhaseName = Literal["prefill", "dense", "prune", "finetune", "quantize"]
 
@@ -24,7 +26,8 @@ class Member(NamedTuple):
 class Phase(NamedTuple):
     """The steps [begin, end) of one member, for all `members`, in one compiled program.
 
-    `after` is the index, in the plan, of the phase that it goes on from; -1 for the first.
+    `after` is the index, in the plan, of the phase that it continues from; -1 for fresh members.
+    `method` names the sparsity method of its members; empty for those that all methods share.
     """
 
     name: PhaseName
@@ -32,60 +35,136 @@ class Phase(NamedTuple):
     end: int
     members: tuple[Member, ...]
     after: int = -1
+    method: str = ""
 
     @property
     def arithmetic(self) -> str:
         return self.members[0].variant.arithmetic
 
     @property
+    def changes_masks(self) -> bool:
+        return self.name == "prune"
+
+    @property
     def label(self) -> str:
-        """The name that a person reads, unique within a study."""
-        return f"{self.name} {self.arithmetic}" if self.name == "quantize" else self.name
+        """The name that a person reads, unique among the phases of a study's groups."""
+        words: list[str] = [self.name]
+        if self.method not in ("", DENSE.method):
+            words.append(self.method)
+        if self.name == "quantize":
+            words.append(self.arithmetic)
+        return " ".join(words)
 
     @property
     def member_steps(self) -> int:
         return (self.end - self.begin) * len(self.members)
 
 
-def plan(config: Config) -> list[Phase]:
-    """Dense training once per seed, then all levels, then all levels once per int8 mode.
+def methods(config: Config) -> dict[str, Method]:
+    """The study's sparsity methods, by name. Raises ValueError for one that is not registered."""
+    return {
+        name: registry.METHODS.implementation(name)(config.sparsity.options_of(name), config)
+        for name in config.sparsity.methods
+    }
 
-    Levels may be split into groups, one after the other. Every group goes on from the end of dense
-    training, every quantisation phase from the end of its group's fine-tuning. Phases without steps
-    are left out.
+
+def variants(config: Config, made: Mapping[str, Method]) -> dict[str, list[Variant]]:
+    """Each method's variants in float32: every level of the policy with every one of the critics.
+
+    The dense network is the same for all methods. It goes with the method that begins last, so that
+    it continues from the dense training that all share and takes no step twice.
     """
-    seeds = config.seed_numbers
-    shared = tuple(Member(seed, DENSE) for seed in seeds)
-    steps, quantized = config.training.steps, config.quantize_end
-    phases: list[Phase] = []
+    last = max(made, key=lambda name: made[name].begin)
+    found = {
+        name: [
+            Variant(method=name, sparsity=float(level), critic_sparsity=float(critics))
+            for level in config.sparsity.levels
+            for critics in config.sparsity.critic_levels
+        ]
+        for name in made
+    }
+    return {
+        name: [
+            DENSE if variant.is_dense else variant
+            for variant in every
+            if name == last or not variant.is_dense
+        ]
+        for name, every in found.items()
+    }
 
-    def add(name: PhaseName, begin: int, end: int, members: tuple[Member, ...], after: int) -> int:
-        if end == begin:
-            return after
-        phases.append(Phase(name, begin, end, members, after))
-        return len(phases) - 1
 
-    prefill = add("prefill", 0, config.training.learning_starts, shared, -1)
-    dense = add("dense", config.training.learning_starts, config.prune_begin, shared, prefill)
+class _Plan:
+    """Phases in the making; those without steps are left out."""
+
+    def __init__(self, config: Config) -> None:
+        self.seeds = config.seed_numbers
+        self.phases: list[Phase] = []
+
+    def members(self, variants: Sequence[Variant]) -> tuple[Member, ...]:
+        return tuple(Member(seed, variant) for variant in variants for seed in self.seeds)
+
+    def add(self, phase: Phase) -> int:
+        """The index of the phase, or of the one before it where it has no steps."""
+        if phase.end == phase.begin:
+            return phase.after
+        self.phases.append(phase)
+        return len(self.phases) - 1
+
+
+def plan(config: Config) -> list[Phase]:
+    """Dense training once per seed, then all levels of each method, then these once per int8 mode.
+
+    A method's members leave the dense training, which all share, where the method begins; a method
+    that begins at step 0 trains its members from the start. Variants may be split into groups, one
+    after the other. Every quantization phase continues from the end of its group's fine-tuning.
+    """
+    made = methods(config)
+    plan = _Plan(config)
+    starts = _shared(config, plan, made)
     split = min(config.population.split, len(config.sparsity.levels))
-    for levels in np.array_split(np.array(config.sparsity.levels), split):
+    for name, all_variants in variants(config, made).items():
+        for chosen in np.array_split(np.arange(len(all_variants)), split):
+            group = [all_variants[index] for index in chosen]
+            if group:
+                _train(config, plan, name, made[name], group, starts[name])
+    return plan.phases
 
-        def variants(arithmetic: str, levels: Iterable[float] = levels) -> tuple[Member, ...]:
-            return tuple(
-                Member(seed, Variant(sparsity=float(level), arithmetic=arithmetic))
-                for level in levels
-                for seed in seeds
-            )
 
-        prune = add("prune", config.prune_begin, config.prune_end, variants("float32"), dense)
-        tuned = add("finetune", config.prune_end, steps, variants("float32"), prune)
-        for mode in config.quantization.modes:
-            add("quantize", steps, quantized, variants(mode), tuned)
-    return phases
+def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int]:
+    """Dense training up to the last method's begin; the phase that each continues from, or -1."""
+    shared = plan.members([DENSE])
+    learning_starts = config.training.learning_starts
+    begins = sorted({m.begin for m in made.values() if m.begin >= learning_starts})
+    starts = dict.fromkeys(made, -1)
+    if not begins:
+        return starts
+    last = plan.add(Phase("prefill", 0, learning_starts, shared))
+    now = learning_starts
+    for begin in begins:
+        last = plan.add(Phase("dense", now, begin, shared, last))
+        now = begin
+        starts |= {name: last for name, method in made.items() if method.begin == begin}
+    return starts
+
+
+def _train(
+    config: Config, plan: _Plan, name: str, method: Method, group: list[Variant], start: int
+) -> None:
+    """The phases of one group of a method's variants, from `start`, or from the first step."""
+    members, begin = plan.members(group), method.begin
+    if start < 0:
+        begin = config.training.learning_starts
+        start = plan.add(Phase("prefill", 0, begin, members, -1, name))
+    pruned = plan.add(Phase("prune", begin, method.end, members, start, name))
+    steps = config.training.steps
+    tuned = plan.add(Phase("finetune", method.end, steps, members, pruned, name))
+    for mode in config.quantization.modes:
+        quantized = plan.members([variant.quantized(mode) for variant in group])
+        plan.add(Phase("quantize", steps, config.quantize_end, quantized, tuned, name))
 
 
 def parents(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.ndarray, " after"]:
-    """For each member of `after` the position of the one in `before` that it goes on from.
+    """For each member of `after` the position of the one in `before` that it continues from.
 
     That is the one of the same seed and variant before its quantization, or, at the first fork, of
     the same seed.

@@ -1,7 +1,8 @@
-"""What stays the same during a run: configuration, environments, devices, the policy's layers."""
+"""What stays the same during a run: configuration, environments, devices, the networks' layers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -9,77 +10,78 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
 
-from sparse_rl import envs, population
+from sparse_rl import envs, registry
 from sparse_rl.agents.agent import Agent
-from sparse_rl.agents.build import build
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
-from sparse_rl.dot_products import FLOAT32
+from sparse_rl.dot_products import FLOAT32, DotProducts
+from sparse_rl.envs import EnvSpec
 from sparse_rl.machine.devices import choose as choose_devices
-from sparse_rl.population import Population, Program
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
+from sparse_rl.runs.variant import Variant
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.method import GradualPruning
-from sparse_rl.sparsity.schedules import CubicSchedule
-from sparse_rl.study.phases import Member, Phase, plan
+from sparse_rl.sparsity.method import Method
+from sparse_rl.study.phases import Member, Phase, methods, plan
+
+Layers = tuple[mask_rules.Layer, ...]
 
 
 class Study(NamedTuple):
-    """What stays the same during a run."""
+    """What stays the same during a run.
+
+    Attributes:
+        layers: of each prunable network; of stacked twins those of one.
+    """
 
     config: Config
     phases: tuple[Phase, ...]
+    methods: Mapping[str, Method]
     environment: envs.VectorEnv
     evaluation_environment: envs.VectorEnv
     mesh: Mesh
-    layers: tuple[mask_rules.Layer, ...]
+    layers: Mapping[str, Layers]
 
     def agent(self, phase: Phase) -> Agent:
-        return build(self.config, self.environment.spec, dot_products(phase.arithmetic))
+        return build_agent(self.config, self.environment.spec, dot_products(phase.arithmetic))
 
     def program(self, phase: Phase) -> Program:
-        config = self.config
-        pruning = None
-        if phase.name == "prune":
-            schedule = CubicSchedule(config.prune_begin, config.prune_end, config.sparsity.interval)
-            select = (
-                mask_rules.prune_globally
-                if config.sparsity.distribution == "global"
-                else mask_rules.prune_per_layer
-            )
-            pruning = GradualPruning(schedule, select)
-        return Program(
-            self.agent(phase),
-            self.environment,
-            config.replay,
-            config.training,
-            config.agent.discount,
-            pruning,
-        )
+        """The phase's program; a method has a part in it where members start and masks change."""
+        changes = phase.changes_masks or phase.after < 0
+        method = self.methods[phase.method] if changes and phase.method else None
+        return Program(self.agent(phase), self.environment, method)
 
     def pad(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """`members`, with copies of the first at the end, so that they divide the devices."""
         missing = population.padded(len(members), self.mesh) - len(members)
         return members + members[:1] * missing
 
-    def pruned(self, members: tuple[Member, ...]) -> Int[np.ndarray, "members layers"]:
-        """How many weights of each layer each member's variant loses in the end."""
+    def target_counts(
+        self, members: tuple[Member, ...]
+    ) -> dict[str, Int[np.ndarray, "members layers"]]:
+        """How many weights of each layer of each network each member loses in the end."""
         name = self.config.sparsity.distribution
         # A global threshold needs the total only; `uniform` gives the right one.
         spread = distributions.PER_LAYER.get(name, distributions.uniform)
-        shapes = [layer.shape for layer in self.layers]
-        by_level = {
-            level: distributions.pruned_counts(shapes, level, spread)
-            for level in {member.variant.sparsity for member in members}
-        }
-        return np.stack([by_level[member.variant.sparsity] for member in members]).astype(np.int32)
+        found = {}
+        for network, layers in self.layers.items():
+            shapes = [layer.shape for layer in layers]
+            level_of = {member.variant: _level(member.variant, network) for member in members}
+            by_level = {
+                level: distributions.pruned_counts(shapes, level, spread)
+                for level in set(level_of.values())
+            }
+            rows = [by_level[level_of[member.variant]] for member in members]
+            found[network] = np.stack(rows).astype(np.int32)
+        return found
 
     def fresh(self, phase: Phase) -> Population:
         """Members of `phase` before their first step."""
         members = self.pad(phase.members)
         seeds = np.array([member.seed for member in members], np.int32)
-        return population.init(self.program(phase), self.mesh, seeds, self.pruned(members))
+        return population.init(self.program(phase), self.mesh, seeds, self.target_counts(members))
 
     def shapes(self, phase: Phase) -> Population:
         """What `fresh` would return, as shapes and types."""
@@ -87,14 +89,32 @@ class Study(NamedTuple):
         return shapes
 
 
+def _level(variant: Variant, network: str) -> float:
+    return variant.sparsity if network == "policy" else variant.critic_sparsity
+
+
+def build_agent(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:
+    """The configured agent; its policy multiplies with `dots`.
+
+    Raises `ConfigError` where agent and environment do not fit.
+    """
+    agent: Agent = registry.AGENTS.implementation(config.agent.name)(config, spec, dots)
+    if any(level > 0 for level in config.sparsity.critic_levels) and len(agent.prunable) < 2:
+        raise ConfigError(
+            f"sparsity.critic_levels: found {list(config.sparsity.critic_levels)}, and "
+            f"{config.agent.name} has no critics that can be pruned; allowed: 0"
+        )
+    return agent
+
+
 def prepare(config: Config) -> Study:
-    """Environment, devices, the policy's layers. `ConfigError` comes before anything compiles."""
+    """Environment, devices, the networks' layers. `ConfigError` comes before anything compiles."""
     try:
         environment = envs.make(config.environment)
         evaluation_environment = envs.make(config.environment, evaluation=True)
     except ValueError as error:
         raise ConfigError(f"environment: {error}") from None
-    agent = build(config, environment.spec, FLOAT32)
+    agent = build_agent(config, environment.spec, FLOAT32)
     try:
         state = jax.eval_shape(agent.init, jax.random.key(0))
     except ValueError as error:
@@ -102,8 +122,19 @@ def prepare(config: Config) -> Study:
     return Study(
         config,
         tuple(plan(config)),
+        methods(config),
         environment,
         evaluation_environment,
         population.mesh(choose_devices(config.devices)),
-        tuple(mask_rules.layers(state.policy.params)),
+        {
+            name: _layers(getattr(state, name).params, twins)
+            for name, twins in agent.prunable.items()
+        },
     )
+
+
+def _layers(params: mask_rules.Params, twins: int) -> Layers:
+    layers = mask_rules.layers(params)
+    if not twins:
+        return tuple(layers)
+    return tuple(layer._replace(shape=layer.shape[1:]) for layer in layers)

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from sparse_rl.architecture import Network
-from sparse_rl.checkpoints.tensor_file import Corrupt
+from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.machine import devices
@@ -118,12 +118,14 @@ class Recorder:
     def cut_back(self, length: int | None) -> None:
         """Shortens metrics.csv, and event files, to a checkpoint's length; None: to the header.
 
-        Raises `Corrupt` where it is shorter than that.
+        Raises `CorruptFileError` where it is shorter than that.
         """
         file = self.path / layout.METRICS
         found = file.stat().st_size if file.exists() else 0
         if length is not None and found < length:
-            raise Corrupt(f"{file}: {found} bytes, fewer than the {length} at the checkpoint")
+            raise CorruptFileError(
+                f"{file}: {found} bytes, fewer than the {length} at the checkpoint"
+            )
         if not self._writes:
             return
         with self._naming_errors():

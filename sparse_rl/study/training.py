@@ -15,18 +15,19 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from sparse_rl import population
-from sparse_rl.architecture import policy_network
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval, Position
-from sparse_rl.checkpoints.tensor_file import Corrupt
+from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.experiment import Config
 from sparse_rl.machine import devices
 from sparse_rl.machine.interruption import Interrupted, Interruption, watch
-from sparse_rl.population import Population
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.study import evaluation, memory
-from sparse_rl.study.measurement import Metrics, measure, of_the_end, returns_of
+from sparse_rl.study.failures import Failures
+from sparse_rl.study.measurement import Metrics, final_metrics, measure, returns_of
 from sparse_rl.study.phases import Phase, parents
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.progress import Progress, Silent
@@ -38,7 +39,7 @@ FIRST_CHUNK = 10
 """Iterations of a phase's first chunk, by which its speed becomes known."""
 
 
-class Journey(NamedTuple):
+class StudyState(NamedTuple):
     """Where a study is: the phase's index, its members, and ends that later phases go on from."""
 
     phase: int
@@ -81,20 +82,20 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         memory.require(study, progress.say)
         if config.resume:
             recorder.reopen(config, command_line())
-            journey = resume(session)
+            reached = resume(session)
         else:
-            network = policy_network(config.network, study.environment.spec)
+            network = study.agent(study.phases[0]).policy_network
             recorder.create(config, command_line(), network, study.phases)
-            journey = begin(session)
-        interval.restart(steps_done(study, journey))
+            reached = begin(session)
+        interval.restart(steps_done(study, reached))
         while True:
-            phase = study.phases[journey.phase]
-            journey = run_phase(session, journey)
+            phase = study.phases[reached.phase]
+            reached = run_phase(session, reached)
             if phase.end >= config.training.steps:
-                finish(session, phase, journey.state)
-            if journey.phase + 1 == len(study.phases):
+                finish(session, phase, reached.state)
+            if reached.phase + 1 == len(study.phases):
                 break
-            journey = enter_next(study, journey)
+            reached = enter_next(study, reached)
         run = Run(recorder.path)
         if devices.is_first():
             recorder.write_text(layout.SUMMARY, run.summary_text())
@@ -110,12 +111,12 @@ def default_directory(config: Config) -> str:
     return f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S', now)}"
 
 
-def begin(session: Session) -> Journey:
+def begin(session: Session) -> StudyState:
     """All members of the first phase before their first step."""
-    return Journey(0, session.study.fresh(session.study.phases[0]), {})
+    return StudyState(0, session.study.fresh(session.study.phases[0]), {})
 
 
-def resume(session: Session) -> Journey:
+def resume(session: Session) -> StudyState:
     """The newest checkpoint that is whole; from the beginning where there is none.
 
     metrics.csv is cut back to what it was then: what follows is written again, the same.
@@ -128,67 +129,77 @@ def resume(session: Session) -> Journey:
             index = manifest.position.phase
             state = load(session, folder, index)
             ends = {end: load(session, checkpoints.end(end), end) for end in manifest.ends}
-        except Corrupt as error:
+        except CorruptFileError as error:
             session.progress.warn(
                 f"checkpoint {folder.name}: {error}; going back to the one before it"
             )
             checkpoints.set_aside(folder)
             continue
         session.progress.resumed(study.phases, index, int(state.clock))
-        return Journey(index, state, ends)
+        return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: beginning again")
     recorder.cut_back(None)
     return begin(session)
 
 
 def load(session: Session, folder: Path, index: int) -> Population:
-    """One stored population; its rings are refilled if they were left out."""
+    """One stored population; its memory is filled again if it was left out."""
     study = session.study
     phase = study.phases[index]
-    state, has_rings = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
-    if has_rings:
+    state, has_memory = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
+    if has_memory:
         return state
-    lost = min(int(state.clock), study.config.replay.capacity)
+    program = study.program(phase)
+    lost = min(int(state.clock), program.agent.memory_steps)
     session.progress.warn(
-        f"{folder} has no rings (checkpoint.replay none): the last {lost:,} steps of every member "
+        f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
         f"are lost, and taken again by its present policy; results differ from here on"
     )
-    return population.refill(study.program(phase), study.mesh, state)
+    return chunks.refill(program, study.mesh, state)
 
 
-def enter_next(study: Study, journey: Journey) -> Journey:
+def enter_next(study: Study, reached: StudyState) -> StudyState:
     """The start of the next phase: forked if its members are not those that it goes on from."""
-    index = journey.phase + 1
-    ends = journey.ends | {journey.phase: journey.state}
+    index = reached.phase + 1
+    ends = reached.ends | {reached.phase: reached.state}
     needed = {phase.after for phase in study.phases[index + 1 :]}
     phase = study.phases[index]
-    state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
-    wanted = study.pad(phase.members)
-    if wanted != before:
-        state = population.fork(state, parents(before, wanted), study.mesh)
-        state = population.with_pruned(state, study.pruned(wanted), study.mesh)
-    elif phase.after in needed:
-        state = jax.tree.map(jax.numpy.copy, state)
-    return Journey(index, state, {end: ends[end] for end in ends if end in needed})
+    if phase.after < 0:
+        state = study.fresh(phase)
+    else:
+        state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
+        wanted = study.pad(phase.members)
+        if wanted != before:
+            state = population.fork(state, parents(before, wanted), study.mesh)
+            counts = study.target_counts(wanted)
+            state = population.with_target_counts(state, counts, study.mesh)
+        elif phase.after in needed:
+            state = jax.tree.map(jax.numpy.copy, state)
+    return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
 
 
-def run_phase(session: Session, journey: Journey) -> Journey:
+def run_phase(session: Session, reached: StudyState) -> StudyState:
     """Compiles the phase's program once and runs it to the phase's end."""
-    study, progress, state = session.study, session.progress, journey.state
-    config, phase = study.config, study.phases[journey.phase]
+    study, progress, state = session.study, session.progress, reached.state
+    config, phase = study.config, study.phases[reached.phase]
     program = study.program(phase)
-    per_iteration = 1 if phase.name == "prefill" else config.training.train_frequency
-    make = population.collect_chunk if phase.name == "prefill" else population.train_chunk
+    agent = program.agent
+    collects = phase.name == "prefill"
+    per_iteration = agent.environments * (1 if collects else agent.steps)
+    make = chunks.collect_chunk if collects else chunks.train_chunk
     progress.phase(phase)
-    pause(session, journey)
+    pause(session, reached)
     clock, seconds_per_step = int(state.clock), None
     if clock < phase.end:
         started = time.perf_counter()
         chunk = make(program, study.mesh).lower(state, np.int32(0)).compile()
         progress.compiled(phase, time.perf_counter() - started)
     evaluate = evaluation.evaluator(
-        program.agent, study.evaluation_environment, study.mesh, config.evaluation.episodes
+        agent, study.evaluation_environment, study.mesh, config.evaluation.episodes
     )
+    failures = Failures(phase.members, progress.warn)
+    if failures.start(state) and clock < phase.end:
+        return reached._replace(state=skipped(session, phase, state))
     while clock < phase.end:
         stop = next_stop(clock, phase, config.evaluation.every)
         steps = FIRST_CHUNK * per_iteration
@@ -202,16 +213,26 @@ def run_phase(session: Session, journey: Journey) -> Journey:
         seconds_per_step = devices.agree(seconds / steps)
         clock += steps
         progress.advance(phase, clock, steps, seconds)
-        if clock == stop:
+        nobody_is_left = failures.look(state)
+        if clock == stop or nobody_is_left:
             state = population.with_failures(state)
             metrics = measure(study, state)
             if phase.name != "prefill":
-                metrics |= returns_of(evaluate, state)
-            state = population.with_empty_tally(state)
+                metrics |= returns_of(agent, evaluate, state)
+            state = population.with_empty_statistics(state)
             record(session, phase, phase.name, clock, metrics)
-        journey = journey._replace(state=state)
-        pause(session, journey)
-    return journey
+        if nobody_is_left:
+            return reached._replace(state=skipped(session, phase, state))
+        reached = reached._replace(state=state)
+        pause(session, reached)
+    return reached
+
+
+def skipped(session: Session, phase: Phase, state: Population) -> Population:
+    """The state at the end of a phase in which nobody learns any more."""
+    session.progress.warn(f"every member has failed: the rest of {phase.label} is skipped")
+    end = jax.device_put(np.int32(phase.end), state.clock.sharding)
+    return state._replace(clock=end)
 
 
 def next_stop(clock: int, phase: Phase, every: int) -> int:
@@ -226,20 +247,20 @@ def record(session: Session, phase: Phase, name: str, clock: int, metrics: Metri
     session.progress.measured(phase, clock, metrics)
 
 
-def steps_done(study: Study, journey: Journey) -> int:
+def steps_done(study: Study, reached: StudyState) -> int:
     """Environment steps of one member since the study began, through all its phases."""
-    before = sum(phase.end - phase.begin for phase in study.phases[: journey.phase])
-    return before + int(journey.state.clock) - study.phases[journey.phase].begin
+    before = sum(phase.end - phase.begin for phase in study.phases[: reached.phase])
+    return before + int(reached.state.clock) - study.phases[reached.phase].begin
 
 
-def pause(session: Session, journey: Journey) -> None:
+def pause(session: Session, reached: StudyState) -> None:
     """Writes a checkpoint if one is due, and stops here if somebody wishes so."""
-    steps = steps_done(session.study, journey)
+    steps = steps_done(session.study, reached)
     wish = int(devices.agree(session.interruption.signal))
     if devices.agree(wish or session.interval.is_over(steps)):
-        clock, length = int(journey.state.clock), session.recorder.metrics_bytes()
-        position = Position(journey.phase, clock, length)
-        saved = session.checkpoints.save(position, journey.state, journey.ends)
+        clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
+        position = Position(reached.phase, clock, length)
+        saved = session.checkpoints.save(position, reached.state, reached.ends)
         session.progress.saved(saved)
         session.interval.restart(steps)
     if wish:
@@ -250,19 +271,21 @@ def finish(session: Session, phase: Phase, state: Population) -> None:
     """The last evaluation of the phase's arms; their policies go to disk."""
     study = session.study
     session.progress.final_evaluation(phase)
+    agent = study.agent(phase)
     evaluate = evaluation.evaluator(
-        study.agent(phase),
+        agent,
         study.evaluation_environment,
         study.mesh,
         study.config.evaluation.final_episodes,
     )
-    metrics = of_the_end(measure(study, state) | returns_of(evaluate, state))
+    metrics = final_metrics(measure(study, state) | returns_of(agent, evaluate, state))
     record(session, phase, "final", phase.end, metrics)
-    policy = devices.to_host(state.members.agent.policy)
+    trained = state.members.agent
+    policies = devices.to_host((jax.vmap(agent.variables)(trained), trained.policy.masks))
     for variant in dict.fromkeys(member.variant for member in phase.members):
         mine = np.array([i for i, member in enumerate(phase.members) if member.variant == variant])
-        params, masks = jax.tree.map(lambda leaf, mine=mine: leaf[mine], policy[:2])
-        session.recorder.save_policies(variant.name, params, masks)
+        variables, masks = jax.tree.map(lambda leaf, mine=mine: leaf[mine], policies)
+        session.recorder.save_policies(variant.name, variables, masks)
 
 
-__all__ = ["Journey", "Session", "Study", "prepare", "train"]
+__all__ = ["Session", "Study", "StudyState", "prepare", "train"]

@@ -1,0 +1,184 @@
+"""What agents with a replay buffer share: collecting into it, and learning from batches of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key, Num
+
+from sparse_rl.agents import normalization
+from sparse_rl.agents.agent import Learned, Metrics
+from sparse_rl.agents.normalization import RunningStatistics
+from sparse_rl.config.experiment import Config
+from sparse_rl.memory import replay
+from sparse_rl.memory.replay import Batch, ReplayBuffer
+from sparse_rl.spaces import EnvSpec, Outcome
+from sparse_rl.sparsity.masks import Params
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How an off-policy agent collects and samples.
+
+    Attributes:
+        environments: E, side by side.
+        steps: steps of each of them between updates.
+        gradient_steps: gradient steps of one update.
+        capacity: steps, of all environments together, that the buffer holds.
+        batch_size: transitions of one gradient step.
+        n_step: rewards summed before a target bootstraps.
+        discount: of the return.
+        frame_stack: frames that the policy sees at once.
+        normalize: whether observations are normalized by their running mean and variance.
+    """
+
+    environments: int
+    steps: int
+    gradient_steps: int
+    capacity: int
+    batch_size: int
+    n_step: int
+    discount: float
+    frame_stack: int
+    normalize: bool
+
+    @classmethod
+    def of(cls, config: Config, spec: EnvSpec) -> Rhythm:
+        """As `training`, `replay` and `network` of a configuration say."""
+        return cls(
+            environments=config.training.environments,
+            steps=config.training.train_frequency,
+            gradient_steps=config.training.gradient_steps,
+            capacity=config.replay.capacity,
+            batch_size=config.replay.batch_size,
+            n_step=config.replay.n_step,
+            discount=config.agent.discount,
+            frame_stack=spec.frame_stack,
+            normalize=config.network.normalize,
+        )
+
+    @property
+    def rows(self) -> int:
+        """Rows of the buffer, each a step of all environments."""
+        return self.capacity // self.environments
+
+
+class OffPolicy:
+    """Functions of `Agent` for a subclass that has `rhythm`, `random_action` and `update`.
+
+    Its state has a field `policy`, and a field `statistics` of the observations.
+    """
+
+    rhythm: Rhythm
+
+    def random_action(self, key: Key[Array, ""]) -> Num[Array, "environments *action"]:
+        raise NotImplementedError
+
+    def update(
+        self, state: Any, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> Learned:
+        """One gradient step on every network."""
+        raise NotImplementedError
+
+    @property
+    def environments(self) -> int:
+        return self.rhythm.environments
+
+    @property
+    def steps(self) -> int:
+        return self.rhythm.steps
+
+    @property
+    def memory_steps(self) -> int:
+        return self.rhythm.rows * self.rhythm.environments
+
+    @property
+    def prunable(self) -> dict[str, int]:
+        return {"policy": 0}
+
+    @property
+    def followers(self) -> dict[str, str]:
+        return {}
+
+    def time(self, clock: Int[Array, ""]) -> Int[Array, ""]:
+        """Steps of each environment at `clock`."""
+        return clock if self.environments == 1 else clock // self.environments
+
+    def fresh_statistics(self, observation: jax.ShapeDtypeStruct) -> RunningStatistics | tuple[()]:
+        """The state's `statistics` before any observation; empty where they are not wanted."""
+        return normalization.init(observation.shape) if self.rhythm.normalize else ()
+
+    def begin(
+        self,
+        state: Any,
+        observation: Num[Array, "environments *observation"],
+        clock: Int[Array, ""],
+    ) -> tuple[Any, ReplayBuffer]:
+        action = jax.eval_shape(self.random_action, jax.random.key(0))
+        buffer = replay.init(self.rhythm.rows, observation, action, time=self.time(clock))
+        return self._counted(state, observation), buffer
+
+    def observe(
+        self, memory: ReplayBuffer, clock: Int[Array, ""]
+    ) -> Num[Array, "environments *observation"]:
+        return replay.observe(memory, self.time(clock), self.rhythm.frame_stack)
+
+    def remember(
+        self,
+        state: Any,
+        memory: ReplayBuffer,
+        clock: Int[Array, ""],
+        action: Num[Array, "environments *action"],
+        extras: Any,
+        outcome: Outcome,
+    ) -> tuple[Any, ReplayBuffer]:
+        state = self._counted(state, outcome.observation)
+        return state, replay.write(memory, self.time(clock), action, outcome, extras)
+
+    def learn(
+        self, state: Any, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> Learned:
+        """`gradient_steps` times: a batch, then one step on every network."""
+        keys = jax.random.split(jax.random.fold_in(key, clock), self.rhythm.gradient_steps)
+
+        def gradient_step(carry: Any, step_key: Key[Array, ""]) -> tuple[Any, Metrics]:
+            sample_key, update_key = jax.random.split(step_key)
+            batch = self.sample(memory, sample_key, clock)
+            learned = self.update(carry[0], batch, update_key, clock)
+            return (learned.state, learned.gradients), learned.metrics
+
+        # A loop, so that many gradient steps compile as fast as one; a loop of one turn is no loop.
+        networks = {name: getattr(state, name).params for name in self.prunable}
+        first = (state, jax.tree.map(jnp.zeros_like, networks))
+        (state, gradients), metrics = jax.lax.scan(gradient_step, first, keys)
+        return Learned(state, jax.tree.map(lambda metric: metric[-1], metrics), gradients)
+
+    def sample(self, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]) -> Batch:
+        """A batch of transitions, their observations as they were made."""
+        rhythm = self.rhythm
+        return replay.sample(
+            memory,
+            key,
+            self.time(clock),
+            rhythm.batch_size,
+            rhythm.discount,
+            rhythm.n_step,
+            rhythm.frame_stack,
+        )
+
+    def variables(self, state: Any) -> Params:
+        return normalization.variables(state.policy.params, state.statistics)
+
+    def _counted(self, state: Any, observation: Num[Array, "environments *observation"]) -> Any:
+        if not self.rhythm.normalize:
+            return state
+        return state._replace(statistics=normalization.update(state.statistics, observation))
+
+
+def seen_observation(spec: EnvSpec) -> jax.ShapeDtypeStruct:
+    """Shape and type of what a policy sees: one observation, or several frames on a last axis."""
+    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
+    return jax.ShapeDtypeStruct((*spec.observation_shape, *stack), spec.observation_dtype)

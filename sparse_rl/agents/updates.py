@@ -1,0 +1,24 @@
+"""What the updates of several agents share: Adam as PyTorch has it, and means over a batch."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+
+def adam(
+    learning_rate: float, epsilon: float, weight_decay: float, clip: float | None = None
+) -> optax.GradientTransformation:
+    """Adam as in PyTorch: clip by global norm, then add the L2 term, then the step."""
+    parts = [optax.clip_by_global_norm(clip)] if clip is not None else []
+    if weight_decay > 0:
+        parts.append(optax.add_decayed_weights(weight_decay))
+    return optax.chain(*parts, optax.adam(learning_rate, eps=epsilon))
+
+
+def weighted_mean(
+    values: Float[Array, " batch"], weight: Float[Array, " batch"]
+) -> Float[Array, ""]:
+    """sum(w x) / sum(w); 0 for a batch in which nothing counts."""
+    return (values * weight).sum() / jnp.maximum(weight.sum(), 1.0)

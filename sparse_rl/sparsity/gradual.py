@@ -1,0 +1,102 @@
+"""Gradual magnitude pruning (Zhu and Gupta 2017, arXiv 1710.01878).
+
+Its parts can be exchanged: when and how much (`CubicSchedule`), which weights (`score`), per layer
+or by one threshold (`select`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from sparse_rl.config.experiment import Config
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.cubic import cubic_share
+from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.sparsity.method import Pruned
+from sparse_rl.sparsity.options import GradualOptions
+
+
+class CubicSchedule(NamedTuple):
+    """The gradual schedule of Zhu and Gupta (2017), equation 1, on the paper's grid of steps.
+
+    The share of the final sparsity that is reached at step t of the grid
+    {t_s, t_s + dt, ..., t_s + n dt} is
+
+        s_t / s_f = 1 - (1 - (t - t_s) / (n dt))^3
+
+    with t_s = `begin`, dt = `interval` and t_s + n dt = `end`. Where `interval` does not divide
+    the span, the last step of the grid is `end` itself, so that the final sparsity is reached.
+    """
+
+    begin: int
+    end: int
+    interval: int
+
+    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
+        """Whether the masks change at this step."""
+        on_grid = (clock - self.begin) % self.interval == 0
+        inside = (clock >= self.begin) & (clock <= self.end)
+        return (on_grid & inside) | (clock == self.end)
+
+    def share(self, clock: Int[Array, ""]) -> Float[Array, ""]:
+        """s_t / s_f, from 0 at `begin` to exactly 1 at `end`; 0 before and 1 after."""
+        progress = (clock - self.begin) / (self.end - self.begin)
+        return cubic_share(jnp.clip(progress, 0.0, 1.0))
+
+
+def magnitude(params: Params) -> Params:
+    """|w| (Han et al. 2015, arXiv 1506.02626)."""
+    return jax.tree.map(jnp.abs, params)
+
+
+class GradualPruning(NamedTuple):
+    """At each due step the lowest scores go for good."""
+
+    schedule: CubicSchedule
+    select: Callable[[Masks, Params, Int[Array, " layers"]], Masks] = mask_rules.prune_per_layer
+    score: Callable[[Params], Params] = magnitude
+
+    @property
+    def begin(self) -> int:
+        return self.schedule.begin
+
+    @property
+    def end(self) -> int:
+        return self.schedule.end
+
+    @property
+    def needs_gradients(self) -> bool:
+        return False
+
+    def init(
+        self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
+    ) -> Masks:
+        """Dense."""
+        return mask_rules.dense(params)
+
+    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
+        return self.schedule.is_due(clock)
+
+    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
+        """The masks of this step, when `is_due(clock)`.
+
+        So many weights as are dead in the end, times the schedule's share, are dead now, to the
+        nearest weight. At the end the share is exactly 1, and float32 holds every count below
+        2^24: the final sparsity is exact to one weight.
+        """
+        share = self.schedule.share(clock)
+        now = jnp.rint(network.target_counts * share).astype(jnp.int32)
+        return self.select(network.masks, self.score(network.params), now)
+
+
+def build(options: GradualOptions, config: Config) -> GradualPruning:
+    """As `sparsity` of a configuration says."""
+    schedule = CubicSchedule(config.prune_begin, config.prune_end, config.sparsity.interval)
+    if config.sparsity.distribution == "global":
+        return GradualPruning(schedule, mask_rules.prune_globally)
+    return GradualPruning(schedule)

@@ -1,0 +1,51 @@
+"""Members that have failed: said once each, as soon as it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sparse_rl.machine import devices
+from sparse_rl.population.members import Population
+from sparse_rl.study.phases import Member
+
+MOST_NAMED = 5
+"""Members named in one line; of more only their number is said."""
+
+
+class Failures:
+    """What is known of the members of one phase; `say` is told of each new failure."""
+
+    def __init__(self, members: Sequence[Member], say: Callable[[str], None]) -> None:
+        self._members = members
+        self._say = say
+        self._known = np.zeros(len(members), bool)
+
+    def look(self, state: Population) -> bool:
+        """Says which members have failed since the last look; whether all have by now."""
+        statistics = state.members.statistics
+        failed, clock, metrics = devices.to_host(
+            (state.members.failed, state.clock, statistics.metrics)
+        )
+        failed = failed[: len(self._members)]
+        new = np.flatnonzero(failed & ~self._known)
+        if len(new):
+            self._say(self._described(new, int(clock), metrics))
+        self._known = failed
+        return bool(failed.all())
+
+    def start(self, state: Population) -> bool:
+        """Takes those that have failed before as known; whether all have."""
+        failed = devices.to_host(state.members.failed)
+        self._known = failed[: len(self._members)]
+        return bool(self._known.all())
+
+    def _described(self, new: np.ndarray, clock: int, metrics: dict[str, np.ndarray]) -> str:
+        names = [f"{self._members[i].variant.name} seed {self._members[i].seed}" for i in new]
+        shown = ", ".join(names[:MOST_NAMED])
+        if len(names) > MOST_NAMED:
+            shown += f" and {len(names) - MOST_NAMED} more"
+        not_finite = [name for name, sums in metrics.items() if not np.isfinite(sums[new]).all()]
+        why = f"{', '.join(not_finite)} not finite" if not_finite else "an action is not finite"
+        return f"failed by step {clock:,}: {shown} ({why}); a failed member keeps its last policy"
