@@ -12,7 +12,7 @@ MOST_ITERATIONS = 100_000
 
 
 def compile_chunk(chunk: Any, state: Any) -> tuple[Any, float]:
-    """The compiled program of a `population.Chunk`, and the seconds that it took."""
+    """The compiled program of a `population.chunks.Chunk`, and the seconds that it took."""
     began = time.perf_counter()
     compiled = chunk.lower(state, np.int32(0)).compile()
     return compiled, time.perf_counter() - began

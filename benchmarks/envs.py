@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import harness
-from sparse_rl import population
 from sparse_rl.config.experiment import Config
 from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
+from sparse_rl.population import chunks
 from sparse_rl.study.preparation import prepare
 
 NAMES = [
@@ -153,7 +153,7 @@ def in_training(name: str, members: int, width: int, batch: int, repeats: int) -
     for environment in (prepared.environment, Still(prepared.environment.spec)):
         variant = prepared._replace(environment=environment)
         dense = next(phase for phase in variant.phases if phase.name == "dense")
-        chunk = population.train_chunk(variant.program(dense), variant.mesh)
+        chunk = chunks.train_chunk(variant.program(dense), variant.mesh)
         steps = jnp.int32(iterations)
         runs.append([lambda p, chunk=chunk, steps=steps: chunk(p, steps), variant.fresh(dense)])
     walk, state = random_walk(prepared.environment, members, iterations)

@@ -67,7 +67,7 @@ def training(case: Case) -> Callable[[], Row]:
     from benchmarks.roofline import counted, reported
 
     workload = of_case(case)
-    frequency = workload.program.training.train_frequency
+    frequency = workload.program.agent.steps
     compiled, compile_seconds = compile_chunk(workload.chunk, workload.state)
     memory = compiled.memory_analysis()
 
@@ -93,17 +93,18 @@ def training(case: Case) -> Callable[[], Row]:
 
 
 def of_case(case: Case) -> Any:
-    """The case's training program, and a population whose rings are full of waves."""
+    """The case's training program, and a population whose memories are full of waves."""
     import jax
     import numpy as np
 
     from benchmarks import workloads
-    from sparse_rl import population
-    from sparse_rl.agents.build import build
     from sparse_rl.config.reading import from_mapping
+    from sparse_rl.dot_products import FLOAT32
     from sparse_rl.envs import make
-    from sparse_rl.population import Program
-    from sparse_rl.quantization.aqt import dot_products
+    from sparse_rl.population import chunks
+    from sparse_rl.population import members as population
+    from sparse_rl.population.members import Program
+    from sparse_rl.study.preparation import build_agent
 
     environment = (
         workloads.halfcheetah_shaped() if case.environment == LINEAR else make(case.environment)
@@ -115,32 +116,29 @@ def of_case(case: Case) -> Any:
         "replay": {"capacity": case.capacity, "batch_size": case.batch},
         "training": {"train_frequency": 4 if atari else 1},
     })  # fmt: skip
-    agent = build(config, environment.spec, dot_products("float32"))
-    program = Program(
-        agent, environment, config.replay, config.training, config.agent.discount, None
-    )
+    agent = build_agent(config, environment.spec, FLOAT32)
+    program = Program(agent, environment, None)
     mesh = population.mesh(jax.devices()[:1])
-    layers = len(jax.tree.leaves(jax.eval_shape(agent.init, jax.random.key(0)).policy.masks))
-    state = population.init(
-        program,
-        mesh,
-        np.arange(case.members, dtype=np.int32),
-        np.zeros((case.members, layers), np.int32),
-    )
-    return workloads.Workload(program, mesh, filled(state), population.train_chunk(program, mesh))
+    counts = {
+        name: np.zeros((case.members, len(sizes)), np.int32)
+        for name, sizes in workloads.layer_sizes(program).items()
+    }
+    state = population.init(program, mesh, np.arange(case.members, dtype=np.int32), counts)
+    return workloads.Workload(program, mesh, filled(state), chunks.train_chunk(program, mesh))
 
 
 def filled(state: Any) -> Any:
-    """The population with full rings, and the clock to fit: no time is spent on collecting."""
+    """The population with full memories, and the clock to fit: no time is spent on collecting."""
     import jax
 
-    ring = jax.jit(full_of_waves, donate_argnums=0)(state.members.ring)
-    clock = state.clock + ring.reward.shape[1]
-    return state._replace(members=state.members._replace(ring=ring), clock=clock)
+    memory = jax.jit(full_of_waves, donate_argnums=0)(state.members.memory)
+    _, rows, environments = memory.reward.shape
+    clock = state.clock + rows * environments
+    return state._replace(members=state.members._replace(memory=memory), clock=clock)
 
 
-def full_of_waves(ring: Any) -> Any:
-    """All rings with valid rows that differ, whose episodes never end."""
+def full_of_waves(memory: Any) -> Any:
+    """All replay buffers with valid rows that differ, whose episodes never end."""
     import jax
     import jax.numpy as jnp
 
@@ -155,11 +153,11 @@ def full_of_waves(ring: Any) -> Any:
         scale = 1.0 if jnp.issubdtype(leaf.dtype, jnp.floating) else 100.0
         return jnp.abs(scale * wave).astype(leaf.dtype)
 
-    full = jax.tree.map(waves, ring)
+    full = jax.tree.map(waves, memory)
     # Discrete actions beyond the last would be none.
     discrete = jnp.issubdtype(full.action.dtype, jnp.integer)
     action = full.action % 2 if discrete else full.action
-    return full._replace(valid=jnp.ones_like(ring.valid), action=action)
+    return full._replace(valid=jnp.ones_like(memory.valid), action=action)
 
 
 def environment_alone(case: Case) -> Callable[[], Row]:

@@ -58,7 +58,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     import numpy as np
 
     from benchmarks.chunks import compile_chunk, time_chunk
-    from sparse_rl import population
+    from sparse_rl.population import chunks
     from sparse_rl.study import evaluation
     from sparse_rl.study.preparation import prepare
 
@@ -66,7 +66,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     mesh, phases = prepared.mesh, {phase.name: phase for phase in prepared.phases}
     dense, prune = phases["dense"], phases["prune"]
     program = prepared.program(dense)
-    frequency = config.training.train_frequency
+    agent = program.agent
     rows: list[dict[str, Any]] = []
 
     def steps(part: str, chunk: Any, state: Any, per_iteration: int) -> Any:
@@ -75,12 +75,12 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
         rows.append(row(part, "step", timing, per_iteration, config.seeds))
         return state
 
-    collect = population.collect_chunk(program, mesh)
+    collect = chunks.collect_chunk(program, mesh)
     state = steps("random actions", collect, prepared.fresh(dense), 1)
     # As many random steps as training begins with, so that a batch can be drawn.
-    state = collect(state, np.int32(config.training.learning_starts))
+    state = collect(state, np.int32(config.training.learning_starts // agent.environments))
     state = steps("acting", acting_chunk(program, mesh), state, 1)
-    state = steps("training", population.train_chunk(program, mesh), state, frequency)
+    state = steps("training", chunks.train_chunk(program, mesh), state, agent.steps)
     step = rows[-1]["ms"]
 
     masks = harness.measure(*mask_update(prepared, prune, state), repeats=settings.repeats)
@@ -88,14 +88,12 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     shared = row("mask update", "step between", masks, config.sparsity.interval, config.seeds)
     rows.append(shared | {"compile s": float("nan")})
 
-    params, keys = evaluation.evaluation_inputs(state.members)
+    params, keys = evaluation.evaluation_inputs(agent, state.members)
     for part, episodes in (
         ("evaluation", config.evaluation.episodes),
         ("final evaluation", config.evaluation.final_episodes),
     ):
-        evaluator = evaluation.evaluator(
-            program.agent, prepared.evaluation_environment, mesh, episodes
-        )
+        evaluator = evaluation.evaluator(agent, prepared.evaluation_environment, mesh, episodes)
         timing = harness.measure(evaluator, params, keys, jnp.int32(0), repeats=settings.repeats)
         rows.append(row(part, f"{episodes} episodes", timing, 1, config.seeds))
 
@@ -131,15 +129,9 @@ def row(part: str, per: str, timing: Seconds, share: int, members: int) -> dict[
 
 def acting_chunk(program: Any, mesh: Any) -> Any:
     """The program that acts with the policy and learns nothing."""
-    from sparse_rl import population
+    from sparse_rl.population import chunks
 
-    choose = population._explorer(program)
-
-    def iteration(_: Any, state: population.Population) -> population.Population:
-        members = population._interact(program, state.members, state.clock, choose)
-        return population.Population(members, state.clock + 1)
-
-    return population._compiled(iteration, mesh)
+    return chunks._compiled(chunks._steps(program, chunks._explorer(program)), mesh)
 
 
 def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
@@ -150,16 +142,20 @@ def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
     import jax
     import jax.numpy as jnp
 
-    method = prepared.program(prune).pruning
+    from sparse_rl.population import members as population
+
+    program = prepared.program(prune)
     highest = max(prune.members, key=lambda member: member.variant.sparsity)
-    counts = jnp.asarray(prepared.pruned([highest] * state.members.failed.shape[0]))
+    counts = prepared.target_counts([highest] * state.members.failed.shape[0])
     middle = jnp.int32((prune.begin + prune.end) // 2)
 
-    def update(policy: Any, counts: Any, clock: Any) -> Any:
-        return policy.with_masks(method.update(policy.masks, policy.params, counts, clock))
+    def update(agent: Any, counts: Any, key: Any, clock: Any) -> Any:
+        # Any numbers will do as gradients, for a method that looks at them.
+        gradients = {name: getattr(agent, name).params for name in program.agent.prunable}
+        return population.updated_masks(program, agent, gradients, counts, key, clock)
 
-    every = jax.jit(jax.vmap(update, (0, 0, None)))
-    return every, state.members.agent.policy, counts, middle
+    every = jax.jit(jax.vmap(update, (0, 0, 0, None)))
+    return every, state.members.agent, counts, state.members.learn_key, middle
 
 
 def checkpoint_rows(prepared: Any, phase: Any, state: Any, repeats: int) -> list[dict[str, Any]]:

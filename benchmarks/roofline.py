@@ -53,7 +53,7 @@ DATA_SHEETS = {
 
 
 class Work(NamedTuple):
-    """Floating-point operations and bytes of one environment step of all members."""
+    """Floating-point operations and bytes of one step of every environment of all members."""
 
     operations: float
     bytes: float
@@ -84,39 +84,38 @@ def data_sheet(device_kind: str) -> Peak | None:
 
 
 def counted(workload: workloads.Workload) -> Work:
-    """The least work of one environment step of all members and their share of an update.
+    """The least work of one step of every environment of all members, and its share of an update.
 
     Operations: every matrix product in the update and in acting, from the shapes in their programs;
     neither the environment's nor what is done element by element. Bytes: parameters, moments and
     targets are read and written once per update (masks and DQN's target are read), the policy is
-    read at every step, the batch and the environments' state are read, a row of the ring and the
-    environments' state are written. Activations are taken to stay on the chip.
+    read at every step, the batch and the environments' state are read, a row of the memory and
+    the environments' state are written. Activations are taken to stay on the chip.
     """
     program, members = workload.program, workload.state.members
     count = members.failed.shape[0]
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), members)
-    training, spec = program.training, program.environment.spec
+    rhythm, spec = program.agent.rhythm, program.environment.spec  # type: ignore[attr-defined]
     clock = jax.ShapeDtypeStruct((), jnp.int32)
     stacked = spec.observation_shape + (spec.frame_stack,) * (spec.frame_stack > 1)
-    observation = jax.ShapeDtypeStruct(stacked, spec.observation_dtype)
-    update = workloads.update_flops(workload) * training.gradient_steps
+    observation = jax.ShapeDtypeStruct((rhythm.environments, *stacked), spec.observation_dtype)
+    update = workloads.update_flops(workload) * rhythm.gradient_steps
     acting = workloads.matmul_flops(
         program.agent.explore, one.agent, observation, one.act_key, clock
     )
 
     policy = one.agent.policy
     read_only = _bytes(policy.masks) + _bytes(getattr(one.agent, "target", ()))
-    learned = (2 * _bytes(one.agent) - read_only) * training.gradient_steps
-    row = sum(_bytes(leaf) // leaf.shape[0] for leaf in jax.tree.leaves(one.ring))
+    learned = (2 * _bytes(one.agent) - read_only) * rhythm.gradient_steps
+    row = sum(_bytes(leaf) // leaf.shape[0] for leaf in jax.tree.leaves(one.memory))
     # A transition also has the next observation: of a stack, and the next one, all frames but one.
     frames = _bytes(jax.ShapeDtypeStruct(spec.observation_shape, spec.observation_dtype))
-    transition = row + frames * spec.frame_stack
-    batch = transition * program.replay.batch_size * training.gradient_steps
+    transition = row // rhythm.environments + frames * spec.frame_stack
+    batch = transition * rhythm.batch_size * rhythm.gradient_steps
     step = _bytes(policy.params) + 2 * _bytes(one.environment) + row
-    frequency = training.train_frequency
     return Work(
-        count * (acting + update / frequency),
-        count * (step + (learned + batch) / frequency),
+        count * (acting + update / rhythm.steps),
+        count * (step + (learned + batch) / rhythm.steps),
     )
 
 

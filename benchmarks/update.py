@@ -106,7 +106,7 @@ def ceiling(members: int, devices: int, mesh: Any, size: int = 256, products: in
     import jax.numpy as jnp
     from jax.sharding import PartitionSpec as P
 
-    from sparse_rl.population import AXIS
+    from sparse_rl.population.members import AXIS
 
     def local(left: Any, right: Any) -> Any:
         step = lambda _, x: jnp.matmul(x, right)  # noqa: E731

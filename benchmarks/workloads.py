@@ -8,16 +8,18 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from sparse_rl import population
-from sparse_rl.agents.build import build
+from sparse_rl.agents.agent import Learned
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
 from sparse_rl.envs.jax_env import JaxEnv, Transition
-from sparse_rl.population import Population, Program
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.sparsity.method import GradualPruning
-from sparse_rl.sparsity.schedules import CubicSchedule
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
+from sparse_rl.study.preparation import build_agent
 
 
 def halfcheetah_shaped() -> VectorEnv:
@@ -56,7 +58,7 @@ class Workload(NamedTuple):
     program: Program
     mesh: Mesh
     state: Population
-    chunk: population.Chunk
+    chunk: chunks.Chunk
 
 
 def prepare(
@@ -86,25 +88,31 @@ def of_config(
     mask_interval: int | None = None,
 ) -> Workload:
     """As `prepare`, of a checked configuration."""
-    agent = build(config, environment.spec, dot_products(quantization))  # type: ignore[arg-type]
-    pruning = mask_interval and GradualPruning(CubicSchedule(0, 2**30, mask_interval))
-    program = Program(
-        agent,
-        environment,
-        config.replay,
-        config.training,
-        config.agent.discount,
-        pruning or None,
-    )
+    agent = build_agent(config, environment.spec, dot_products(quantization))
+    method = mask_interval and GradualPruning(CubicSchedule(0, 2**30, mask_interval))
+    program = Program(agent, environment, method or None)
     mesh = population.mesh(jax.devices()[:devices])
-    shapes = jax.eval_shape(agent.init, jax.random.key(0)).policy.masks
-    sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
-    pruned = np.tile(np.array(sizes, np.int32) // 2, (members, 1))
-    state = population.init(program, mesh, np.arange(members, dtype=np.int32), pruned)
-    state = population.collect_chunk(program, mesh)(
-        state, jnp.int32(config.training.learning_starts)
+    counts = {
+        name: np.tile(np.array(sizes, np.int32) // 2, (members, 1))
+        for name, sizes in layer_sizes(program).items()
+    }
+    state = population.init(program, mesh, np.arange(members, dtype=np.int32), counts)
+    state = chunks.collect_chunk(program, mesh)(
+        state, jnp.int32(config.training.learning_starts // agent.environments)
     )
-    return Workload(program, mesh, state, population.train_chunk(program, mesh))
+    return Workload(program, mesh, state, chunks.train_chunk(program, mesh))
+
+
+def layer_sizes(program: Program) -> dict[str, list[int]]:
+    """Weights of each layer of every network that may be pruned; of stacked twins those of one."""
+    state = jax.eval_shape(program.agent.init, jax.random.key(0))
+    return {
+        name: [
+            int(np.prod(layer.shape)) // max(twins, 1)
+            for layer in mask_rules.layers(getattr(state, name).params)
+        ]
+        for name, twins in program.agent.prunable.items()
+    }
 
 
 def matmul_flops(function: Any, *arguments: Any) -> int:
@@ -129,16 +137,15 @@ def _count(jaxpr: Any) -> int:
 
 
 def update_flops(workload: Workload) -> int:
-    """Matrix products of one update of one member, interaction left out."""
+    """Matrix products of one gradient step of one member, interaction left out."""
     single = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), workload.state.members
     )
-    program = workload.program._replace(pruning=None)
-    return matmul_flops(
-        lambda agent, ring, key: population._gradient_step(
-            program, jnp.int32(1_000), agent, ring, key
-        ),
-        single.agent,
-        single.ring,
-        single.learn_key,
-    )
+    agent: Any = workload.program.agent
+
+    def gradient_step(state: Any, memory: Any, key: Any) -> Learned:
+        clock = jnp.int32(1_000)
+        learned: Learned = agent.update(state, agent.sample(memory, key, clock), key, clock)
+        return learned
+
+    return matmul_flops(gradient_step, single.agent, single.memory, single.learn_key)

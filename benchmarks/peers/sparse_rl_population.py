@@ -60,11 +60,11 @@ def prepare(order: Order) -> Advance:
     from benchmarks import workloads
     from sparse_rl.config.reading import from_mapping
     from sparse_rl.envs import make
-    from sparse_rl.population import padded
+    from sparse_rl.population.members import mesh, padded
 
     config = from_mapping(configuration(order.settings, order.seeds))
     devices = min(len(jax.devices()), order.seeds)
-    members = padded(order.seeds, workloads.population.mesh(jax.devices()[:devices]))
+    members = padded(order.seeds, mesh(jax.devices()[:devices]))
     workload = workloads.of_config(config, make(config.environment), members, devices)
     state = workload.state
 

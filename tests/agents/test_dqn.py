@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax.tree_utils as otu
 import pytest
+from scipy import stats
 
 from sparse_rl.agents.dqn import DQN, DQNState
+from sparse_rl.agents.off_policy import Rhythm
 from sparse_rl.agents.options import DQNOptions
+from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import QNetwork
-from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
     first_adam_step,
@@ -22,11 +24,23 @@ from tests.agents.reference import (
 from tests.example_networks import q_values
 
 ACTIONS, BATCH = 3, 6
+RHYTHM = Rhythm(
+    environments=2,
+    steps=1,
+    gradient_steps=1,
+    capacity=100,
+    batch_size=BATCH,
+    n_step=1,
+    discount=0.9,
+    frame_stack=1,
+    normalize=False,
+)
 
 
 def make(**options: float) -> DQN:
     return DQN(
         config=DQNOptions(**{"target_interval": 100, "learning_rate": 0.01, **options}),
+        rhythm=RHYTHM,
         network=QNetwork(q_values("mlp", (2,), "float32", ACTIONS, (5, 4))),
         observation=jax.ShapeDtypeStruct((2,), jnp.float32),
         actions=ACTIONS,
@@ -58,7 +72,7 @@ def make_batch() -> Batch:
 def test_one_update_agrees_with_the_formulas(double: bool, clip: float) -> None:
     agent = make(double=double, gradient_clip=clip, weight_decay=0.02)
     state, batch = make_state(agent), make_batch()
-    new, metrics = jax.jit(agent.update)(state, batch, jax.random.key(2), jnp.int32(7))
+    new, metrics, gradients = jax.jit(agent.update)(state, batch, jax.random.key(2), jnp.int32(7))
 
     online, target = to_float64(state.policy.params), to_float64(state.target)
     data = Batch(*(np.asarray(leaf, np.float64) for leaf in batch))
@@ -82,6 +96,14 @@ def test_one_update_agrees_with_the_formulas(double: bool, clip: float) -> None:
     clipped = added(scaled(slopes, min(1.0, clip / norm)), scaled(online, 0.02))
 
     np.testing.assert_allclose(metrics["loss"], loss(online), rtol=1e-5)
+    chosen = perceptron(online, data.observation, "head")[rows, action]
+    mean = (chosen * data.weight).sum() / data.weight.sum()
+    np.testing.assert_allclose(metrics["value"], mean, rtol=1e-4)
+    assert set(gradients) == set(agent.prunable) == {"policy"}
+    for found, wanted in zip(
+        leaves(jax.device_get(gradients["policy"])), leaves(slopes), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-5)
     first_moment = leaves(jax.device_get(otu.tree_get(new.policy.optimizer, "mu")))
     for found, wanted in zip(first_moment, leaves(clipped), strict=True):
         np.testing.assert_allclose(found / 0.1, wanted, rtol=1e-3, atol=2e-5)
@@ -96,14 +118,14 @@ def test_one_update_agrees_with_the_formulas(double: bool, clip: float) -> None:
 def test_the_target_is_copied_before_the_gradient_step_of_its_turn() -> None:
     agent = make(target_interval=100)
     state, batch = make_state(agent), make_batch()
-    between, _ = agent.update(state, batch, jax.random.key(0), jnp.int32(99))
-    due, _ = agent.update(state, batch, jax.random.key(0), jnp.int32(100))
+    between, *_ = agent.update(state, batch, jax.random.key(0), jnp.int32(99))
+    due, *_ = agent.update(state, batch, jax.random.key(0), jnp.int32(100))
     for kept, old in zip(leaves(between.target), leaves(state.target), strict=True):
         np.testing.assert_array_equal(kept, old)
     for copied, old in zip(leaves(due.target), leaves(state.policy.params), strict=True):
         np.testing.assert_array_equal(copied, old)
     # The gradient of that turn already uses the copy.
-    expected, _ = agent.update(
+    expected, *_ = agent.update(
         state._replace(target=state.policy.params), batch, jax.random.key(0), jnp.int32(1)
     )
     for found, wanted in zip(
@@ -121,11 +143,26 @@ def test_epsilon_falls_linearly_and_then_stays() -> None:
 def test_exploration_is_greedy_but_for_epsilon() -> None:
     agent = make(exploration_first=0.4, exploration_last=0.4)
     state = agent.init(jax.random.key(0))
-    observation = jnp.array([0.3, -0.8])
+    observation = jnp.array([[0.3, -0.8], [0.3, -0.8]])
     keys = jax.random.split(jax.random.key(1), 4_000)
-    actions = jax.vmap(agent.explore, (None, None, 0, None))(state, observation, keys, jnp.int32(0))
-    greedy = int(agent.act(state.policy.params, observation[None])[0])
-    shares = np.bincount(np.asarray(actions), minlength=ACTIONS) / 4_000
-    # Random actions include the greedy one: 0.6 + 0.4 / 3; five standard errors are 0.036.
-    assert abs(shares[greedy] - (0.6 + 0.4 / 3)) < 0.04
-    assert all(abs(share - 0.4 / 3) < 0.04 for i, share in enumerate(shares) if i != greedy)
+    explore = jax.vmap(agent.explore, (None, None, 0, None))
+    actions, extras = explore(state, observation, keys, jnp.int32(0))
+    assert actions.shape == (4_000, 2)
+    assert extras == ()
+    greedy = int(agent.act(agent.variables(state), observation)[0])
+    for environment in range(2):
+        shares = np.bincount(np.asarray(actions)[:, environment], minlength=ACTIONS) / 4_000
+        # Random actions include the greedy one: 0.6 + 0.4 / 3; five standard errors are 0.036.
+        assert abs(shares[greedy] - (0.6 + 0.4 / 3)) < 0.04
+        assert all(abs(share - 0.4 / 3) < 0.04 for i, share in enumerate(shares) if i != greedy)
+    # One environment's chance has no part in the other's: agreement as of independent ones.
+    agree = (actions[:, 0] == actions[:, 1]).mean()
+    assert abs(agree - ((0.6 + 0.4 / 3) ** 2 + 2 * (0.4 / 3) ** 2)) < 0.04
+
+
+def test_random_actions_are_uniform_in_every_environment() -> None:
+    keys = jax.random.split(jax.random.key(0), 3_000)
+    actions = np.asarray(jax.vmap(make().random_action)(keys))
+    pairs = np.bincount(ACTIONS * actions[:, 0] + actions[:, 1], minlength=ACTIONS**2)
+    assert actions.shape == (3_000, 2)
+    assert stats.chisquare(pairs).pvalue > 1e-4

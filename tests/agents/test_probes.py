@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sparse_rl import population
-from sparse_rl.agents.build import build
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
-from sparse_rl.population import Population, Program
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population, Program
+from sparse_rl.study.preparation import build_agent
 
 SEEDS = 3
 DISCOUNT = 0.9
@@ -39,19 +40,13 @@ def trained(agent: str, probe: str, steps: int = 3_000) -> tuple[Program, Popula
         }
     )
     environment = make(config.environment)
-    program = Program(
-        build(config, environment.spec, FLOAT32),
-        environment,
-        config.replay,
-        config.training,
-        DISCOUNT,
-        pruning=None,
-    )
+    program = Program(build_agent(config, environment.spec, FLOAT32), environment, method=None)
     mesh = population.mesh(jax.devices()[:1])
     layers = {"sac": 3, "dqn": 2}[agent]
-    state = population.init(program, mesh, jnp.arange(SEEDS), jnp.zeros((SEEDS, layers), jnp.int32))
-    state = population.collect_chunk(program, mesh)(state, jnp.int32(200))
-    return program, population.train_chunk(program, mesh)(state, jnp.int32(steps))
+    counts = {"policy": np.zeros((SEEDS, layers), np.int32)}
+    state = population.init(program, mesh, np.arange(SEEDS, dtype=np.int32), counts)
+    state = chunks.collect_chunk(program, mesh)(state, jnp.int32(200))
+    return program, chunks.train_chunk(program, mesh)(state, jnp.int32(steps))
 
 
 def values(program: Program, state: Population, observation: float) -> np.ndarray:
@@ -60,7 +55,7 @@ def values(program: Program, state: Population, observation: float) -> np.ndarra
     agent, members = program.agent, state.members.agent
     if hasattr(agent, "critic"):
         action = jnp.full((1, 1), 0.5)
-        q = jax.vmap(agent._values, (0, None, None))(members.critics, seen, action)
+        q = jax.vmap(agent._values, (0, None, None))(members.critics.params, seen, action)
         return np.asarray(q.min(axis=1))
     return np.asarray(jax.vmap(agent.network.apply, (0, None))(members.policy.params, seen))[:, 0]
 

@@ -7,11 +7,12 @@ import optax.tree_utils as otu
 import pytest
 from scipy import stats
 
+from sparse_rl.agents.off_policy import Rhythm
 from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.sac import SAC, SACState
 from sparse_rl.architecture import Observation, hidden_layers
+from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import Critic, GaussianActor
-from sparse_rl.replay import Batch
 from tests.agents.reference import (
     added,
     first_adam_step,
@@ -24,23 +25,36 @@ from tests.agents.reference import (
 from tests.example_networks import gaussian
 
 ACTION, BATCH, RATE, DECAY = 2, 5, 0.01, 0.03
+RHYTHM = Rhythm(
+    environments=2,
+    steps=1,
+    gradient_steps=1,
+    capacity=100,
+    batch_size=BATCH,
+    n_step=1,
+    discount=0.9,
+    frame_stack=1,
+    normalize=False,
+)
 
 
-@pytest.fixture(scope="module")
-def agent() -> SAC:
+@pytest.fixture(scope="module", params=[False, True], ids=["dense critics", "sparse critics"])
+def agent(request: pytest.FixtureRequest) -> SAC:
     return SAC(
         config=SACOptions(learning_rate=RATE, weight_decay=DECAY, tau=0.1, initial_temperature=0.7),
+        rhythm=RHYTHM,
         actor=GaussianActor(gaussian(3, ACTION, (4,))),
         critic=Critic(Observation((3,)), hidden_layers((4,))),
         observation=jax.ShapeDtypeStruct((3,), jnp.float32),
         action_size=ACTION,
+        sparse_critics=request.param,
     )
 
 
 @pytest.fixture(scope="module")
 def state(agent: SAC) -> SACState:
     state = agent.init(jax.random.key(0))
-    return state._replace(targets=agent.init(jax.random.key(5)).critics)
+    return state._replace(targets=agent.init(jax.random.key(5)).targets)
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +96,12 @@ def take(tree: dict | np.ndarray, index: int) -> dict | np.ndarray:
 
 def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch: Batch) -> None:
     key = jax.random.key(3)
-    new, metrics = jax.jit(agent.update)(state, batch, key, jnp.int32(1))
+    new, metrics, gradients = jax.jit(agent.update)(state, batch, key, jnp.int32(1))
     now, following = jax.random.split(key)
     noise = np.asarray(jax.random.normal(now, (BATCH, ACTION)), np.float64)
     next_noise = np.asarray(jax.random.normal(following, (BATCH, ACTION)), np.float64)
     data = Batch(*(np.asarray(leaf, np.float64) for leaf in batch))
-    actor, critics = to_float64(state.policy.params), to_float64(state.critics)
+    actor, critics = to_float64(state.policy.params), to_float64(state.critics.params)
     targets, temperature = to_float64(state.targets), 0.7
 
     def mean(x: np.ndarray) -> float:
@@ -109,12 +123,14 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
 
     np.testing.assert_allclose(metrics["critic_loss"], critics_loss(critics), rtol=1e-4)
     slopes = added(gradient(critics_loss, critics), scaled(critics, DECAY))
-    check_moment(new.critics_optimizer, slopes)
+    check_moment(new.critics.optimizer, slopes)
     updated = first_adam_step(critics, slopes, RATE, 1e-8)
-    np.testing.assert_allclose(leaves(new.critics)[1], leaves(updated)[1], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        leaves(new.critics.params)[1], leaves(updated)[1], rtol=1e-3, atol=1e-4
+    )
 
     # Actor: through the updated critics, with the same noise and the temperature from before.
-    stepped = to_float64(jax.device_get(new.critics))
+    stepped = to_float64(jax.device_get(new.critics.params))
 
     def actor_loss(params: dict) -> float:
         action, log_prob = sampled(params, data.observation, noise)
@@ -122,7 +138,19 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
         return mean(temperature * log_prob - lowest)
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4)
-    check_moment(new.policy.optimizer, added(gradient(actor_loss, actor), scaled(actor, DECAY)))
+    actor_slopes = gradient(actor_loss, actor)
+    check_moment(new.policy.optimizer, added(actor_slopes, scaled(actor, DECAY)))
+    np.testing.assert_allclose(metrics["temperature"], 0.7, rtol=1e-6)
+    np.testing.assert_allclose(metrics["entropy"], -mean(log_prob), rtol=1e-4)
+
+    # What a sparsity method may look at: gradients of the losses, without weight decay.
+    assert set(gradients) == set(agent.prunable)
+    wanted_gradients = {"policy": actor_slopes, "critics": gradient(critics_loss, critics)}
+    for name, found_gradients in gradients.items():
+        for found, wanted in zip(
+            leaves(jax.device_get(found_gradients)), leaves(wanted_gradients[name]), strict=True
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=3e-5)
 
     # Targets last, from the updated critics.
     blended = added(scaled(stepped, 0.1), scaled(targets, 0.9))
@@ -142,15 +170,15 @@ def test_rows_without_weight_change_nothing(agent: SAC, state: SACState, batch: 
         reward=batch.reward.at[3].set(1e3), observation=batch.observation.at[3].set(7.0)
     )
     key = jax.random.key(4)
-    first, _ = agent.update(state, batch, key, jnp.int32(1))
-    second, _ = agent.update(state, other, key, jnp.int32(1))
+    first, *_ = agent.update(state, batch, key, jnp.int32(1))
+    second, *_ = agent.update(state, other, key, jnp.int32(1))
     for one, two in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
 def test_the_log_probability_does_not_overflow(agent: SAC, state: SACState) -> None:
     params = jax.tree.map(lambda leaf: leaf * 1e3, state.policy.params)
-    action, log_prob = agent.sample(params, jnp.ones((1, 3)), jax.random.key(0))
+    action, log_prob = agent.draw(params, jnp.ones((1, 3)), jax.random.key(0))
     assert np.isfinite(log_prob).all()
     assert (np.abs(action) <= 1).all()
 
@@ -158,5 +186,17 @@ def test_the_log_probability_does_not_overflow(agent: SAC, state: SACState) -> N
 def test_random_actions_fill_the_box(agent: SAC) -> None:
     keys = jax.random.split(jax.random.key(0), 2_000)
     actions = np.asarray(jax.vmap(agent.random_action)(keys))
+    assert actions.shape == (2_000, 2, ACTION)
     np.testing.assert_allclose(actions.mean(axis=0), 0.0, atol=0.07)  # five standard errors
     np.testing.assert_allclose(actions.var(axis=0), 1 / 3, atol=0.04)
+    # Neither dimensions nor environments share their chance.
+    correlation = np.corrcoef(actions.reshape(2_000, -1).T)
+    assert (np.abs(correlation - np.eye(2 * ACTION)) < 0.12).all()
+
+
+def test_environments_explore_by_chances_of_their_own(agent: SAC, state: SACState) -> None:
+    observation = jnp.ones((2, 3))
+    action, extras = agent.explore(state, observation, jax.random.key(0), jnp.int32(0))
+    assert action.shape == (2, ACTION)
+    assert extras == ()
+    assert (action[0] != action[1]).all()

@@ -18,7 +18,7 @@ from benchmarks.gpu_panel import Notebook, measure_all
 from benchmarks.gpu_tables import tables
 from benchmarks.results import machine_line, part
 from benchmarks.sections import Section
-from sparse_rl import replay
+from sparse_rl.memory import replay
 
 MACHINE = {
     "cpu": "x",
@@ -214,7 +214,7 @@ def test_a_worker_trains_and_says_how_long_a_step_takes(
     measured = found["row"]
     assert measured["fastest"] <= measured["seconds"] <= measured["slowest"]
     assert measured["fastest"] * measured["iterations"] * case.repeats < taken
-    # Two members: rings of 1000 rows of 98 bytes and 2 x 1,500 parameters with moments and more.
+    # Two members: memories of 1000 rows of 98 bytes and 2 x 1,500 parameters with moments and more.
     assert measured["state bytes"] == pytest.approx(2 * (1000 * 98 + 4 * 4 * 2000), rel=0.2)
     # XLA also counts what is done element by element.
     assert 1 < measured["reported"]["operations"] / measured["counted"]["operations"] < 2
@@ -229,17 +229,17 @@ def test_a_worker_that_fails_says_why_in_one_line(
 
 @pytest.mark.parametrize(
     ("shape", "observation", "action"),
-    [((17,), np.float32, np.zeros(6, np.float32)), ((8, 8), np.uint8, np.int32(0))],
+    [((17,), np.float32, np.zeros((1, 6), np.float32)), ((8, 8), np.uint8, np.zeros(1, np.int32))],
 )
-def test_rings_are_full_of_rows_that_differ(
+def test_memories_are_full_of_rows_that_differ(
     shape: tuple[int, ...], observation: type, action: Any
 ) -> None:
     """Empty ones would teach nothing, and denormal numbers would be slow."""
-    empty = replay.init(20, np.zeros(shape, observation), action)
-    rings = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), empty)
-    full = gpu_worker.full_of_waves(rings)
+    empty = replay.init(20, np.zeros((1, *shape), observation), action)
+    memories = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), empty)
+    full = gpu_worker.full_of_waves(memories)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), full) == jax.tree.map(
-        lambda leaf: (leaf.shape, leaf.dtype), rings
+        lambda leaf: (leaf.shape, leaf.dtype), memories
     )
     assert bool(full.valid.all())
     assert not bool((full.terminated | full.truncated).any())

@@ -61,7 +61,7 @@ def shapes(h: int, batch: int, members: int) -> Any:
 def test_counted_is_what_one_counts_by_hand(h: int, batch: int, members: int) -> None:
     work = counted(shapes(h, batch, members))
     assert work.operations == members * sac_operations(h, batch)
-    # Counters, keys, the environment's state and a row of the ring come on top: below 1 kB.
+    # Counters, keys, the environment's state and a row of the memory come on top: below 1 kB.
     by_hand = members * sac_bytes(h, batch)
     assert by_hand < work.bytes < by_hand + members * 1000
 

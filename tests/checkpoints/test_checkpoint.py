@@ -10,14 +10,14 @@ import jax
 import numpy as np
 import pytest
 
-from sparse_rl import population
 from sparse_rl.checkpoints import tensor_file
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval, Position
-from sparse_rl.checkpoints.tensor_file import Corrupt
+from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
-from sparse_rl.population import Population
+from sparse_rl.population import chunks
+from sparse_rl.population.members import Population
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study, prepare
 
@@ -46,9 +46,9 @@ def phase(devices: int) -> Phase:
 
 @functools.cache
 def collected(devices: int) -> Any:
-    """A population whose rings and environments have something to lose, as host arrays."""
+    """A population whose memories and environments have something to lose, as host arrays."""
     program, mesh = study(devices).program(phase(devices)), study(devices).mesh
-    chunk = population.collect_chunk(program, mesh)
+    chunk = chunks.collect_chunk(program, mesh)
     return chunk(study(devices).fresh(phase(devices)), np.int32(17))
 
 
@@ -88,8 +88,8 @@ def test_everything_comes_back_on_any_number_of_devices(
     assert saved.bytes == sum(path.stat().st_size for path in files)
     manifest = store.manifest(saved.path)
     assert manifest.position == Position(0, 17, 123)
-    state, has_rings = load(store, saved.path, after)
-    assert has_rings
+    state, has_memory = load(store, saved.path, after)
+    assert has_memory
     assert_same(state, collected(before))
     count = 4 if after == 2 else 3  # three members do not divide two devices: one is a copy
     assert state.members.failed.shape == (count,)
@@ -103,25 +103,25 @@ def test_a_resumed_program_is_the_same_program(tmp_path: Path) -> None:
     folder = store.save(Position(0, 17, 0), collected(2), {}).path
     state, _ = load(store, folder, 2)
     first = study(2).phases[1]
-    chunk = population.train_chunk(study(2).program(first), study(2).mesh)
+    chunk = chunks.train_chunk(study(2).program(first), study(2).mesh)
     fresh = study(2).fresh(first)
     resumed = chunk.lower(state, np.int32(0)).as_text()
     assert resumed == chunk.lower(fresh, np.int32(0)).as_text()
     assert state.clock.shape == ()  # a clock with a member axis would turn branches into selects
 
 
-def test_rings_can_be_left_out(tmp_path: Path) -> None:
+def test_memories_can_be_left_out(tmp_path: Path) -> None:
     store = checkpoints(tmp_path, replay="none")
     full = checkpoints(tmp_path / "full").save(Position(0, 17, 0), collected(1), {})
     saved = store.save(Position(0, 17, 0), collected(1), {})
-    ring = sum(leaf.nbytes for leaf in jax.tree.leaves(collected(1).members.ring))
-    assert full.bytes - saved.bytes >= ring
-    state, has_rings = load(store, saved.path, 1)
-    assert not has_rings
-    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(state.members.ring))
+    memory = sum(leaf.nbytes for leaf in jax.tree.leaves(collected(1).members.memory))
+    assert full.bytes - saved.bytes >= memory
+    state, has_memory = load(store, saved.path, 1)
+    assert not has_memory
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(state.members.memory))
     found, expected = arrays(state), arrays(collected(1))
     for name in found:
-        if not name.startswith(".ring"):
+        if not name.startswith(".memory"):
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
@@ -139,14 +139,16 @@ def test_old_ones_go_and_ends_stay_as_long_as_they_are_used(tmp_path: Path) -> N
     assert sorted(path.name for path in store.folder.iterdir()) == ["000004", "000005"]
 
 
-@pytest.mark.parametrize("where", ["members-0.safetensors", "rings-0.safetensors", "manifest.json"])
+@pytest.mark.parametrize(
+    "where", ["members-0.safetensors", "memory-0.safetensors", "manifest.json"]
+)
 def test_a_changed_byte_is_noticed(tmp_path: Path, where: str) -> None:
     store = checkpoints(tmp_path)
     folder = store.save(Position(0, 17, 0), collected(1), {}).path
     content = bytearray((folder / where).read_bytes())
     content[len(content) // 2] ^= 4
     (folder / where).write_bytes(content)
-    with pytest.raises(Corrupt, match=where):
+    with pytest.raises(CorruptFileError, match=where):
         load(store, folder, 1)
     store.set_aside(folder)
     assert store.newest_first() == []
@@ -160,7 +162,9 @@ def test_another_experiment_is_refused(tmp_path: Path) -> None:
         checkpoints(tmp_path, digest="xyz").manifest(folder)
 
 
-@pytest.mark.parametrize("fails", ["members-0.safetensors", "rings-0.safetensors", "manifest.json"])
+@pytest.mark.parametrize(
+    "fails", ["members-0.safetensors", "memory-0.safetensors", "manifest.json"]
+)
 def test_a_full_disk_leaves_the_checkpoint_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from sparse_rl.checkpoints import tensor_file
-from sparse_rl.checkpoints.tensor_file import Corrupt, Source, Stored
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, Source, Stored
 
 GENERATOR = np.random.default_rng(0)
 ARRAYS = {
@@ -70,7 +70,7 @@ def test_any_changed_byte_is_found(tmp_path: Path, compress: bool) -> None:
         changed = bytearray(whole)
         changed[position] ^= 1 << position % 8
         path.write_bytes(changed)
-        with pytest.raises(Corrupt):
+        with pytest.raises(CorruptFileError):
             list(tensor_file.read(path, stored, compress))
 
 
@@ -79,14 +79,16 @@ def test_a_cut_or_missing_file_is_found(tmp_path: Path, compress: bool) -> None:
     path = tmp_path / "file"
     stored = write(path, compress)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(Corrupt, match=f"{stored.bytes - 1} bytes instead of {stored.bytes}"):
+    with pytest.raises(
+        CorruptFileError, match=f"{stored.bytes - 1} bytes instead of {stored.bytes}"
+    ):
         list(tensor_file.read(path, stored, compress))
     path.unlink()
-    with pytest.raises(Corrupt, match="cannot be read"):
+    with pytest.raises(CorruptFileError, match="cannot be read"):
         list(tensor_file.read(path, stored, compress))
 
 
 def test_equal_rows_shrink(tmp_path: Path) -> None:
-    empty = {"ring": in_parts(np.zeros((6, 1000), np.float32))}
+    empty = {"rows": in_parts(np.zeros((6, 1000), np.float32))}
     assert tensor_file.write(tmp_path / "full", empty).bytes > 24_000
     assert tensor_file.write(tmp_path / "small", empty, compress=True).bytes < 500

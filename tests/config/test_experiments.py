@@ -6,8 +6,7 @@ import re
 import jax
 import pytest
 
-from sparse_rl import envs, replay
-from sparse_rl.agents.build import build
+from sparse_rl import envs
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import load_config
 from sparse_rl.config.text import FOLDER
@@ -15,7 +14,7 @@ from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import Continuous
 from sparse_rl.sparsity import masks
 from sparse_rl.study import memory
-from sparse_rl.study.preparation import prepare
+from sparse_rl.study.preparation import build_agent, prepare
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 TASKS = ["Hopper", "Walker2d", "HalfCheetah", "Ant", "Humanoid", "Swimmer"]
@@ -123,7 +122,7 @@ def test_environment_agent_and_network_fit(name: str) -> None:
     if missing(config):
         pytest.skip(f"needs {missing(config)}")
     spec = envs.make(config.environment).spec
-    agent = build(config, spec, FLOAT32)
+    agent = build_agent(config, spec, FLOAT32)
     layers = masks.layers(jax.eval_shape(agent.init, jax.random.key(0)).policy.params)
     if isinstance(spec.action, Continuous):
         assert layers[0].shape == (*spec.observation_shape, config.network.hidden[0])
@@ -144,9 +143,11 @@ def test_steps_and_memory_are_what_the_comment_says(name: str) -> None:
     assert steps and int(steps[1]) * 10**6 == sum(phase.member_steps for phase in study.phases)
     agent = study.agent(study.phases[0])
     key = jax.random.key(0)
-    action = jax.eval_shape(agent.random_action, key)
-    frame = jax.ShapeDtypeStruct(spec.observation_shape, spec.observation_dtype)
-    ring = replay.size_in_bytes(config.replay.capacity, frame, action)
+    shape = (agent.environments, *spec.observation_shape)
+    frames = jax.ShapeDtypeStruct(shape, spec.observation_dtype)
+    clock = jax.ShapeDtypeStruct((), jax.numpy.int32)
+    _, buffer = jax.eval_shape(agent.begin, jax.eval_shape(agent.init, key), frames, clock)
+    ring = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(buffer))
     found = re.search(r"A ring of 1,000,000 \w+ is ([\d.]+) ([MG])B", said)
     assert found and float(found[1]) == pytest.approx(ring / UNITS[found[2]], rel=0.02)
     networks = jax.tree.leaves(jax.eval_shape(agent.init, key))

@@ -1,7 +1,7 @@
 """Populations in environments on the host: a fork and a resume from disk change no bit.
 
 What the suites' own tests say of an environment's state is said here of a whole population: its
-rings, its episodes, its counts, through the files of a checkpoint, in environments made anew.
+memories, its episodes, its counts, through the files of a checkpoint, in environments made anew.
 """
 
 import importlib.util
@@ -12,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sparse_rl import envs, population
+from sparse_rl import envs
 from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
-from sparse_rl.population import Population
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population
 from sparse_rl.study.preparation import Study, prepare
 
 BEFORE, AFTER = 30, 40
@@ -54,11 +56,13 @@ def begin(study: Study) -> Population:
         return jnp.zeros(leaf.shape, leaf.dtype)
 
     members, clock = jax.tree.map(blank, study.shapes(study.phases[0]))
-    world, observation = study.environment.reset(jax.random.split(jax.random.key(1), 2))
-    ring = members.ring._replace(
-        observation=members.ring.observation.at[:, 0].set(observation),
+    program = study.program(study.phases[0])
+    keys = jax.random.split(jax.random.key(1), 2)
+    world, observation = population.reset(program, keys)
+    memory = members.memory._replace(
+        observation=members.memory.observation.at[:, 0].set(observation),
     )
-    return Population(members._replace(environment=world, ring=ring), clock)
+    return Population(members._replace(environment=world, memory=memory), clock)
 
 
 def arrays(state: Population) -> dict[str, np.ndarray]:
@@ -78,18 +82,18 @@ def test_a_fork_and_a_run_resumed_from_disk_go_on_exactly(
     config = configure(environment, agent, torso)
     first = prepare(config)
     phase = first.phases[0]
-    chunk = population.collect_chunk(first.program(phase), first.mesh)
+    chunk = chunks.collect_chunk(first.program(phase), first.mesh)
     state = chunk(begin(first), np.int32(BEFORE))
     store = Checkpoints(tmp_path, CheckpointConfig(), config.digest(), [2] * len(first.phases))
     folder = store.save(Position(0, BEFORE, 0), state, {}).path
     expected = arrays(chunk(state, np.int32(AFTER)))
     # Each environment saw an episode end after the checkpoint: a reset is in what is compared.
-    assert not expected[".ring.valid"][:, BEFORE + 1 : BEFORE + AFTER].all(axis=1).any()
+    assert not expected[".memory.valid"][:, BEFORE + 1 : BEFORE + AFTER].all(axis=1).any()
 
     envs.make.cache_clear()  # another process has nothing but the files
     again = prepare(config)
     assert again.environment is not first.environment
-    chunk = population.collect_chunk(again.program(phase), again.mesh)
+    chunk = chunks.collect_chunk(again.program(phase), again.mesh)
     resumed, _ = store.load(folder, again.shapes(phase), again.mesh)
     for name, values in arrays(chunk(resumed, np.int32(AFTER))).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)

@@ -12,11 +12,12 @@ import pytest
 import zstandard
 from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
-from sparse_rl import evaluate, export, population
+from sparse_rl import evaluate, export
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import make
 from sparse_rl.machine import compilation_cache
+from sparse_rl.population import chunks
 from sparse_rl.render.__main__ import main as render
 from sparse_rl.study.preparation import prepare
 from tests.programs import train
@@ -177,7 +178,7 @@ def test_a_kept_program_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> None:
         # A copy for each time, because the chunk takes over the memory of what it is given.
         state = jax.tree.map(jax.numpy.copy, start)
         del events[:]
-        chunk = population.train_chunk(program, prepared.mesh).lower(state, np.int32(0)).compile()
+        chunk = chunks.train_chunk(program, prepared.mesh).lower(state, np.int32(0)).compile()
         found = [event for event in events if event in ("cache_hits", "cache_misses")]
         return [words(leaf) for leaf in jax.tree.leaves(chunk(state, np.int32(40)))], found
 

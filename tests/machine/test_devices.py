@@ -111,7 +111,7 @@ def test_two_processes_give_the_bits_of_two_devices(tmp_path: Path) -> None:
     (newest, *_) = sorted((stopped / "checkpoints").glob("0*"), reverse=True)
     written = sorted(path.name for path in newest.glob("*.safetensors"))
     assert written == [
-        f"{kind}-{index}.safetensors" for kind in ("members", "rings") for index in (0, 1)
+        f"{kind}-{index}.safetensors" for kind in ("members", "memory") for index in (0, 1)
     ]
     end(start("--resume", str(stopped), "--devices", "2"))
     assert_same(stopped, single)

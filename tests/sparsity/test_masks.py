@@ -56,6 +56,7 @@ def expected_dead(scores: np.ndarray, pruned: int, dead: np.ndarray) -> np.ndarr
 DENSE = mask_rules.dense(tree([np.zeros(n) for n in SIZES]))
 per_layer = jax.jit(mask_rules.prune_per_layer)
 globally = jax.jit(mask_rules.prune_globally)
+anew = jax.jit(mask_rules.keep_per_layer)
 
 
 def test_dense_masks_cover_kernels_and_nothing_else() -> None:
@@ -98,6 +99,32 @@ def test_per_layer_equals_a_plain_sort_twice(
         assert found.any()
     for name in NAMES:
         assert later["params"][name]["bias"] is None
+
+
+@FAST
+@given(scores_of_all, counts_of_all, counts_of_all, scores_of_all)
+def test_masks_anew_let_weights_come_back(
+    first: Any, some: tuple[int, ...], more: tuple[int, ...], second: Any
+) -> None:
+    """Exact counts by the scores of now alone, whatever was dead before."""
+    masks = anew(DENSE, tree(first), jnp.asarray(np.array(some)))
+    later = anew(masks, tree(second), jnp.asarray(np.array(more)))
+    for found, scores, n in zip(flat(later), second, more, strict=True):
+        want = expected_dead(np.array(scores, np.float32), n, np.zeros(len(scores), bool))
+        np.testing.assert_array_equal(~found, want)
+        assert (~found).sum() == min(n, len(scores) - 1)
+    for name in NAMES:
+        assert later["params"][name]["bias"] is None
+
+
+def test_all_that_died_may_live_again() -> None:
+    scores = [np.arange(n) for n in SIZES]
+    dead = jnp.array([6, 6, 3, 0])
+    masks = anew(DENSE, tree(scores), dead)
+    reversed_masks = anew(masks, tree([-array for array in scores]), dead)
+    for was, now in zip(flat(masks)[:2], flat(reversed_masks)[:2], strict=True):
+        np.testing.assert_array_equal(now, ~was)  # half of them: they change places
+    assert all(found.all() for found in flat(anew(masks, tree(scores), jnp.zeros(4, jnp.int32))))
 
 
 def globally_expected(scores: list[np.ndarray], pruned: int, dead: list[np.ndarray]) -> np.ndarray:
@@ -169,7 +196,9 @@ def test_keeps_what_a_stable_sort_keeps(seed: int) -> None:
         np.testing.assert_array_equal(keep(scores, pruned), want, err_msg=f"{pruned} of {size}")
 
 
-@pytest.mark.parametrize("rule", [mask_rules.prune_per_layer, mask_rules.prune_globally])
+@pytest.mark.parametrize(
+    "rule", [mask_rules.keep_per_layer, mask_rules.prune_per_layer, mask_rules.prune_globally]
+)
 def test_vmap_equals_a_loop(rule: Any) -> None:
     """Members with other weights, masks and counts, under one program."""
     members, rng = 5, np.random.default_rng(0)
@@ -190,6 +219,15 @@ def test_vmap_equals_a_loop(rule: Any) -> None:
             flat(jax.tree.map(lambda leaf, i=i: leaf[i], stacked)), flat(alone), strict=True
         ):
             np.testing.assert_array_equal(found, want)
+
+
+def test_a_network_that_is_never_pruned_has_no_masks() -> None:
+    params = tree([np.ones(n) for n in SIZES])
+    masks = mask_rules.none(params)
+    assert jax.tree.leaves(masks) == []
+    same = mask_rules.apply(masks, params)
+    for one, other in zip(jax.tree.leaves(same), jax.tree.leaves(params), strict=True):
+        assert one is other
 
 
 def test_apply_zeroes_exactly_and_leaves_dense_leaves_alone() -> None:

@@ -31,10 +31,10 @@ def test_the_estimate_is_what_a_population_takes() -> None:
     one = study()
     members = one.fresh(one.phases[0]).members
     need = memory.of_one_member(one)
-    ring = sum(leaf.nbytes for leaf in jax.tree.leaves(members.ring))
-    assert need.rings == ring / 2
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(members.memory))
+    assert need.memory == held / 2
     # By hand: observation and action and reward as float32, three flags as bytes.
-    assert need.rings == 1000 * (3 * 4 + 3)
+    assert need.memory == 1000 * (3 * 4 + 3)
     assert need.networks == sum(leaf.nbytes for leaf in jax.tree.leaves(members.agent)) / 2
     # Actor: 1x8+8, twice 8x1+1. Adam twice more, and masks as bytes. Critics: two of 2x8+8, 8+1,
     # with Adam and targets. Temperature, with Adam. Three counters of steps.

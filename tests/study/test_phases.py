@@ -1,14 +1,18 @@
 """What a study costs, in which order it runs, and from whom each member goes on."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from benchmarks.member_steps import PAPER, separately, together
+from sparse_rl.config.fields import section
+from sparse_rl.config.interfaces import Options
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.registry import METHODS
 from sparse_rl.runs.variant import DENSE, Variant
-from sparse_rl.study.phases import Member, parents, plan
+from sparse_rl.study.phases import Member, Phase, parents, plan
 
 
 def test_the_papers_study_costs_82_instead_of_176_million_steps() -> None:
@@ -115,10 +119,141 @@ def test_a_member_without_a_parent_is_an_error() -> None:
         parents(before, (Member(0, Variant(sparsity=0.5, arithmetic="int8")),))
 
 
-def test_names_of_arms() -> None:
+def test_names_of_variants() -> None:
     names = [
         Variant(sparsity=0.0, arithmetic="float32"),
         Variant(sparsity=0.9, arithmetic="int8w"),
         Variant(sparsity=0.98, arithmetic="int8"),
     ]
-    assert [arm.name for arm in names] == ["0", "0.9-int8w", "0.98-int8"]
+    assert [variant.name for variant in names] == ["0", "0.9-int8w", "0.98-int8"]
+
+
+class Stub(NamedTuple):
+    """A method of which the plan needs to know only when it begins and ends."""
+
+    begin: int
+    end: int
+
+
+@section
+class NoOptions(Options):
+    """None."""
+
+
+@pytest.fixture(autouse=True)
+def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two methods more: one sparse from step 0, one that prunes where learning starts."""
+    METHODS.names()
+    monkeypatch.setattr(METHODS, "_entries", dict(METHODS._entries))
+    METHODS.register("from_start", NoOptions)(lambda _, config: Stub(0, 700_000))
+    METHODS.register("at_learning", NoOptions)(
+        lambda _, config: Stub(config.training.learning_starts, 300_000)
+    )
+
+
+def several(*methods: str, split: int = 1) -> list[Phase]:
+    sparsity = PAPER["sparsity"] | {"levels": [0, 0.5, 0.9], "methods": list(methods)}
+    changes = {"seeds": 2, "sparsity": sparsity, "population": {"split": split}}
+    return plan(from_mapping(PAPER | changes))
+
+
+def history(phases: list[Phase], index: int) -> list[Phase]:
+    """The phases that a member of this one has gone through, the first one first."""
+    phase = phases[index]
+    return [*(history(phases, phase.after) if phase.after >= 0 else []), phase]
+
+
+def test_several_methods_share_the_dense_training_that_they_begin_with() -> None:
+    phases = several("gradual", "from_start", "at_learning")
+    assert [(p.name, p.method, p.begin, p.end, p.after) for p in phases] == [
+        ("prefill", "", 0, 10_000, -1),
+        ("dense", "", 10_000, 200_000, 0),
+        ("prune", "gradual", 200_000, 800_000, 1),
+        ("finetune", "gradual", 800_000, 1_000_000, 2),
+        ("quantize", "gradual", 1_000_000, 1_200_000, 3),
+        ("prefill", "from_start", 0, 10_000, -1),
+        ("prune", "from_start", 10_000, 700_000, 5),
+        ("finetune", "from_start", 700_000, 1_000_000, 6),
+        ("quantize", "from_start", 1_000_000, 1_200_000, 7),
+        ("prune", "at_learning", 10_000, 300_000, 0),
+        ("finetune", "at_learning", 300_000, 1_000_000, 9),
+        ("quantize", "at_learning", 1_000_000, 1_200_000, 10),
+    ]
+    assert [phase.label for phase in phases] == [
+        *("prefill", "dense", "prune", "finetune", "quantize int8"),
+        *("prefill from_start", "prune from_start", "finetune from_start"),
+        "quantize from_start int8",
+        *("prune at_learning", "finetune at_learning", "quantize at_learning int8"),
+    ]
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+@pytest.mark.parametrize(
+    "methods", list(itertools.permutations(["gradual", "from_start", "at_learning"]))
+)
+def test_no_step_of_any_member_is_taken_twice(methods: tuple[str, ...], split: int) -> None:
+    """In every order of the methods: dense training is there once, whoever comes first."""
+    phases = several(*methods, split=split)
+    taken = [(p.name, p.begin, p.end, member) for p in phases for member in p.members]
+    assert len(set(taken)) == len(taken)
+    for index, phase in enumerate(phases):
+        assert phase.after < index
+        begins = [0, *(before.end for before in history(phases, index))]
+        assert [before.begin for before in history(phases, index)] == begins[:-1]
+        assert {member.seed for member in phase.members} == {0, 1}
+    ends = [member for p in phases if p.end == 1_000_000 for member in p.members]
+    assert len(ends) == 2 * (1 + 3 * 2)  # of each seed: dense once, two levels of each method
+    assert {member.variant.name for member in ends} == {
+        *("0", "0.5", "0.9", "from_start-0.5", "from_start-0.9"),
+        *("at_learning-0.5", "at_learning-0.9"),
+    }
+    steps = [phase.end - phase.begin for phase in phases for _ in phase.members]
+    # Each seed: dense to where gradual begins, then three there; two from the first step and two
+    # from where learning starts; seven go on with int8.
+    per_seed = 200_000 + 3 * 800_000 + 2 * 1_000_000 + 2 * 990_000 + 7 * 200_000
+    assert sum(steps) == 2 * per_seed
+
+
+@pytest.mark.parametrize(
+    "methods", list(itertools.permutations(["gradual", "from_start", "at_learning"]))
+)
+def test_every_member_of_every_method_has_its_own_parent(methods: tuple[str, ...]) -> None:
+    phases = several(*methods)
+    for phase in phases:
+        if phase.after < 0:
+            continue
+        before = phases[phase.after].members
+        for child, parent in zip(phase.members, parents(before, phase.members), strict=True):
+            mother = before[parent]
+            assert mother.seed == child.seed
+            if mother.variant != DENSE:
+                assert mother.variant == child.variant.in_float32
+            elif child.variant.in_float32 != DENSE:
+                assert phases[phase.after].method == ""  # a fork from what all share
+
+
+def test_a_method_from_the_start_alone_has_no_shared_training() -> None:
+    phases = several("from_start")
+    assert [(p.name, p.method) for p in phases] == [
+        ("prefill", "from_start"),
+        ("prune", "from_start"),
+        ("finetune", "from_start"),
+        ("quantize", "from_start"),
+    ]
+    assert DENSE in {member.variant for member in phases[0].members}
+
+
+def test_without_sparse_variants_a_method_has_no_phases() -> None:
+    sparsity = PAPER["sparsity"] | {"levels": [0], "methods": ["gradual", "from_start"]}
+    phases = plan(from_mapping(PAPER | {"seeds": 2, "sparsity": sparsity}))
+    assert {phase.method for phase in phases} == {"", "gradual"}
+
+
+def test_critics_levels_are_crossed_with_those_of_the_policy() -> None:
+    sparsity = PAPER["sparsity"] | {"levels": [0, 0.9], "critic_levels": [0, 0.5]}
+    phases = plan(from_mapping(PAPER | {"seeds": 1, "sparsity": sparsity}))
+    (prune,) = [phase for phase in phases if phase.name == "prune"]
+    assert [member.variant.name for member in prune.members] == [
+        *("0", "0-critics0.5", "0.9", "0.9-critics0.5")
+    ]
+    assert [member.variant.name for member in phases[1].members] == ["0"]

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_rl import population
 from sparse_rl.agents.sac import SAC
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.machine.interruption import Interrupted
+from sparse_rl.population.members import Population
 from sparse_rl.runs.run import Run
 from sparse_rl.study import training
 from sparse_rl.study.phases import Phase
@@ -188,7 +188,7 @@ def test_resume_falls_back_past_what_is_damaged(tmp_path: Path, whole: Run, dama
         os.truncate(out / "metrics.csv", length - 100)
     for folder in [newest] if damage.startswith("members") else [before, newest]:
         if damage != "metrics.csv":
-            file = folder / "rings-0.safetensors.zst"
+            file = folder / "memory-0.safetensors.zst"
             file.write_bytes(file.read_bytes()[:-3])
     watcher = Disturber("none", 0)
     train(resume(out, checkpoint=compressed), watcher)
@@ -201,7 +201,7 @@ def test_resume_falls_back_past_what_is_damaged(tmp_path: Path, whole: Run, dama
     assert_same(out, whole)
 
 
-def test_without_rings_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run) -> None:
+def test_without_memories_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run) -> None:
     out = tmp_path / "run"
     without = {"replay": "none", "every": 4, "unit": "steps"}
     interrupted(configure(out, checkpoint=without), "finetune", 4)
@@ -214,7 +214,7 @@ def test_without_rings_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run
 
     watcher = Watcher("none", 0)
     run = train(config, watcher)
-    (warning,) = [line for line in watcher.said if "rings" in line]
+    (warning,) = [line for line in watcher.said if "replay" in line]
     assert "the last 40 steps of every member are lost" in warning
     assert session["first"] == "finetune"
     keys = ["step", "phase", "seed", "variant", "metric"]
@@ -243,10 +243,11 @@ def test_a_member_that_fails_disturbs_nobody(
 ) -> None:
     fresh = Study.fresh
 
-    def poisoned(study: Study, phase: Phase) -> population.Population:
+    def poisoned(study: Study, phase: Phase) -> Population:
         state = fresh(study, phase)
         agent = state.members.agent
-        critics = jax.tree.map(lambda leaf: leaf.at[1].set(np.nan), agent.critics)
+        params = jax.tree.map(lambda leaf: leaf.at[1].set(np.nan), agent.critics.params)
+        critics = agent.critics._replace(params=params)
         members = state.members._replace(agent=agent._replace(critics=critics))
         return state._replace(members=members)
 

@@ -1,0 +1,180 @@
+"""What off-policy agents share: their rhythm, what they remember, and every gradient step."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.normalization import RunningStatistics
+from sparse_rl.agents.off_policy import OffPolicy, Rhythm, seen_observation
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.memory.replay import Batch
+from sparse_rl.spaces import Discrete, EnvSpec, Outcome
+
+RHYTHM = Rhythm(
+    environments=2,
+    steps=3,
+    gradient_steps=3,
+    capacity=65,
+    batch_size=4,
+    n_step=1,
+    discount=0.9,
+    frame_stack=1,
+    normalize=False,
+)
+
+
+class Network(NamedTuple):
+    params: Any
+
+
+class Witness(NamedTuple):
+    """A state that writes down which batches it was given, and with which keys."""
+
+    policy: Network
+    actions: jax.Array
+    keys: jax.Array
+    count: jax.Array
+    statistics: Any = ()
+
+
+@dataclass(frozen=True)
+class Listener(OffPolicy):
+    """Learns nothing; its gradient is the number of the step that it was of."""
+
+    rhythm: Rhythm
+
+    def init(self) -> Witness:
+        most = self.rhythm.gradient_steps
+        return Witness(
+            Network({"kernel": jnp.zeros(2)}),
+            jnp.zeros((most, self.rhythm.batch_size), jnp.int32),
+            jnp.zeros((most, 2), jnp.uint32),
+            jnp.int32(0),
+            self.fresh_statistics(jax.ShapeDtypeStruct((3,), jnp.float32)),
+        )
+
+    def random_action(self, key: jax.Array) -> jax.Array:
+        return jax.random.randint(key, (self.environments,), 0, 4)
+
+    def update(self, state: Witness, batch: Batch, key: jax.Array, clock: jax.Array) -> Learned:
+        count = state.count
+        state = state._replace(
+            actions=state.actions.at[count].set(batch.action),
+            keys=state.keys.at[count].set(jax.random.key_data(key)),
+            count=count + 1,
+        )
+        number = (count + 1).astype(jnp.float32)
+        gradients = {"kernel": jnp.full(2, number)}
+        return Learned(state, {"number": number}, {"policy": gradients})
+
+
+def outcome(time: int) -> Outcome:
+    flags = jnp.zeros(2, bool)
+    return Outcome(jnp.full((2, 3), time + 1.0), jnp.zeros(2), flags, flags, ~flags)
+
+
+def filled(agent: Listener, steps: int) -> tuple[Witness, Any]:
+    """The actions of step t are t and 100 + t."""
+    state, memory = agent.begin(agent.init(), jnp.zeros((2, 3)), jnp.int32(0))
+    for time in range(steps):
+        action = jnp.array([time, 100 + time], jnp.int32)
+        state, memory = agent.remember(
+            state, memory, jnp.int32(2 * time), action, (), outcome(time)
+        )
+    return state, memory
+
+
+def test_every_gradient_step_has_a_batch_and_a_key_of_its_own() -> None:
+    agent = Listener(RHYTHM)
+    state, memory = filled(agent, 20)
+    new, metrics, gradients = jax.jit(agent.learn)(state, memory, jax.random.key(0), jnp.int32(40))
+    assert int(new.count) == 3
+    assert len({tuple(actions) for actions in new.actions.tolist()}) == 3
+    assert len({tuple(key) for key in new.keys.tolist()}) == 3
+    assert set(np.unique(new.actions % 100)) <= set(range(20))
+    assert set(np.unique(new.actions // 100)) == {0, 1}
+    # What is said of an update is said of its last step.
+    assert metrics["number"] == 3.0
+    np.testing.assert_array_equal(gradients["policy"]["kernel"], [3.0, 3.0])
+
+
+def test_another_clock_is_another_chance() -> None:
+    agent = Listener(RHYTHM)
+    state, memory = filled(agent, 20)
+    drawn = [
+        agent.learn(state, memory, jax.random.key(0), jnp.int32(clock)).state.actions.tolist()
+        for clock in (40, 40, 46)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_clock_of_all_environments_is_a_time_of_each() -> None:
+    agent = Listener(RHYTHM)
+    assert (agent.environments, agent.steps) == (2, 3)
+    assert [int(agent.time(jnp.int32(clock))) for clock in (0, 2, 40)] == [0, 1, 20]
+    # A row holds two environments: 65 steps are 32 rows, which hold 64.
+    assert agent.rhythm.rows == 32
+    assert agent.memory_steps == 64
+    _, memory = filled(agent, 5)
+    np.testing.assert_array_equal(memory.action[:5], [[t, 100 + t] for t in range(5)])
+    np.testing.assert_array_equal(agent.observe(memory, jnp.int32(10)), np.full((2, 3), 5.0))
+    alone = Listener(replace(RHYTHM, environments=1))
+    assert int(alone.time(jnp.int32(7))) == 7
+    assert alone.memory_steps == 65
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_observations_are_counted_where_they_are_to_be_normalized(normalize: bool) -> None:
+    agent = Listener(replace(RHYTHM, normalize=normalize))
+    state, _ = filled(agent, 4)
+    variables = agent.variables(state)
+    if not normalize:
+        assert state.statistics == ()
+        assert variables is state.policy.params
+        return
+    # The first observations, and one of each step; two environments see the same.
+    assert isinstance(state.statistics, RunningStatistics)
+    assert float(state.statistics.seen) == pytest.approx(2 * 5, rel=1e-4)
+    np.testing.assert_allclose(state.statistics.mean, np.full(3, 2.0), rtol=1e-4)
+    np.testing.assert_allclose(state.statistics.variance, np.full(3, 2.0), rtol=1e-4)
+    assert variables["kernel"] is state.policy.params["kernel"]
+    assert variables["statistics"]["normalize"]["mean"] is state.statistics.mean
+
+
+def test_the_rhythm_is_what_is_configured() -> None:
+    config = from_mapping(
+        {
+            "environment": "synthetic/frames",
+            "agent": {"name": "dqn", "discount": 0.95},
+            "network": {"torso": "nature", "normalize": False},
+            "replay": {"capacity": 1_000, "batch_size": 16, "n_step": 3},
+            "training": {
+                "steps": 12_000,
+                "learning_starts": 1_200,
+                "train_frequency": 4,
+                "gradient_steps": 2,
+                "environments": 5,
+            },
+        }
+    )
+    spec = EnvSpec("frames", (84, 84), np.dtype(np.uint8), Discrete(3), 100, frame_stack=4)
+    assert Rhythm.of(config, spec) == Rhythm(
+        environments=5,
+        steps=4,
+        gradient_steps=2,
+        capacity=1_000,
+        batch_size=16,
+        n_step=3,
+        discount=0.95,
+        frame_stack=4,
+        normalize=False,
+    )
+    seen = seen_observation(spec)
+    assert (seen.shape, seen.dtype) == ((84, 84, 4), np.uint8)
+    single = seen_observation(replace(spec, frame_stack=1))
+    assert single.shape == (84, 84)
