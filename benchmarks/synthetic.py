@@ -31,9 +31,7 @@ PIXELS = 255.0
 def random_arrays(
     network: Network, sparsity: float, seed: int = 0
 ) -> dict[str, NDArray[np.float32]]:
-    """Kernels and biases of all layers, U(+-1/sqrt(fan_in)), kernels scaled up for the weights
-    lost.
-    """
+    """Kernels and biases of all layers by name: U(+-1/sqrt(fan_in)), kernels with a random mask."""
     random = np.random.default_rng(seed)
     arrays: dict[str, NDArray[np.float32]] = {}
     for layer in layers(network):

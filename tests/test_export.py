@@ -100,7 +100,7 @@ def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys
     }  # fmt: skip
     packed = load(tmp_path / "actor" / "actor.srl")
     about = packed.provenance
-    assert (about.seed, about.arm) == (seed, "0.9-int8")
+    assert (about.seed, about.variant) == (seed, "0.9-int8")
     assert about.measured_return == pytest.approx(returns["0.9-int8", seed])
     assert about.config_digest == CONFIG.digest()
     assert packed.graph.output.low == (-2.0,) and packed.graph.output_shape == (1,)

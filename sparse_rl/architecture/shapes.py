@@ -53,9 +53,7 @@ def shape_after_all(operations: tuple[Operation, ...], shape: Shape) -> Shape:
 
 
 def window_count(size: int, window: int, stride: int, padding: Padding) -> int:
-    """Output positions along one axis: floor((size - window) / stride) + 1, or ceil(size / stride)
-    with SAME.
-    """
+    """Positions along one axis: floor((size - window) / stride) + 1; SAME: ceil(size / stride)."""
     count = -(-size // stride) if padding == "SAME" else (size - window) // stride + 1
     if count < 1:
         raise ValueError(f"a window of {window} does not fit into {size}")

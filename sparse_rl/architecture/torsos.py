@@ -26,7 +26,7 @@ from sparse_rl.config.interfaces import NetworkOptions
 def torso(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
     """The operations of the registered torso that the options name.
 
-    With `options.normalize` the observation's normalisation stands before them.
+    With `options.normalize` the observation's normalization stands before them.
 
     Raises `registry.UnknownNameError`, a ValueError, where none is registered under the name.
     """

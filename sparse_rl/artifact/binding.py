@@ -40,8 +40,7 @@ def bind(network: Network, arrays: Arrays, arithmetic: Arithmetic) -> Graph:
 
 
 def unbind(graph: Graph) -> tuple[Network, dict[str, NDArray[np.float32]]]:
-    """A network with one head that computes the same from float32 arrays, so that it can be
-    trained again, and these arrays.
+    """A network with one head, and its arrays, that compute the same and can be trained again.
 
     Layers are named by their kind and number, `hidden_0`, `convolution_0`, as in the built-in
     networks; the head is `head` for discrete actions and `mean` for continuous ones. Quantized

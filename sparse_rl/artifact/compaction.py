@@ -44,9 +44,7 @@ from sparse_rl.artifact.weights import DynamicScale, StaticScale, Weights, quant
 
 
 def compact(graph: Graph) -> Graph:
-    """The same function of every observation with fewer units; ties and rounding as stated
-    above.
-    """
+    """The same function of every observation with fewer units, exact as stated above."""
     operations = _with_folded_normalization(graph)
     while True:
         operations, removed = _pass(operations, graph.observation.shape)

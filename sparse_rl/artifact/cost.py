@@ -40,9 +40,7 @@ class Cost:
     packed_ratio: float
     """Dense float32 bytes of the trained network over the packed file's, everything included."""
     entropy_bound: dict[str, float]
-    """Bytes of n log-binomial index bits + value bits + 32-bit biases: of the actor and as
-    compacted.
-    """
+    """Bytes of index, value and bias bits (see `packed.entropy_bound`): before and after."""
     latency: dict[str, Latency | None]
     instructions: dict[str, float | None]
     instruction_method: str
@@ -143,9 +141,7 @@ def dense_counterpart(graph: Graph) -> Graph:
 
 
 def multiply_accumulates(graph: Graph, surviving: bool) -> int:
-    """Products per action: weights (only those that are not zero, if `surviving`) times
-    positions.
-    """
+    """Products per action: weights, or only those that survive, times positions."""
     total = 0
     for layer, _, after in layer_shapes(graph):
         weights = layer.weights.nonzero if surviving else layer.weights.values.size

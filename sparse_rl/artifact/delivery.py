@@ -47,8 +47,7 @@ class Written:
     path: Path
     size: int
     difference: float | None
-    """Largest difference of an action; for discrete actions the share of other choices. None where
-    it was not run, for want of a C compiler."""
+    """Largest difference of an action, or share of other choices; None where it was not run."""
 
 
 def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Delivery:
@@ -91,7 +90,7 @@ def write(delivery: Delivery, form: Format, directory: Path) -> Written:
         about = chosen.provenance
         source = generate(
             delivery.fixed_point if arithmetic else chosen.graph,
-            title=f"{about.environment}, arm {about.arm}, seed {about.seed}",
+            title=f"{about.environment}, variant {about.variant}, seed {about.seed}",
         )
         source.write(path)
         size = sum(len(text) for text in source.files.values())

@@ -1,5 +1,4 @@
-"""Energy per action: a model from published figures, and the processor's own meter where there is
-one.
+"""Energy per action: a model from published figures, and the processor's own meter.
 
 Model: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure
 1.1.9: 45 nm, 0.9 V. Every multiply-accumulate costs its multiplication and its addition, and every
@@ -26,9 +25,7 @@ MEMORIES: tuple[tuple[str, float, float], ...] = (
     ("1 MB cache", 1024 * 1024, 100 / 8),
     ("DRAM", float("inf"), 1300 / 8),
 )
-"""(name, bytes it holds, pJ per byte): the figure gives pJ per 64-bit access; DRAM at its lower
-end.
-"""
+"""(name, bytes it holds, pJ per byte), from pJ per 64-bit access; DRAM at its lower end."""
 
 _METER = Path("/sys/class/powercap/intel-rapl:0")
 
@@ -56,8 +53,7 @@ def estimate(multiply_accumulates: int, stored_bytes: int, integer: bool) -> Ene
 
 
 def measured(repeat: Callable[[int], object], seconds: float = 1.0) -> float | None:
-    """Nanojoules per repetition by the processor package's RAPL meter; None where it cannot be
-    read.
+    """Nanojoules per repetition by the package's RAPL meter; None where it cannot be read.
 
     The meter counts the whole package, idle power included: an upper bound on a quiet machine.
     """

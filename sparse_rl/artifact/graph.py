@@ -29,9 +29,7 @@ from sparse_rl.artifact.weights import InputScale, StaticScale, Weights
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """y = x W + b on the last axis; `input_scale` says how x is quantized to int8 (None: not at
-    all).
-    """
+    """y = x W + b on the last axis; `input_scale` says how x is quantized, if it is."""
 
     weights: Weights
     bias: NDArray[np.float32]

@@ -17,9 +17,7 @@ LARGEST_PARAMETER = 30
 
 
 def entropy_bits(size: int, count: int) -> float:
-    """log2 binomial(size, count): bits that any code needs on average for `count` random
-    positions.
-    """
+    """log2 binomial(size, count): bits that any code needs on average for random positions."""
     return (lgamma(size + 1) - lgamma(count + 1) - lgamma(size - count + 1)) / log(2)
 
 
@@ -40,9 +38,7 @@ def encode(positions: NDArray[np.int64]) -> tuple[int, bytes]:
 
 
 def decode(code: bytes, count: int, parameter: int, size: int) -> tuple[NDArray[np.int64], int]:
-    """(positions, bytes read) of `count` positions below `size`; ValueError if the code is not
-    one.
-    """
+    """(positions, bytes read) of `count` positions below `size`; ValueError for another code."""
     if count == 0:
         return np.empty(0, np.int64), 0
     # No unary part is longer than size / 2^parameter + count bits, and remainders have a fixed

@@ -26,9 +26,10 @@ class InstructionCount:
 
 
 def count(source: Source, observations: NDArray, calls: int = 100) -> InstructionCount | None:
-    """Counted on this machine's baseline instruction set, which valgrind knows (it lacks AVX-512,
-    so vectorised kernels execute fewer instructions in practice); None without valgrind or a
-    compiler.
+    """Instructions of one action; None without valgrind or a compiler.
+
+    Counted on this machine's baseline instruction set, because valgrind lacks AVX-512: vectorized
+    kernels execute fewer in practice.
     """
     compiler = find_compiler()
     if shutil.which("valgrind") is None or compiler is None:

@@ -226,9 +226,7 @@ class _Writer:
     def scaled_product(
         self, layer: Layer, values: NDArray, name: str, scale: str | None, shape: tuple[int, ...]
     ) -> str:
-        """(x times whole-number weights) * input scale * weight scale + bias, in training's
-        order.
-        """
+        """(x times integer weights) * input scale * weight scale + bias, in training's order."""
         assert layer.weights.scale is not None
         whole = self.node("Cast", [self.constant(values)], to=TensorProto.FLOAT)
         product = self.product(layer, name, whole, None, shape)

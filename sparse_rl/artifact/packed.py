@@ -42,6 +42,8 @@ MAGIC = b"SRL"
 VERSIONS = (1, 2)
 _MOST_WEIGHTS = 1 << 26
 _LONGEST_DESCRIPTION = 1 << 20
+_KEYS = {"variant": "arm"}
+"""Fields of `Provenance` that have another name in the file."""
 
 
 class ArtifactError(ValueError):
@@ -53,7 +55,7 @@ class Provenance:
     """Where an actor comes from."""
 
     environment: str = ""
-    arm: str = ""
+    variant: str = ""
     seed: int | None = None
     config_digest: str = ""
     measured_return: float | None = None
@@ -61,9 +63,7 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class PackedActor:
-    """What a packed file holds; `unit` is the integer path's (see fixed_point), if it was
-    calibrated.
-    """
+    """What a packed file holds; `unit` is that of the integer path (fixed_point), if it has one."""
 
     graph: Graph
     provenance: Provenance = field(default_factory=Provenance)
@@ -78,9 +78,7 @@ def save(path: Path, actor: PackedActor) -> int:
 
 
 def load(path: Path) -> PackedActor:
-    """Read a packed file; raises ArtifactError, naming the file, if it is damaged or something
-    else.
-    """
+    """Read a packed file; raises ArtifactError, naming it, if it is damaged or something else."""
     try:
         return from_bytes(Path(path).read_bytes())
     except ArtifactError as error:
@@ -90,7 +88,9 @@ def load(path: Path) -> PackedActor:
 def to_bytes(actor: PackedActor) -> bytes:
     """The packed file's content."""
     about = {
-        key: value for key, value in asdict(actor.provenance).items() if value not in ("", None)
+        _KEYS.get(key, key): value
+        for key, value in asdict(actor.provenance).items()
+        if value not in ("", None)
     }
     if actor.unit is not None:
         about["unit"] = int(np.log2(actor.unit))
@@ -102,9 +102,7 @@ def to_bytes(actor: PackedActor) -> bytes:
 
 
 def from_bytes(data: bytes) -> PackedActor:
-    """The actor in a packed file's content; raises ArtifactError if it is damaged or something
-    else.
-    """
+    """The actor in a packed file's content; raises ArtifactError if it is damaged or no actor."""
     if data[:3] != MAGIC:
         raise ArtifactError("not a packed actor (it does not begin with SRL)")
     if len(data) < 9:
@@ -134,8 +132,10 @@ def from_bytes(data: bytes) -> PackedActor:
 
 
 def entropy_bound(graph: Graph) -> float:
-    """Bytes: index entropy + 8 (or 32) bits per surviving weight + 32 bits per bias and per number
-    of a normalization, over all layers.
+    """Bytes that the information of all layers takes.
+
+    Index entropy + 8 (or 32) bits per surviving weight + 32 bits per bias and per number of a
+    normalization.
     """
     bits = 0.0
     for layer in _with_arrays(graph.operations):
@@ -178,7 +178,8 @@ def _provenance(about: dict[str, Any]) -> Provenance:
     for name, value in about.items():
         if name not in kinds or isinstance(value, bool) or not isinstance(value, kinds[name]):
             raise ValueError(f"{name[:40]}: found {str(value)[:40]}")
-    return Provenance(**about)
+    fields = {key: field for field, key in _KEYS.items()}
+    return Provenance(**{fields.get(key, key): value for key, value in about.items()})
 
 
 def _with_arrays(operations: tuple[Operation, ...]) -> Iterator[Any]:

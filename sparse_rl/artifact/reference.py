@@ -1,6 +1,4 @@
-"""The graph evaluated with NumPy: the meaning of every operation, and what other formats must
-give.
-"""
+"""The graph evaluated with NumPy: what every operation means, and other formats must give."""
 
 from __future__ import annotations
 
@@ -112,9 +110,7 @@ def windows(
 
 
 def input_scale(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The scale by which `x` [batch, ...] is quantized, broadcastable to it; None for float
-    inputs.
-    """
+    """The scale by which `x` [batch, ...] is quantized, with its axes; None for float inputs."""
     if layer.input_scale is None:
         return None
     if isinstance(layer.input_scale, DynamicScale):

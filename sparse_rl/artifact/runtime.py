@@ -89,9 +89,7 @@ class Actor:
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray, None]:
-        """(action, None), the signature of Stable-Baselines3; the policy is always
-        deterministic.
-        """
+        """(action, None), as in Stable-Baselines3; the policy is always deterministic."""
         return self(observation), None
 
     @property

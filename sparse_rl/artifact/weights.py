@@ -78,9 +78,7 @@ InputScale = DynamicScale | StaticScale | None
 
 
 def quantize_weights(kernel: NDArray[np.floating], per_output_channel: bool) -> Weights:
-    """int8 weights by the rule of training; an all-zero tensor or channel gets the scale 1 /
-    127.
-    """
+    """int8 weights by the rule of training; the scale of nothing but zeros is 1 / 127."""
     kernel = kernel.astype(np.float32)
     axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))
     largest = np.max(np.abs(kernel), axis=axes, keepdims=True, initial=np.float32(0))

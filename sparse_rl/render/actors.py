@@ -45,4 +45,4 @@ def player(name: str) -> Player:
         raise ValueError(f'{name}: no such file; needed is an exported actor or the word "random"')
     actor = load_actor(name)
     about = actor.provenance
-    return Player(about.arm or Path(name).stem, about.environment, actor)
+    return Player(about.variant or Path(name).stem, about.environment, actor)

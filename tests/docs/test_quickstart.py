@@ -41,7 +41,7 @@ def test_commands(tmp_path: Path) -> None:
     assert "0.98-int8" in page and "<svg" in page
     delivered = run / "artifacts" / "0.98-int8"
     assert (delivered / "film.gif").read_bytes()[:6] == b"GIF89a"
-    assert sparse_rl.load_actor(delivered / "actor.srl").provenance.arm == "0.98-int8"
+    assert sparse_rl.load_actor(delivered / "actor.srl").provenance.variant == "0.98-int8"
     assert {"seeds", "return (IQM)", "95 %", "minus dense", "P(better)", "verdict"} <= {
         cell.strip() for cell in (run / "summary.md").read_text().splitlines()[2].split("|")
     }

@@ -16,7 +16,7 @@ from sparse_rl.render.actors import Player, player
 def pendulum_actor(tmp_path: Path) -> str:
     file = tmp_path / "pendulum.srl"
     graph = mlp_actor((3, 16, 1), sparsity=0.5)
-    save(file, PackedActor(graph, Provenance(environment="gymnax/Pendulum-v1", arm="0.5-int8")))
+    save(file, PackedActor(graph, Provenance(environment="gymnax/Pendulum-v1", variant="0.5-int8")))
     return str(file)
 
 

@@ -71,7 +71,7 @@ static float largest_magnitude(const float *x, int n)
 }
 
 /* round_half_even(x) for |x| < 2^22, clipped to [-127, 127]: adding 1.5 * 2^23 leaves the rounded
-   integer in the low bits. Clipping integers, not floats, lets compilers vectorise this. */
+   integer in the low bits. Clipping integers, not floats, lets compilers vectorize this. */
 static int32_t quantized(float x)
 {
     uint32_t bits;

@@ -52,9 +52,7 @@ class Planes:
 
     @property
     def run(self) -> int:
-        """Elements from the first to the last output of one channel, the gaps between rows
-        included.
-        """
+        """Elements from one channel's first output to its last, with the gaps between rows."""
         return (self.rows - 1) * self.pitch + self.columns
 
     def offset(self, channel: int, row: int, column: int) -> int:
@@ -85,9 +83,7 @@ def planes(layer: Convolution, shape: tuple[int, ...]) -> Planes:
 
 
 def copy_into_planes(layout: Planes, element: str, converted: str) -> str:
-    """Statements that fill q from x [channels, height, width]; `converted` is C for one element
-    *x.
-    """
+    """Statements that fill q from the planes x; `converted` is C for one element *x."""
     s, t = layout.strides
     row = f"(i + {layout.before[0]})"
     column = f"(k + {layout.before[1]})"

@@ -3,7 +3,7 @@
 Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs
 that are not zero are visited; inputs with equally many weights share a loop of constant length.
 `rows`: the smallest code and data, 8-bit indices or gaps. `full`: all weights, in the order that
-compilers vectorise.
+compilers vectorize.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def choose(values: NDArray, integer: bool, target: Target) -> Kernel:
 
 
 def exact_in_float(values: NDArray) -> bool:
-    """Whether sums of int8 products stay below 2^24 for every output, so that float32 holds
-    them.
-    """
+    """Whether sums of int8 products stay below 2^24 for every output: exact in float32."""
     most = int(np.count_nonzero(values, axis=0).max(initial=0))
     return most * LARGEST_INTEGER**2 < 1 << 24
 
@@ -74,9 +72,7 @@ def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
 def product(
     name: str, values: NDArray, kernel: Kernel, integer: bool, source: str, target: Target
 ) -> Product:
-    """The product with a weight matrix [inputs, outputs]; `source` is the C type of q's
-    elements.
-    """
+    """The product with weights [inputs, outputs]; `source` is the C type of q's elements."""
     element = "int32_t" if integer else "float"
     weight = "float" if values.dtype == np.float32 else "int8_t"
     match kernel:
@@ -157,9 +153,7 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
 
 
 def _rows(name: str, values: NDArray, element: str, weight: str, source: str) -> Product:
-    """Each row's indices as they are where they fit into 8 bits, as 8-bit gaps where they do
-    not.
-    """
+    """Each row's indices where they fit into 8 bits, and 8-bit gaps where they do not."""
     inputs, outputs = values.shape
     gaps = inputs > 256
     counts: list[int] = []

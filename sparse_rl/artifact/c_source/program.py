@@ -1,6 +1,4 @@
-"""A graph as one C99 translation unit: a function per operation, and `srl_outputs` that calls
-them.
-"""
+"""A graph as C99: a function per operation, and the calls of them in `srl_outputs`."""
 
 from __future__ import annotations
 
@@ -56,8 +54,9 @@ class Program:
 
 
 def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Program:
-    """Functions, calls and buffers for a graph; buffer 0 holds the observation, the last call's
-    result is in the buffer that its text names `result`.
+    """Functions, calls and buffers for a graph.
+
+    Buffer 0 holds the observation; the last call leaves its buffer as `result`.
     """
     program = Program(
         "int32_t" if fixed else "float", target, list(fixed.arithmetic) if fixed else []
@@ -80,9 +79,7 @@ def _operations(
     nonnegative: bool,
     keep: bool = False,
 ) -> int:
-    """Emit the operations on buffer `slot`, return the buffer of the result; `keep` leaves `slot`
-    be.
-    """
+    """Writes the operations on buffer `slot`; `keep` leaves `slot` as it is."""
     position = 0
     first = slot
     # An image is flattened where it lies: its planes have this shape, and what reads them adapts.

@@ -28,9 +28,7 @@ class Target:
     vector: int = 1
     """Elements to which the dense kernel's inner loop is filled up with zeros."""
     wide_weights: bool = False
-    """Store int8 weights of dense kernels with float sums as float: four times larger, twice as
-    fast.
-    """
+    """Store int8 weights of dense kernels with float sums as float: larger, twice as fast."""
 
 
 HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, wide_weights=True)
