@@ -1,3 +1,8 @@
+"""What the report says in words follows from the verdicts, level by level."""
+
+import itertools
+import re
+
 import pandas as pd
 import pytest
 
@@ -24,38 +29,48 @@ def table(**verdicts: str) -> pd.DataFrame:
     return pd.DataFrame([row | kind | numbers for row in rows])
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        (
-            {"float32_50": "not worse", "float32_90": "not worse", "float32_98": "worse"},
-            "Pruned: not worse than dense up to 90 % sparsity; there, mean difference -1.0 (95 % "
-            "interval -2.5 to +0.5, 7 seeds).",
-        ),
-        (
-            {"float32_50": "undecided", "float32_90": "not worse"},
-            "Pruned: not worse than dense up to 90 % sparsity (though it is not shown for 50 %); "
-            "there, mean difference -1.0 (95 % interval -2.5 to +0.5, 7 seeds).",
-        ),
-        (
-            {"float32_50": "undecided", "float32_90": "worse", "float32_98": "worse"},
-            "Pruned: at no level is it shown that nothing is lost against dense; undecided at "
-            "50 %, worse at 90 %, 98 %.",
-        ),
-        (
-            {"int8w_0": "not worse"},
-            "Not pruned, int8 weights: not worse than dense; mean difference -1.0 (95 % interval "
-            "-2.5 to +0.5, 7 seeds).",
-        ),
-        (
-            {"float32_50": "few seeds"},
-            "Pruned: too few seeds to say whether return is lost; three are needed.",
-        ),
-    ],
-)
-def test_sentence(verdicts: dict[str, str], expected: str) -> None:
-    (sentence,) = no_loss(table(**verdicts))
-    assert str(sentence) == expected
+LEVELS = (50, 90, 98)
+VERDICTS = ("not worse", "undecided", "worse", "few seeds")
+
+
+def percentages(text: str) -> set[int]:
+    """The levels that a text names; an interval is of 95 %, which none of the levels is."""
+    return {int(number) for number in re.findall(r"(\d+) %", text)} - {95}
+
+
+@pytest.mark.parametrize("verdicts", itertools.product(VERDICTS, repeat=3), ids="-".join)
+def test_no_sentence_claims_more_than_the_verdicts_hold(verdicts: tuple[str, ...]) -> None:
+    found = dict(zip(LEVELS, verdicts, strict=True))
+    (sentence,) = no_loss(
+        table(**{f"float32_{level}": verdict for level, verdict in found.items()})
+    )
+    text = str(sentence)
+    good = {level for level, verdict in found.items() if verdict == "not worse"}
+    if good:
+        claimed, _, exceptions = sentence.claim.partition("(")
+        assert "not worse than dense up to" in claimed
+        assert percentages(claimed) == {max(good)}
+        assert percentages(exceptions) == {level for level in LEVELS if level < max(good)} - good
+        assert "-1.0" in text and "-2.5 to +0.5" in text and "7 seeds" in text
+        return
+    assert "not worse" not in text
+    if len(set(verdicts)) > 1:  # each level stands behind its own verdict
+        for part in re.split(r", (?=[a-z])", sentence.detail):
+            verdict, _, levels = part.partition(" at ")
+            assert percentages(levels) == {
+                level for level, other in found.items() if other == verdict
+            }
+    elif verdicts[0] == "few seeds":
+        assert "too few seeds" in text
+    else:
+        assert verdicts[0] in text
+        assert percentages(text) == set(LEVELS)
+
+
+def test_one_that_is_not_pruned_has_no_level() -> None:
+    (sentence,) = no_loss(table(int8w_0="not worse"))
+    assert "not worse than dense" in sentence.claim
+    assert percentages(sentence.claim) == set()
 
 
 def test_in_a_few_words() -> None:
