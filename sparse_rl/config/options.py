@@ -134,9 +134,8 @@ def near(name: str, known: list[str]) -> list[str]:
         *difflib.get_close_matches(last, siblings, n=3, cutoff=0.6),
         *difflib.get_close_matches(last, set(lasts.values()), n=3, cutoff=0.7),
     ]
-    return list(dict.fromkeys(other for word in alike for other in known if lasts[other] == word))[
-        :3
-    ]
+    found = dict.fromkeys(other for word in alike for other in known if lasts[other] == word)
+    return sorted(found, key=lambda other: other.rpartition(".")[0] != parent)[:3]
 
 
 def _option(name: str, hint: Any, default: Any, help: str) -> Option:
