@@ -135,7 +135,7 @@ def near(name: str, known: list[str]) -> list[str]:
         *difflib.get_close_matches(last, set(lasts.values()), n=3, cutoff=0.7),
     ]
     found = dict.fromkeys(other for word in alike for other in known if lasts[other] == word)
-    return sorted(found, key=lambda other: other.rpartition(".")[0] != parent)[:3]
+    return sorted(found, key=lambda other: parent not in ("", other.rpartition(".")[0]))[:3]
 
 
 def _option(name: str, hint: Any, default: Any, help: str) -> Option:

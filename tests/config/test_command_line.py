@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sparse_rl import registry
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.config import command_line, options
 from sparse_rl.config.error import ConfigError
@@ -19,8 +21,11 @@ from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping, from_yaml
 from sparse_rl.config.text import FOLDER, find, read_file
 
+registry.load()
+EVERY_METHOD = {"sparsity": {"methods": list(registry.METHODS.names())}}
 PLAIN = [
-    yaml.safe_load(to_yaml(from_mapping({"agent": {"name": name}}))) for name in ("sac", "dqn")
+    yaml.safe_load(to_yaml(from_mapping({"agent": {"name": name}} | EVERY_METHOD)))
+    for name in registry.AGENTS.names()
 ]
 EXPERIMENTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
@@ -231,6 +236,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 # Help
 
 
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        inner = isinstance(value, dict)
+        yield from leaves(value, f"{prefix}{name}.") if inner else [f"{prefix}{name}"]
+
+
 def screen(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     with pytest.raises(SystemExit) as caught:
         command_line.run(lambda config: pytest.fail("ran"), [*words, "--help"])
@@ -252,10 +263,7 @@ def test_help_shows_every_option_of_both_agents(capsys: pytest.CaptureFixture[st
             assert len(option.help.split()) >= 3 and option.help.split()[0] in block
     # The same, without the module under test: every leaf of either agent's written configuration.
     shown = set(re.findall(r"^  --(\S+)", text, flags=re.MULTILINE))
-    expected = set()
-    for plain in PLAIN:
-        for name, part in plain.items():
-            expected |= {f"{name}.{key}" for key in part} if isinstance(part, dict) else {name}
+    expected = {name for plain in PLAIN for name in leaves(plain)}
     assert shown == expected
     for name in EXPERIMENTS:
         assert name in text
