@@ -39,7 +39,7 @@ def write_event_files(metrics: pd.DataFrame, directory: str | Path) -> list[Path
 def append_events(metrics: pd.DataFrame, directory: str | Path) -> list[Path]:
     """Append new rows of metrics to the event files, which are made where they do not exist.
 
-    For use while training goes on: each call opens and closes its files, nothing is kept between
+    For use during training: each call opens and closes its files, nothing is kept between
     calls, and a resumed run continues the same files.
     """
     files = []

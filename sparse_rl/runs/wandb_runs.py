@@ -83,7 +83,7 @@ class WandbRuns:
     def append(self, metrics: pd.DataFrame) -> None:
         """Sends the rows that have not been sent; final ones go to the run's summary, as final/...
 
-        After a failure it warns once and sends no more: training goes on, and metrics.csv has all.
+        After a failure it warns once and sends no more: training continues, metrics.csv has all.
         """
         if self._gave_up:
             return

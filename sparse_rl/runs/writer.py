@@ -1,4 +1,4 @@
-"""Writing a run directory while a study goes on: each file whole, or not at all."""
+"""Writing a run directory while a study is trained: each file whole, or not at all."""
 
 from __future__ import annotations
 

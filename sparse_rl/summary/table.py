@@ -23,6 +23,8 @@ HEADINGS = {
     "verdict": "verdict",
 }
 LEFT = ("variant", "verdict")
+LONG_NAME = 9
+"""Characters; with longer names a terminal of 80 columns has no room for all columns."""
 WRAPPED = ("difference_interval", "verdict")
 
 
@@ -93,6 +95,8 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         "difference_interval": "95 %",
         "verdict": "verdict",
     }
+    if table["variant"].str.len().max() > LONG_NAME:
+        del shown["weights"]
     for key, heading in shown.items():
         justify = "left" if key in LEFT else "right"
         view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]

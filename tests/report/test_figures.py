@@ -1,5 +1,6 @@
 """What the figures draw, read back from their artists; how they look is checked in a browser."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from sparse_rl.report.figures import (
     panel,
     schedule,
 )
-from sparse_rl.report.figures.appearance import figure_bytes, inline_svg
+from sparse_rl.report.figures.appearance import figure_bytes, inline_svg, series_of
 from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.published import published_returns
 from sparse_rl.runs.metrics import Row, joined, table_of
@@ -189,3 +190,23 @@ def test_inline_figures_take_their_colors_from_the_page(findings: Findings) -> N
     assert "var(--ink)" in element and "var(--blue)" in element
     # Whatever is left of fixed colours would be illegible on one of the backgrounds.
     assert set(re.findall(r"#[0-9a-f]{6}\b", element)) == set()
+
+
+def test_every_method_has_a_line_and_a_look_of_its_own(make_run: MakeRun) -> None:
+    path = make_run(levels=(0.0, 0.5, 0.9), with_costs=False)
+    records = json.loads((path / "variants.json").read_text())
+    records["0.5-int8"] |= {"method": "rigl"}
+    records["0.9-int8"] |= {"method": "rigl"}
+    (path / "variants.json").write_text(json.dumps(records))
+    findings = analyse(Run(path))
+    axes = axes_of(panel.draw(findings))
+    pruned, rigl = line(axes, "pruned"), line(axes, "rigl + int8")
+    np.testing.assert_allclose(pruned[:, 0], [1, 2, 10])
+    np.testing.assert_allclose(rigl[:, 0], [2, 10])
+    assert findings.table is not None
+    returns = findings.table.set_index("variant")["return_iqm"]
+    np.testing.assert_allclose(rigl[:, 1], returns[["0.5-int8", "0.9-int8"]])
+    looks = list(series_of(findings.table).values())
+    assert len({(look.color, str(look.line), look.mark) for look in looks}) == len(looks) == 3
+    curves = learning_curves.draw(findings)
+    assert curves is not None and len(line(curves.axes[0], "rigl + int8")) > 2

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sparse_rl.runs.metrics import Row, joined, table_of
 from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.summary.final_table import final_table
 from sparse_rl.summary.table import markdown_table, terminal_table
 
@@ -34,3 +36,19 @@ def test_terminal_table_fits_without_cutting_a_cell(make_run: MakeRun, width: in
     assert max(len(line) for line in text.splitlines()) <= width
     assert "…" not in text
     assert "0.99-int8" in text and "7 of 8" in text
+
+
+def test_long_names_leave_out_the_weights_and_cut_nothing() -> None:
+    names = [DENSE, Variant("rigl", 0.98, arithmetic="int8"), Variant("rigl", 0.5)]
+    rows = [
+        Row(9, "final", seed, variant.name, metric, value + 17 * seed)
+        for variant in names
+        for seed in range(4)
+        for metric, value in (("return", 2400.0 + seed**2 * variant.sparsity), ("nonzero", 9.0))
+    ]
+    table = final_table(joined(table_of(rows), {variant.name: variant for variant in names}))
+    output = io.StringIO()
+    Console(file=output, width=80).print(terminal_table(table))
+    text = output.getvalue()
+    assert "rigl-0.98-int8" in text and "not worse" in text and "…" not in text
+    assert "weights" not in text and "weights" in markdown_table(table)

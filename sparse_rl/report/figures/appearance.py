@@ -27,7 +27,7 @@ from sparse_rl.summary.kinds import Kind, kinds
 
 INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
-PURPLE, ORANGE, SKY = "#a8568a", "#b87700", "#3c8fc0"
+PURPLE, ORANGE, SKY = "#a8568a", "#b87700", "#4aa8de"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

@@ -20,7 +20,7 @@ def caption(findings: Findings) -> str:
     distribution = findings.run.settings.get("sparsity", {}).get("distribution", "")
     kind = f" (distribution: {distribution})" if distribution else ""
     return (
-        "Where the surviving weights are: a column of one colour means that all layers are pruned "
+        "Where the surviving weights are: a column of one color means that all layers are pruned "
         f"alike{kind}; per cent of a layer's weights, mean over seeds."
     )
 

@@ -75,7 +75,8 @@ def draw(findings: Findings) -> Figure | None:
                 zorder=3,
             )
     sparsity_ticks(axes, levels)
-    axes.set_xlim(0.8, factor(max(levels)) * 1.25)
+    widest = 10 ** (len(present) / 2 * ASIDE)
+    axes.set_xlim(0.9 / widest, 1.15 * widest * factor(max(levels)))
     low, high = axes.get_ylim()
     axes.set_ylim(low, max(high, 0.12 * (high - low)))
     axes.set_ylabel("return minus dense")

@@ -69,7 +69,7 @@ def draw(findings: Findings) -> Figure | None:
                 markeredgewidth=0.8,
                 label=series.label,
             )
-            if kind.arithmetic == "float32":
+            if kind == next(iter(looks)):  # one line's levels; those of all would overlap
                 for _, row in rows.iterrows():
                     axes.annotate(
                         f"{100 * row['target_sparsity']:g} %",
