@@ -45,11 +45,6 @@ class Variant:
         return "-".join(part for part in parts if part)
 
     @property
-    def kind(self) -> Variant:
-        """This variant without its level: what one line of a figure joins over levels."""
-        return dataclasses.replace(self, sparsity=0.0)
-
-    @property
     def in_float32(self) -> Variant:
         """The variant from which this one continues if it is quantized; else itself."""
         return dataclasses.replace(self, arithmetic=FLOAT32)

@@ -10,6 +10,7 @@ import numpy as np
 from sparse_rl.agents.agent import Agent
 from sparse_rl.machine import devices
 from sparse_rl.population.members import Population, alive_counts
+from sparse_rl.runs.layout import RETURN_SPREAD
 from sparse_rl.study import evaluation
 from sparse_rl.study.preparation import Study
 
@@ -48,20 +49,34 @@ def measure(study: Study, state: Population) -> Metrics:
 def returns_of(
     agent: Agent, evaluate: Callable[..., evaluation.Episodes], state: Population
 ) -> Metrics:
-    """Mean return and length of the evaluation's episodes; none of members that have failed."""
+    """Mean return and length of the evaluation's episodes, and the standard deviation of a return.
+
+    There is none of members that have failed.
+    """
     episodes, failed = devices.to_host(
         (
             evaluate(*evaluation.evaluation_inputs(agent, state.members), state.clock),
             state.members.failed,
         )
     )
+    count = episodes.returns.shape[1]
+    spread = episodes.returns.std(axis=1, ddof=1) if count > 1 else np.full(len(failed), np.nan)
     return {
         "return": np.where(failed, np.nan, episodes.returns.mean(axis=1)),
+        RETURN_SPREAD: np.where(failed, np.nan, spread),
         "episode_length": np.where(failed, np.nan, episodes.lengths.mean(axis=1)),
     }
 
 
-FINAL = ("return", "episode_length", "failed", "sparsity", "nonzero", "critic_sparsity")
+FINAL = (
+    "return",
+    RETURN_SPREAD,
+    "episode_length",
+    "failed",
+    "sparsity",
+    "nonzero",
+    "critic_sparsity",
+)
 
 
 def final_metrics(metrics: Metrics) -> Metrics:

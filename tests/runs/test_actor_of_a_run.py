@@ -11,6 +11,7 @@ import pytest
 import sparse_rl
 from sparse_rl.config.error import ConfigError
 from sparse_rl.envs import make
+from sparse_rl.playing.play import play
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,14 @@ def test_metrics_know_every_member(run: sparse_rl.Run) -> None:
     assert len(final) == 2 * 4
     assert set(final["seed"]) == {5, 6}
     assert run.final_returns("0.5-int8").keys() == {5, 6}
+
+
+def test_the_spread_of_returns_is_recorded_for_exports_check(run: sparse_rl.Run) -> None:
+    recorded = run.recorded_return("0.5", 6)
+    assert recorded.mean == run.final_returns("0.5")[6] and recorded.episodes == 3
+    assert recorded.spread > 0
+    actor, environment = run.actor("0.5", 6), make("gymnax/Pendulum-v1", evaluation=True)
+    assert not recorded.contradicts(play(actor, environment, 4, seed=0).returns)
 
 
 def test_an_actor_acts_as_the_trained_policy(run: sparse_rl.Run) -> None:
