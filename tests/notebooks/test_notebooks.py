@@ -25,7 +25,8 @@ def run_directory(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_quickstart_trains_and_shows_the_policy(tmp_path: Path) -> None:
-    parameters = {"SEEDS": 2, "LEVELS": [0, 0.9], "STEPS": 500}
+    # One seed, as in 03_deploy: the same programs.
+    parameters = {"SEEDS": 1, "LEVELS": [0, 0.9], "STEPS": 500}
     notebook = execution.run("01_quickstart", tmp_path, parameters)
     shown = execution.text(notebook)
     assert "dense until step 100, pruned until 400, fine-tuned until 500, int8 until 600" in shown
@@ -35,7 +36,7 @@ def test_quickstart_trains_and_shows_the_policy(tmp_path: Path) -> None:
     mask = load_file(run_directory(tmp_path) / "policies" / "0.9.safetensors")[
         "masks/hidden_1/kernel"
     ]
-    assert mask.sum(axis=(1, 2)).tolist() == [1638, 1638]  # a tenth of 128 x 128, to one weight
+    assert mask.sum(axis=(1, 2)).tolist() == [1638]  # a tenth of 128 x 128, to one weight
 
 
 @pytest.mark.slow
