@@ -29,7 +29,7 @@ from sparse_rl.report.sentences import Sentence, criterion, no_loss, without_los
 from sparse_rl.runs import layout
 from sparse_rl.runs.event_files import write_event_files
 from sparse_rl.runs.run import Run
-from sparse_rl.runs.settings import setting
+from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.kinds import kind_of
 from sparse_rl.summary.table import HEADINGS, LEFT, formatted
 
@@ -94,8 +94,8 @@ def _run_view(findings: Findings, name: str, identifier: str, figures: Path) -> 
     view: dict[str, Any] = {
         "name": name,
         "anchor": identifier,
-        "environment": setting(config, "environment"),
-        "seeds": setting(config, "seeds"),
+        "environment": text(config, "environment"),
+        "seeds": text(config, "seeds"),
         "description": _description(run),
         "dense": "-",
         "without_loss": "unfinished",
@@ -150,15 +150,13 @@ def _figures(
 
 def _description(run: Run) -> str:
     config = run.settings
-    agent = str(config.get("agent", {}).get("name", "")).upper()
-    network = config.get("network", {})
-    hidden = "-".join(str(size) for size in network.get("hidden", ()))
-    distribution = config.get("sparsity", {}).get("distribution", "")
+    network = " ".join(text(config, f"network.{key}") for key in ("torso", "hidden"))
+    distribution = text(config, "sparsity.distribution")
     parts = [
-        agent,
-        " ".join(part for part in (str(network.get("torso", "")), hidden) if part),
-        f"{setting(config, 'seeds')} seeds",
-        f"{int(setting(config, 'training.steps')):,} steps",
+        text(config, "agent.name").upper(),
+        network.strip(),
+        f"{text(config, 'seeds')} seeds",
+        f"{int(number(config, 'training.steps')):,} steps",
         f"{distribution} distribution" if distribution else "",
     ]
     return " \N{MIDDLE DOT} ".join(part for part in parts if part)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparse_rl.runs.run import Run
-from sparse_rl.runs.settings import setting
+from sparse_rl.runs.settings import number, text
 
 
 def provenance(run: Run) -> dict[str, str]:
@@ -22,7 +22,7 @@ def provenance(run: Run) -> dict[str, str]:
     if versions:
         found["versions"] = ", ".join(versions)
     steps = sum(phase.member_steps for phase in run.record.phases)
-    seeds = int(setting(run.settings, "seeds"))
+    seeds = int(number(run.settings, "seeds"))
     found["budget"] = (
         f"{steps:,} environment steps for {seeds} seeds (the dense phase of a seed is shared by "
         f"its variants), {episodes(run.settings)}"
@@ -32,6 +32,5 @@ def provenance(run: Run) -> dict[str, str]:
 
 def episodes(config: Mapping[str, Any]) -> str:
     """How many episodes the final evaluation of a variant has, in words."""
-    evaluation = config.get("evaluation", {})
-    count = evaluation.get("final_episodes", evaluation.get("episodes"))
+    count = text(config, "evaluation.final_episodes") or text(config, "evaluation.episodes")
     return f"{count} episodes in each variant's final evaluation" if count else "episodes unknown"

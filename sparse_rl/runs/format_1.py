@@ -14,7 +14,7 @@ import pandas as pd
 
 from sparse_rl.runs.metrics import COLUMNS, joined, read_csv
 from sparse_rl.runs.record import Record, Span
-from sparse_rl.runs.settings import setting
+from sparse_rl.runs.settings import number, values
 from sparse_rl.runs.variant import Variant
 
 OLD_COLUMNS = ("step", "phase", "seed", "sparsity", "quantization", "metric", "value")
@@ -44,19 +44,19 @@ def read_metrics(file: Path) -> tuple[pd.DataFrame, dict[str, Variant]]:
 
 def record(config: Mapping[str, Any]) -> Record:
     """The phases that such a run had by its configuration; there are no digests."""
-    seeds, steps = int(setting(config, "seeds")), int(setting(config, "training.steps"))
-    frequency = int(config["training"].get("train_frequency", 1))
+    seeds, steps = int(number(config, "seeds")), int(number(config, "training.steps"))
+    frequency = int(number(config, "training.train_frequency", 1))
 
     def share(key: str) -> int:
-        return round(steps * float(setting(config, key)) / frequency) * frequency
+        return round(steps * number(config, key) / frequency) * frequency
 
     begin, end = share("sparsity.begin"), share("sparsity.end")
-    pruned = seeds * len(setting(config, "sparsity.levels"))
+    pruned = seeds * len(values(config, "sparsity.levels"))
     phases = [
         Span("dense", 0, begin, seeds),
         Span("prune", begin, end, pruned),
         Span("finetune", end, steps, pruned),
     ]
-    for _ in setting(config, "quantization.modes"):
+    for _ in values(config, "quantization.modes"):
         phases.append(Span("quantize", steps, steps + share("quantization.fraction"), pruned))
     return Record(tuple(phase for phase in phases if phase.end > phase.begin))

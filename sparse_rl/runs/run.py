@@ -21,7 +21,7 @@ from sparse_rl.runs.metrics import read_metrics
 from sparse_rl.runs.policies import Policies, read_policies
 from sparse_rl.runs.record import Record, format_of, read_json, read_record, read_variants
 from sparse_rl.runs.recorded_return import RecordedReturn
-from sparse_rl.runs.settings import read_settings, setting
+from sparse_rl.runs.settings import number, read_settings, text
 from sparse_rl.runs.variant import Variant
 from sparse_rl.spaces import EnvSpec
 from sparse_rl.summary.final_table import final_table
@@ -105,10 +105,11 @@ class Run:
 
     def summary_text(self) -> str:
         """The summary as Markdown, headed by what was run."""
-        steps, agent = (setting(self.settings, key) for key in ("training.steps", "agent.name"))
+        steps = int(number(self.settings, "training.steps"))
         return (
-            f"# {setting(self.settings, 'environment')}, {str(agent).upper()}, "
-            f"{setting(self.settings, 'seeds')} seeds, {steps:,} steps\n\n"
+            f"# {text(self.settings, 'environment')}, "
+            f"{text(self.settings, 'agent.name').upper()}, "
+            f"{text(self.settings, 'seeds')} seeds, {steps:,} steps\n\n"
             f"{markdown_table(self.summary())}\n"
         )
 
@@ -140,7 +141,7 @@ class Run:
         return RecordedReturn(
             mean=returns.get(seed, float("nan")),
             spread=float(spread["value"].iloc[-1]) if len(spread) else float("nan"),
-            episodes=int(setting(self.settings, "evaluation.final_episodes")),
+            episodes=int(number(self.settings, "evaluation.final_episodes")),
         )
 
     @cached_property
@@ -169,12 +170,12 @@ class Run:
             expected = self.record.policies.get(file.name)
             if expected is None:
                 raise ValueError(f"{file}: {layout.RECORD} has no digest of it; allowed: one")
-        return read_policies(file, int(setting(self.settings, "seeds")), expected)
+        return read_policies(file, int(number(self.settings, "seeds")), expected)
 
     def position(self, seed: int) -> int:
         """Where a seed stands among the study's. Raises ValueError where it has none."""
-        first = int(self.settings.get("first_seed", 0))
-        count = int(setting(self.settings, "seeds"))
+        first = int(number(self.settings, "first_seed", 0))
+        count = int(number(self.settings, "seeds"))
         if not first <= seed < first + count:
             raise ValueError(f"seed: found {seed}; allowed: {first} to {first + count - 1}")
         return seed - first

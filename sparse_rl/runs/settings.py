@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sparse_rl.config.error import show
 from sparse_rl.runs.layout import CONFIG
 
 
@@ -37,3 +39,36 @@ def setting(config: Mapping[str, Any], key: str) -> Any:
             raise ValueError(f"config.yaml: {key} is missing")
         value = value[part]
     return value
+
+
+def text(config: Mapping[str, Any], key: str) -> str:
+    """What stands at a dotted key, as words; lists joined by hyphens, "" where there is nothing."""
+    try:
+        value = setting(config, key)
+    except ValueError:
+        return ""
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def number(config: Mapping[str, Any], key: str, default: float | None = None) -> float:
+    """The number at a dotted key, or `default` where the key is missing.
+
+    Raises a ValueError that names the key where it is missing without default, or something else.
+    """
+    try:
+        value = setting(config, key)
+    except ValueError:
+        if default is None:
+            raise
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"config.yaml: {key}: found {show(value)}; allowed: a number")
+    return value
+
+
+def values(config: Mapping[str, Any], key: str) -> list[Any]:
+    """The list at a dotted key. Raises a ValueError that names it where it is something else."""
+    value = setting(config, key)
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"config.yaml: {key}: found {show(value)}; allowed: a list")
+    return list(value)

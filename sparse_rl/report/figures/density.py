@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sparse_rl.report.figures.appearance import drawn
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.layers import in_order
+from sparse_rl.runs.settings import text
 from sparse_rl.summary.kinds import Kind, by_kind
 
 TITLE = "Density of each layer"
@@ -17,7 +18,7 @@ TITLE = "Density of each layer"
 
 def caption(findings: Findings) -> str:
     """What to see."""
-    distribution = findings.run.settings.get("sparsity", {}).get("distribution", "")
+    distribution = text(findings.run.settings, "sparsity.distribution")
     kind = f" (distribution: {distribution})" if distribution else ""
     return (
         "Where the surviving weights are: a column of one color means that all layers are pruned "

@@ -21,7 +21,7 @@ from sparse_rl.report.figures.appearance import (
 )
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.published import STEPS, published_returns
-from sparse_rl.runs.settings import setting
+from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.final_table import final_returns
 from sparse_rl.summary.kinds import by_kind
 
@@ -30,8 +30,8 @@ TITLE = "Return against sparsity"
 
 def caption(findings: Findings) -> str:
     """What to see."""
-    environment = str(setting(findings.run.settings, "environment"))
-    steps = int(setting(findings.run.settings, "training.steps"))
+    environment = text(findings.run.settings, "environment")
+    steps = int(number(findings.run.settings, "training.steps"))
     own = "" if steps == STEPS else f"; this run has {steps:,} steps"
     marks = (
         " Grey crosses and pluses are the means that Ivanov et al. (2024) published for this task "
@@ -66,7 +66,7 @@ def draw(findings: Findings) -> Figure | None:
                 _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
         if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
             _line(axes, rows, series, returns)
-    _published(axes, str(setting(findings.run.settings, "environment")), levels)
+    _published(axes, text(findings.run.settings, "environment"), levels)
     sparsity_ticks(axes, levels)
     axes.set_xlim(*ends)
     axes.set_ylabel("return, interquartile mean")
