@@ -1,4 +1,4 @@
-"""What the documentation tells a reader to type: commands, programs, files and edits."""
+"""What the documentation tells a reader to type: commands, programs and files."""
 
 import re
 import shlex
@@ -49,16 +49,3 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(match[1], match[2] or "", match[3]) for match in _BLOCK.finditer(page.read_text())
     ]
-
-
-def edited(text: str, difference: str) -> str:
-    """`text` after an edit: lines that begin with + come in, with - go, all others must be there.
-
-    Raises ValueError where the lines that must be there are not, or are there more than once.
-    """
-    lines = difference.splitlines(keepends=True)
-    before = "".join(line[1:] for line in lines if line[0] != "+")
-    after = "".join(line[1:] for line in lines if line[0] != "-")
-    if (times := text.count(before)) != 1:
-        raise ValueError(f"found {times} times, needed is once:\n{before}")
-    return text.replace(before, after)
