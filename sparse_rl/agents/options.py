@@ -30,11 +30,13 @@ class OffPolicyOptions(AgentOptions):
                 f"found {replay.batch_size}, which does not fit a ring of {replay.capacity}; "
                 f"allowed: less than replay.capacity",
             )
-        if replay.n_step >= min(replay.capacity, training.learning_starts):
+        each = training.environments  # transitions lie within one of them
+        if replay.n_step >= min(replay.capacity // each, training.learning_starts // each):
             yield (
                 "replay.n_step",
                 f"found {replay.n_step}; allowed: less than replay.capacity, {replay.capacity}, "
-                f"and training.learning_starts, {training.learning_starts}",
+                f"and training.learning_starts, {training.learning_starts}"
+                + (f", each over training.environments, {each}" if each > 1 else ""),
             )
 
 

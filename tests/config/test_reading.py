@@ -322,6 +322,19 @@ TOGETHER = [
     ),
     ({"first_seed": 2**31 - 1, "seeds": 2}, "first_seed: found 2147483647", "below 2**31"),
     ({"replay": {"capacity": 3, "batch_size": 1, "n_step": 3}}, "replay.n_step: found 3", "less"),
+    (
+        {"training": {"environments": 50, "learning_starts": 100}, "replay": {"n_step": 2}},
+        "replay.n_step: found 2",  # each environment has two steps before the first update
+        "training.learning_starts, 100, each over training.environments, 50",
+    ),
+    (
+        {
+            "training": {"environments": 50},
+            "replay": {"capacity": 149, "batch_size": 8, "n_step": 2},
+        },
+        "replay.n_step: found 2",  # 149 steps of 50 environments are two rows
+        "replay.capacity, 149, and training.learning_starts, 10000, each over",
+    ),
     ({"sparsity": {"levels": [0.9]}}, "sparsity.levels: found [0.9]", "a list with 0"),
     ({"sparsity": {"levels": [0, 0.5, 0.5]}}, "sparsity.levels: found", "differ"),
     ({"sparsity": {"levels": [0, -0.0]}}, "sparsity.levels: found", "differ"),
