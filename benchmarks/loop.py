@@ -162,7 +162,8 @@ def checkpoint_rows(prepared: Any, phase: Any, state: Any, repeats: int) -> list
     """Seconds to write a checkpoint and to read it back, and its bytes."""
     import jax
 
-    from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
+    from sparse_rl.checkpoints.checkpoint import Checkpoints
+    from sparse_rl.checkpoints.manifest import Position
 
     config, shapes = prepared.config, prepared.shapes(phase)
     members, position = len(phase.members), Position(0, int(state.clock), 0)

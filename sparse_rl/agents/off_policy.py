@@ -7,11 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Key, Num
 
 from sparse_rl.agents import normalization
 from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.normalization import RunningStatistics
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.memory import replay
 from sparse_rl.memory.replay import Batch, ReplayBuffer
@@ -47,7 +49,17 @@ class Rhythm:
 
     @classmethod
     def of(cls, config: Config, spec: EnvSpec) -> Rhythm:
-        """As `training`, `replay` and `network` of a configuration say."""
+        """As `training`, `replay` and `network` of a configuration say.
+
+        Raises `ConfigError` where observations of this kind are not normalized.
+        """
+        kind = np.dtype(spec.observation_dtype)
+        if config.network.normalize and (kind != np.float32 or spec.frame_stack > 1):
+            found = f"{spec.frame_stack} stacked frames" if spec.frame_stack > 1 else f"{kind}"
+            raise ConfigError(
+                f"network.normalize: found true, and {spec.name} gives {found}; allowed: true for "
+                f"single float32 observations, which pixels and planes are not"
+            )
         return cls(
             environments=config.training.environments,
             steps=config.training.train_frequency,

@@ -11,12 +11,9 @@ final name is complete.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -24,22 +21,14 @@ from typing import NamedTuple, NoReturn
 import jax
 from jax.sharding import Mesh
 
+from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints import population_file
+from sparse_rl.checkpoints.manifest import Manifest, Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError, Stored
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.machine import devices
 from sparse_rl.population.members import Population
-
-FORMAT = 2
-
-
-class Position(NamedTuple):
-    """How far a study is: the phase's index in the plan, the clock, the length of metrics.csv."""
-
-    phase: int
-    clock: int
-    metrics_bytes: int
 
 
 class Saved(NamedTuple):
@@ -48,18 +37,6 @@ class Saved(NamedTuple):
     path: Path
     bytes: int
     seconds: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """What a checkpoint holds. `files` are those of one kind, in the order of their members."""
-
-    experiment: str
-    position: Position
-    members: int
-    replay: str
-    ends: tuple[int, ...]
-    files: dict[str, list[tuple[str, Stored]]]
 
 
 class Interval:
@@ -137,7 +114,7 @@ class Checkpoints:
 
         Raises `CorruptFileError`, and `ConfigError` if it is another experiment's.
         """
-        manifest = _read_manifest(folder / "manifest.json")
+        manifest = manifests.read(folder / manifests.FILE)
         if manifest.experiment != self._experiment:
             raise ConfigError(
                 f"resume: {folder} is of experiment {manifest.experiment}, and config.yaml now "
@@ -179,7 +156,7 @@ class Checkpoints:
         used: set[int] = set()
         for folder in self.newest_first()[: self._settings.keep]:
             with contextlib.suppress(CorruptFileError):
-                used |= set(_read_manifest(folder / "manifest.json").ends)
+                used |= set(manifests.read(folder / manifests.FILE).ends)
         old += [
             path
             for path in self.folder.glob("end-*")
@@ -220,7 +197,7 @@ class Checkpoints:
         )
         if devices.is_first():
             try:
-                _write_manifest(part / "manifest.json", manifest)
+                manifests.write(part / manifests.FILE, manifest)
                 os.replace(part, folder)
                 _sync(folder.parent)
             except OSError as error:
@@ -261,40 +238,6 @@ def _of_all_processes(name: str, stored: Stored) -> list[tuple[str, Stored]]:
         (name.replace(f"-{jax.process_index()}.", f"-{process}."), Stored(int(size), int(crc)))
         for process, (size, crc) in enumerate(devices.everyone(stored))
     ]
-
-
-def _write_manifest(path: Path, manifest: Manifest) -> None:
-    content = json.dumps(dataclasses.asdict(manifest))
-    text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_manifest(path: Path) -> Manifest:
-    try:
-        outer = json.loads(path.read_text())
-        if outer["format"] != FORMAT:
-            raise CorruptFileError(f"{path}: format {outer['format']} instead of {FORMAT}")
-        if zlib.crc32(outer["content"].encode()) != outer["crc32"]:
-            raise CorruptFileError(f"{path}: checksum does not fit")
-        fields = json.loads(outer["content"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, CorruptFileError):
-            raise
-        raise CorruptFileError(f"{path}: cannot be read") from None
-    return Manifest(
-        experiment=fields["experiment"],
-        position=Position(*fields["position"]),
-        members=fields["members"],
-        replay=fields["replay"],
-        ends=tuple(fields["ends"]),
-        files={
-            kind: [(name, Stored(*stored)) for name, stored in files]
-            for kind, files in fields["files"].items()
-        },
-    )
 
 
 def _remove(folder: Path) -> None:

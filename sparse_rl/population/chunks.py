@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from sparse_rl.agents.agent import Metrics
+from sparse_rl.population.masking import mask_key, masked_fields, updated_masks
 from sparse_rl.population.members import (
     EpisodeStatistics,
     Members,
@@ -20,11 +21,8 @@ from sparse_rl.population.members import (
     Program,
     as_batch,
     by_member,
-    mask_key,
-    masked_fields,
     reset,
     sharded,
-    updated_masks,
 )
 
 Chosen = tuple[Num[Array, "members environments *action"], Any]
@@ -116,12 +114,18 @@ def learn(
 
         def with_new_masks() -> dict[str, Any]:
             fields = updated_masks(
-                program, state, gradients, target_counts, mask_key(key, clock), clock
+                program.agent,
+                method,
+                state,
+                gradients,
+                target_counts,
+                mask_key(key, clock),
+                clock,
             )
             return fields | {"policy": _choose(failed, state.policy, fields["policy"])}
 
         fields = jax.lax.cond(
-            method.is_due(clock), with_new_masks, lambda: masked_fields(program, state)
+            method.is_due(clock), with_new_masks, lambda: masked_fields(program.agent, state)
         )
         state = state._replace(**fields)
     return state, failed, learned.metrics

@@ -20,10 +20,10 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from sparse_rl.agents.agent import Agent, Metrics
-from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.envs import VectorEnv
+from sparse_rl.population.masking import first_masks, mask_key
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.method import Method, Pruned
+from sparse_rl.sparsity.method import Method
 
 AXIS = "members"
 
@@ -114,7 +114,8 @@ def init(
         keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 5))(seeds)
         state = jax.vmap(agent.init)(keys[:, 0])
         mask_keys = jax.vmap(mask_key, (0, None))(keys[:, 3], clock)
-        state = jax.vmap(functools.partial(first_masks, program))(state, target_counts, mask_keys)
+        masked = functools.partial(first_masks, agent, program.method)
+        state = jax.vmap(masked)(state, target_counts, mask_keys)
         environment, observation = reset(program, keys[:, 1])
         state, memory = jax.vmap(agent.begin, (0, 0, None))(state, observation, clock)
         learned = jax.eval_shape(
@@ -165,91 +166,6 @@ def by_member(tree: PyTree, environments: int) -> PyTree:
 def as_batch(tree: PyTree) -> PyTree:
     """Leaves [M, E, ...] of members as one batch of environments [M * E, ...]."""
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
-
-
-def masked_fields(program: Program, state: Any) -> dict[str, Any]:
-    """The fields of an agent's state that change with the masks: networks and their followers."""
-    names = (*program.agent.prunable, *program.agent.followers)
-    return {name: getattr(state, name) for name in names}
-
-
-def mask_key(learn_key: Key[Array, ""], clock: Int[Array, ""]) -> Key[Array, ""]:
-    """A member's key for what its method draws at `clock`.
-
-    The largest number: `split` and `fold_in` of small ones give the same keys, and learning splits.
-    """
-    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 1))
-
-
-def first_masks(
-    program: Program,
-    state: Any,
-    target_counts: dict[str, Int[Array, " layers"]],
-    key: Key[Array, ""],
-) -> Any:
-    """The agent of one member with the masks that its method starts from."""
-    method = program.method
-    if method is None:
-        return state
-
-    def start(name: str) -> Callable[..., Any]:
-        return lambda masks, params, key: method.init(params, target_counts[name], key)
-
-    networks = {
-        name: (network.masks, network.params)
-        for name in program.agent.prunable
-        for network in [getattr(state, name)]
-    }
-    return state._replace(**_with_masks(program, state, networks, start, key))
-
-
-def updated_masks(
-    program: Program,
-    state: Any,
-    gradients: Mapping[str, Any],
-    target_counts: dict[str, Int[Array, " layers"]],
-    key: Key[Array, ""],
-    clock: Int[Array, ""],
-) -> dict[str, Any]:
-    """What `masked_fields` are after the method's step, which is due."""
-    method = program.method
-    assert method is not None
-
-    def update(name: str) -> Callable[..., Any]:
-        def new(masks: Any, params: Any, gradient: Any, key: Key[Array, ""]) -> Any:
-            return method.update(Pruned(masks, params, gradient, target_counts[name], key), clock)
-
-        return new
-
-    networks = {
-        name: (network.masks, network.params, gradients.get(name))
-        for name in program.agent.prunable
-        for network in [getattr(state, name)]
-    }
-    return _with_masks(program, state, networks, update, key)
-
-
-def _with_masks(
-    program: Program,
-    state: Any,
-    arguments: Mapping[str, tuple[Any, ...]],
-    rule: Callable[[str], Callable[..., Any]],
-    key: Key[Array, ""],
-) -> dict[str, Any]:
-    """Every prunable network with masks by its rule(*arguments, key), and its followers."""
-    fields = {}
-    for index, (name, twins) in enumerate(program.agent.prunable.items()):
-        own_key = jax.random.fold_in(key, index)
-        new = rule(name)
-        if twins:  # stacked networks: each by itself, with a key of its own
-            masks = jax.vmap(new)(*arguments[name], jax.random.split(own_key, twins))
-        else:
-            masks = new(*arguments[name], own_key)
-        network: MaskedNetwork = getattr(state, name)
-        fields[name] = network.with_masks(masks)
-    for follower, name in program.agent.followers.items():
-        fields[follower] = mask_rules.apply(fields[name].masks, getattr(state, follower))
-    return fields
 
 
 def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Mesh) -> Population:

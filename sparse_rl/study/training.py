@@ -8,28 +8,34 @@ no result: the sums that are logged live in the population's state.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval, Position
-from sparse_rl.checkpoints.tensor_file import CorruptFileError
+from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval
 from sparse_rl.config.experiment import Config
 from sparse_rl.machine import devices
-from sparse_rl.machine.interruption import Interrupted, Interruption, watch
+from sparse_rl.machine.interruption import watch
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.study import evaluation, memory
+from sparse_rl.study.continuation import (
+    Session,
+    StudyState,
+    begin,
+    enter_next,
+    pause,
+    resume,
+    steps_done,
+)
 from sparse_rl.study.failures import Failures
 from sparse_rl.study.measurement import Metrics, final_metrics, measure, returns_of
-from sparse_rl.study.phases import Phase, parents
-from sparse_rl.study.preparation import Study, prepare
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.preparation import prepare
 from sparse_rl.study.progress import Progress, Silent
 from sparse_rl.study.recording import Recorder, command_line, rows_of
 
@@ -39,28 +45,8 @@ FIRST_CHUNK = 10
 """Iterations of a phase's first chunk, by which its speed becomes known."""
 
 
-class StudyState(NamedTuple):
-    """Where a study is: the phase's index, its members, and ends that later phases go on from."""
-
-    phase: int
-    state: Population
-    ends: dict[int, Population]
-
-
-@dataclass(frozen=True)
-class Session:
-    """What the outer loop works with, from the start of this process to its end."""
-
-    study: Study
-    recorder: Recorder
-    checkpoints: Checkpoints
-    interval: Interval
-    progress: Progress
-    interruption: Interruption
-
-
 def train(config: Config, progress: Progress | None = None) -> Run:
-    """Runs a whole study, or goes on with one, and returns what is in its run directory.
+    """Runs a whole study, or continues one, and returns what is in its run directory.
 
     Raises `ConfigError`, one line, where it cannot start or the disk refuses; `Interrupted` after
     Ctrl-C or SIGTERM, once a checkpoint is written.
@@ -69,7 +55,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     study = prepare(config)
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
-        progress.warn(f"{recorder.path} is finished: there is nothing to go on with")
+        progress.warn(f"{recorder.path} is already finished; nothing to resume")
         return Run(recorder.path)
     sizes = [len(phase.members) for phase in study.phases]
     checkpoints = Checkpoints(
@@ -109,73 +95,6 @@ def default_directory(config: Config) -> str:
     name = config.environment.split("?")[0].replace("/", "-")
     now = time.localtime(devices.agree(time.time()))
     return f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S', now)}"
-
-
-def begin(session: Session) -> StudyState:
-    """All members of the first phase before their first step."""
-    return StudyState(0, session.study.fresh(session.study.phases[0]), {})
-
-
-def resume(session: Session) -> StudyState:
-    """The newest checkpoint that is whole; from the beginning where there is none.
-
-    metrics.csv is cut back to what it was then: what follows is written again, the same.
-    """
-    study, checkpoints, recorder = session.study, session.checkpoints, session.recorder
-    for folder in checkpoints.newest_first():
-        try:
-            manifest = checkpoints.manifest(folder)
-            recorder.cut_back(manifest.position.metrics_bytes)
-            index = manifest.position.phase
-            state = load(session, folder, index)
-            ends = {end: load(session, checkpoints.end(end), end) for end in manifest.ends}
-        except CorruptFileError as error:
-            session.progress.warn(
-                f"checkpoint {folder.name}: {error}; going back to the one before it"
-            )
-            checkpoints.set_aside(folder)
-            continue
-        session.progress.resumed(study.phases, index, int(state.clock))
-        return StudyState(index, state, ends)
-    session.progress.warn(f"{recorder.path} has no checkpoint: beginning again")
-    recorder.cut_back(None)
-    return begin(session)
-
-
-def load(session: Session, folder: Path, index: int) -> Population:
-    """One stored population; its memory is filled again if it was left out."""
-    study = session.study
-    phase = study.phases[index]
-    state, has_memory = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
-    if has_memory:
-        return state
-    program = study.program(phase)
-    lost = min(int(state.clock), program.agent.memory_steps)
-    session.progress.warn(
-        f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
-        f"are lost, and taken again by its present policy; results differ from here on"
-    )
-    return chunks.refill(program, study.mesh, state)
-
-
-def enter_next(study: Study, reached: StudyState) -> StudyState:
-    """The start of the next phase: forked if its members are not those that it goes on from."""
-    index = reached.phase + 1
-    ends = reached.ends | {reached.phase: reached.state}
-    needed = {phase.after for phase in study.phases[index + 1 :]}
-    phase = study.phases[index]
-    if phase.after < 0:
-        state = study.fresh(phase)
-    else:
-        state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
-        wanted = study.pad(phase.members)
-        if wanted != before:
-            state = population.fork(state, parents(before, wanted), study.mesh)
-            counts = study.target_counts(wanted)
-            state = population.with_target_counts(state, counts, study.mesh)
-        elif phase.after in needed:
-            state = jax.tree.map(jax.numpy.copy, state)
-    return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
 
 
 def run_phase(session: Session, reached: StudyState) -> StudyState:
@@ -247,28 +166,8 @@ def record(session: Session, phase: Phase, name: str, clock: int, metrics: Metri
     session.progress.measured(phase, clock, metrics)
 
 
-def steps_done(study: Study, reached: StudyState) -> int:
-    """Environment steps of one member since the study began, through all its phases."""
-    before = sum(phase.end - phase.begin for phase in study.phases[: reached.phase])
-    return before + int(reached.state.clock) - study.phases[reached.phase].begin
-
-
-def pause(session: Session, reached: StudyState) -> None:
-    """Writes a checkpoint if one is due, and stops here if somebody wishes so."""
-    steps = steps_done(session.study, reached)
-    wish = int(devices.agree(session.interruption.signal))
-    if devices.agree(wish or session.interval.is_over(steps)):
-        clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
-        position = Position(reached.phase, clock, length)
-        saved = session.checkpoints.save(position, reached.state, reached.ends)
-        session.progress.saved(saved)
-        session.interval.restart(steps)
-    if wish:
-        raise Interrupted(wish, f"python -m sparse_rl.train --resume {session.recorder.path}")
-
-
 def finish(session: Session, phase: Phase, state: Population) -> None:
-    """The last evaluation of the phase's arms; their policies go to disk."""
+    """The last evaluation of the phase's variants; their policies go to disk."""
     study = session.study
     session.progress.final_evaluation(phase)
     agent = study.agent(phase)
@@ -286,6 +185,3 @@ def finish(session: Session, phase: Phase, state: Population) -> None:
         mine = np.array([i for i, member in enumerate(phase.members) if member.variant == variant])
         variables, masks = jax.tree.map(lambda leaf, mine=mine: leaf[mine], policies)
         session.recorder.save_policies(variant.name, variables, masks)
-
-
-__all__ = ["Session", "Study", "StudyState", "prepare", "train"]

@@ -11,9 +11,13 @@ import pytest
 from sparse_rl.agents.agent import Learned
 from sparse_rl.agents.normalization import RunningStatistics
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm, seen_observation
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.dot_products import FLOAT32
+from sparse_rl.envs import make
 from sparse_rl.memory.replay import Batch
 from sparse_rl.spaces import Discrete, EnvSpec, Outcome
+from sparse_rl.study.preparation import build_agent
 
 RHYTHM = Rhythm(
     environments=2,
@@ -178,3 +182,17 @@ def test_the_rhythm_is_what_is_configured() -> None:
     assert (seen.shape, seen.dtype) == ((84, 84, 4), np.uint8)
     single = seen_observation(replace(spec, frame_stack=1))
     assert single.shape == (84, 84)
+
+
+def test_pixels_and_planes_are_not_normalized() -> None:
+    breakout = from_mapping(
+        {
+            "environment": "gymnax/Breakout-MinAtar",
+            "agent": {"name": "dqn"},
+            "network": {"torso": "minatar", "hidden": [8], "normalize": True},
+        }
+    )
+    with pytest.raises(
+        ConfigError, match=r"^network.normalize: found true, .* gives bool; allowed"
+    ):
+        build_agent(breakout, make(breakout.environment).spec, FLOAT32)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from sparse_rl import envs
-from sparse_rl.checkpoints.checkpoint import Checkpoints, Position
+from sparse_rl.checkpoints.checkpoint import Checkpoints
+from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig

@@ -193,11 +193,11 @@ def test_resume_falls_back_past_what_is_damaged(tmp_path: Path, whole: Run, dama
     watcher = Disturber("none", 0)
     train(resume(out, checkpoint=compressed), watcher)
     if damage == "all":
-        assert watcher.said[-1] == f"{out} has no checkpoint: beginning again"
+        assert watcher.said[-1] == f"{out} has no checkpoint: starting from the beginning"
     else:
         assert watcher.said[-1] == "quantize int8 64"
     assert watcher.said[0].startswith(f"checkpoint {newest.name}: ")
-    assert watcher.said[0].endswith("; going back to the one before it")
+    assert watcher.said[0].endswith("; using the one before it")
     assert_same(out, whole)
 
 
@@ -309,7 +309,7 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
         train(resume(out, first_seed=1))
     watcher = Disturber("none", 0)
     assert train(resume(whole.path), watcher).path == whole.path
-    assert watcher.said == [f"{whole.path} is finished: there is nothing to go on with"]
+    assert watcher.said == [f"{whole.path} is already finished; nothing to resume"]
 
 
 def test_the_configuration_of_a_run_is_what_was_asked_for(whole: Run) -> None:

@@ -1,0 +1,99 @@
+"""Masks of all prunable networks of one member: the first ones, and those of every due step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.masked_network import MaskedNetwork
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.method import Method, Pruned
+
+
+def masked_fields(agent: Agent, state: Any) -> dict[str, Any]:
+    """The fields of an agent's state that change with the masks: networks and their followers."""
+    names = (*agent.prunable, *agent.followers)
+    return {name: getattr(state, name) for name in names}
+
+
+def mask_key(learn_key: Key[Array, ""], clock: Int[Array, ""]) -> Key[Array, ""]:
+    """A member's key for what its method draws at `clock`.
+
+    The largest number: `split` and `fold_in` of small ones give the same keys, and learning splits.
+    """
+    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 1))
+
+
+def first_masks(
+    agent: Agent,
+    method: Method | None,
+    state: Any,
+    target_counts: dict[str, Int[Array, " layers"]],
+    key: Key[Array, ""],
+) -> Any:
+    """The agent of one member with the masks that its method starts from."""
+    if method is None:
+        return state
+
+    def start(name: str) -> Callable[..., Any]:
+        return lambda masks, params, key: method.init(params, target_counts[name], key)
+
+    networks = {
+        name: (network.masks, network.params)
+        for name in agent.prunable
+        for network in [getattr(state, name)]
+    }
+    return state._replace(**_with_masks(agent, state, networks, start, key))
+
+
+def updated_masks(
+    agent: Agent,
+    method: Method,
+    state: Any,
+    gradients: Mapping[str, Any],
+    target_counts: dict[str, Int[Array, " layers"]],
+    key: Key[Array, ""],
+    clock: Int[Array, ""],
+) -> dict[str, Any]:
+    """What `masked_fields` are after the method's step, which is due."""
+
+    def update(name: str) -> Callable[..., Any]:
+        def new(masks: Any, params: Any, gradient: Any, key: Key[Array, ""]) -> Any:
+            return method.update(Pruned(masks, params, gradient, target_counts[name], key), clock)
+
+        return new
+
+    networks = {
+        name: (network.masks, network.params, gradients.get(name))
+        for name in agent.prunable
+        for network in [getattr(state, name)]
+    }
+    return _with_masks(agent, state, networks, update, key)
+
+
+def _with_masks(
+    agent: Agent,
+    state: Any,
+    arguments: Mapping[str, tuple[Any, ...]],
+    rule: Callable[[str], Callable[..., Any]],
+    key: Key[Array, ""],
+) -> dict[str, Any]:
+    """Every prunable network with masks by its rule(*arguments, key), and its followers."""
+    fields = {}
+    for index, (name, twins) in enumerate(agent.prunable.items()):
+        own_key = jax.random.fold_in(key, index)
+        new = rule(name)
+        if twins:  # stacked networks: each by itself, with a key of its own
+            masks = jax.vmap(new)(*arguments[name], jax.random.split(own_key, twins))
+        else:
+            masks = new(*arguments[name], own_key)
+        network: MaskedNetwork = getattr(state, name)
+        fields[name] = network.with_masks(masks)
+    for follower, name in agent.followers.items():
+        fields[follower] = mask_rules.apply(fields[name].masks, getattr(state, follower))
+    return fields

@@ -1,0 +1,128 @@
+"""Where a study is: how it begins, resumes, enters its next phase, and pauses for a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval
+from sparse_rl.checkpoints.manifest import Position
+from sparse_rl.checkpoints.tensor_file import CorruptFileError
+from sparse_rl.machine import devices
+from sparse_rl.machine.interruption import Interrupted, Interruption
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population
+from sparse_rl.study.phases import parents
+from sparse_rl.study.preparation import Study
+from sparse_rl.study.progress import Progress
+from sparse_rl.study.recording import Recorder
+
+
+class StudyState(NamedTuple):
+    """Where a study is: the phase's index, its members, ends that later phases need."""
+
+    phase: int
+    state: Population
+    ends: dict[int, Population]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the outer loop works with, from the start of this process to its end."""
+
+    study: Study
+    recorder: Recorder
+    checkpoints: Checkpoints
+    interval: Interval
+    progress: Progress
+    interruption: Interruption
+
+
+def begin(session: Session) -> StudyState:
+    """All members of the first phase before their first step."""
+    return StudyState(0, session.study.fresh(session.study.phases[0]), {})
+
+
+def resume(session: Session) -> StudyState:
+    """The newest checkpoint that is whole; from the beginning where there is none.
+
+    metrics.csv is cut back to what it was then: what follows is written again, the same.
+    """
+    study, checkpoints, recorder = session.study, session.checkpoints, session.recorder
+    for folder in checkpoints.newest_first():
+        try:
+            manifest = checkpoints.manifest(folder)
+            recorder.cut_back(manifest.position.metrics_bytes)
+            index = manifest.position.phase
+            state = load(session, folder, index)
+            ends = {end: load(session, checkpoints.end(end), end) for end in manifest.ends}
+        except CorruptFileError as error:
+            session.progress.warn(f"checkpoint {folder.name}: {error}; using the one before it")
+            checkpoints.set_aside(folder)
+            continue
+        session.progress.resumed(study.phases, index, int(state.clock))
+        return StudyState(index, state, ends)
+    session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
+    recorder.cut_back(None)
+    return begin(session)
+
+
+def load(session: Session, folder: Path, index: int) -> Population:
+    """One stored population; its memory is filled again if it was left out."""
+    study = session.study
+    phase = study.phases[index]
+    state, has_memory = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
+    if has_memory:
+        return state
+    program = study.program(phase)
+    lost = min(int(state.clock), program.agent.memory_steps)
+    session.progress.warn(
+        f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
+        f"are lost, and taken again by its present policy; results differ from here on"
+    )
+    return chunks.refill(program, study.mesh, state)
+
+
+def enter_next(study: Study, reached: StudyState) -> StudyState:
+    """The start of the next phase: forked if its members are not those that it continues from."""
+    index = reached.phase + 1
+    ends = reached.ends | {reached.phase: reached.state}
+    needed = {phase.after for phase in study.phases[index + 1 :]}
+    phase = study.phases[index]
+    if phase.after < 0:
+        state = study.fresh(phase)
+    else:
+        state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
+        wanted = study.pad(phase.members)
+        if wanted != before:
+            state = population.fork(state, parents(before, wanted), study.mesh)
+            counts = study.target_counts(wanted)
+            state = population.with_target_counts(state, counts, study.mesh)
+        elif phase.after in needed:
+            state = jax.tree.map(jnp.copy, state)
+    return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
+
+
+def steps_done(study: Study, reached: StudyState) -> int:
+    """Environment steps of one member since the study began, through all its phases."""
+    before = sum(phase.end - phase.begin for phase in study.phases[: reached.phase])
+    return before + int(reached.state.clock) - study.phases[reached.phase].begin
+
+
+def pause(session: Session, reached: StudyState) -> None:
+    """Writes a checkpoint if one is due, and stops here if somebody wishes so."""
+    steps = steps_done(session.study, reached)
+    wish = int(devices.agree(session.interruption.signal))
+    if devices.agree(wish or session.interval.is_over(steps)):
+        clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
+        position = Position(reached.phase, clock, length)
+        saved = session.checkpoints.save(position, reached.state, reached.ends)
+        session.progress.saved(saved)
+        session.interval.restart(steps)
+    if wish:
+        raise Interrupted(wish, f"python -m sparse_rl.train --resume {session.recorder.path}")

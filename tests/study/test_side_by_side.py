@@ -1,0 +1,149 @@
+"""Members in several environments, with all that may be asked for at once: exact, and learning."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.machine.interruption import Interrupted
+from sparse_rl.runs.run import Run
+from sparse_rl.study import training
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.progress import Silent
+from sparse_rl.study.training import train
+
+
+def everything(out: Path, **changes: Any) -> Config:
+    """Two environments, normalized observations, pruned critics, two methods, int8."""
+    values: dict[str, Any] = {
+        "environment": "probe/termination?actions=continuous",
+        "seeds": 2,
+        "network": {"hidden": [8], "normalize": True},
+        "replay": {"capacity": 60, "batch_size": 4},
+        "training": {"steps": 64, "learning_starts": 12, "environments": 2, "gradient_steps": 2},
+        "sparsity": {
+            "levels": [0, 0.5],
+            "critic_levels": [0, 0.5],
+            "methods": ["gradual", "rigl"],
+            "interval": 6,
+            "end": 0.7,
+        },
+        "evaluation": {"every": 16, "episodes": 2, "final_episodes": 2},
+        "checkpoint": {"every": 4, "unit": "steps"},
+        "out": str(out),
+    }
+    return from_mapping(values | changes)
+
+
+class Interrupter(Silent):
+    """Ctrl-C at the second chunk of a phase."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.left = label, 2
+        self.noticed = threading.Event()
+
+    def advance(self, phase: Phase, clock: int, steps: int, seconds: float) -> None:
+        self.left -= phase.label == self.label
+        if self.left == 0 and not self.noticed.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert self.noticed.wait(60)
+
+    def interrupted(self) -> None:
+        self.noticed.set()
+
+
+@pytest.mark.slow
+def test_a_study_with_everything_resumes_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(everything(tmp_path / "whole"))
+    names = set(whole.variants)
+    assert {"0", "0.5", "0.5-critics0.5", "rigl-0.5", "rigl-0.5-critics0.5-int8"} <= names
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "FIRST_CHUNK", 2)
+    out = tmp_path / "run"
+    config = everything(out)
+    for label in ("prune", "prune rigl", "quantize rigl int8"):
+        with pytest.raises(Interrupted):
+            train(config, Interrupter(label))
+        config = everything(out, resume=str(out))
+    train(config)
+    assert (out / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
+    for policies in sorted((whole.path / "policies").iterdir()):
+        assert (out / "policies" / policies.name).read_bytes() == policies.read_bytes()
+
+
+def final(run: Run, variant: str) -> np.ndarray:
+    return np.array(list(run.final_returns(variant).values()))
+
+
+LEARNING: dict[str, Any] = {
+    "seeds": 2,
+    "network": {"hidden": [64, 64]},
+    "quantization": {"modes": []},
+    "checkpoint": {"every": 0},
+}
+
+
+@pytest.mark.slow
+def test_dqn_learns_in_eight_environments(tmp_path: Path) -> None:
+    run = train(
+        from_mapping(
+            LEARNING
+            | {
+                "environment": "gymnax/CartPole-v1",
+                "agent": {
+                    "name": "dqn",
+                    "learning_rate": 1e-3,
+                    "target_interval": 480,
+                    "exploration_fraction": 0.2,
+                    "double": True,
+                },
+                "replay": {"capacity": 40_000, "batch_size": 64, "n_step": 3},
+                "training": {
+                    "steps": 48_000,
+                    "learning_starts": 960,
+                    "environments": 8,
+                    "gradient_steps": 2,
+                },
+                "sparsity": {"levels": [0, 0.8], "distribution": "erk", "interval": 480},
+                "evaluation": {"every": 24_000, "episodes": 5, "final_episodes": 20},
+                "out": str(tmp_path / "run"),
+            }
+        )
+    )
+    # At random an episode lasts 22 steps; the most is 500.
+    assert final(run, "0").mean() > 150
+    assert final(run, "0.8").mean() > 150
+
+
+@pytest.mark.slow
+def test_sac_learns_in_eight_environments(tmp_path: Path) -> None:
+    run = train(
+        from_mapping(
+            LEARNING
+            | {
+                "environment": "gymnax/Pendulum-v1",
+                "agent": {"name": "sac", "learning_rate": 2e-3},
+                "replay": {"capacity": 20_000, "batch_size": 64},
+                "training": {
+                    "steps": 9_600,
+                    "learning_starts": 800,
+                    "environments": 8,
+                    "gradient_steps": 4,
+                },
+                "sparsity": {"levels": [0, 0.8], "interval": 160},
+                "evaluation": {"every": 4_800, "episodes": 5, "final_episodes": 20},
+                "out": str(tmp_path / "run"),
+            }
+        )
+    )
+    # Swung up and held: about -150; at random about -1,200.
+    assert final(run, "0").mean() > -450
+    assert final(run, "0.8").mean() > -450
