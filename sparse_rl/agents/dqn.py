@@ -20,7 +20,7 @@ from sparse_rl.architecture import Network, policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
-from sparse_rl.memory.replay import Batch
+from sparse_rl.memory.replay import Batch, ReplayBuffer
 from sparse_rl.networks import QNetwork
 from sparse_rl.spaces import Discrete, EnvSpec
 from sparse_rl.sparsity.masks import Params
@@ -101,21 +101,31 @@ class DQN(OffPolicy):
         """The action of the largest value."""
         return jnp.argmax(self.values(variables, observation), axis=-1).astype(jnp.int32)
 
-    def update(
-        self, state: DQNState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+    def learn(
+        self, state: DQNState, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
     ) -> Learned:
-        """Target first, if it is due; then one step on the Huber loss with delta 1."""
+        """The target first, if it is due; then the gradient steps, all towards the same one."""
+        return super().learn(self.with_target(state, clock), memory, key, clock)
 
-        def with_statistics(params: Params) -> Params:
-            return normalization.variables(params, state.statistics)
-
+    def with_target(self, state: DQNState, clock: Int[Array, ""]) -> DQNState:
+        """The state after the target's turn, every `target_interval` environment steps."""
         # The clock is not batched over members, so this stays a branch under vmap.
-        target_params = jax.lax.cond(
+        target = jax.lax.cond(
             clock % self.config.target_interval == 0,
             lambda: optax.incremental_update(state.policy.params, state.target, self.config.tau),
             lambda: state.target,
         )
-        next_values = self.values(with_statistics(target_params), batch.next_observation)
+        return state._replace(target=target)
+
+    def update(
+        self, state: DQNState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> Learned:
+        """One step on the Huber loss with delta 1."""
+
+        def with_statistics(params: Params) -> Params:
+            return normalization.variables(params, state.statistics)
+
+        next_values = self.values(with_statistics(state.target), batch.next_observation)
         if self.config.double:
             next_action = self.act(self.variables(state), batch.next_observation)
             next_value = jnp.take_along_axis(next_values, next_action[:, None], axis=1)[:, 0]
@@ -134,7 +144,7 @@ class DQN(OffPolicy):
         )
         policy = state.policy.step(self._optimizer, gradients)
         return Learned(
-            DQNState(policy, target_params, state.statistics),
+            state._replace(policy=policy),
             {"loss": loss, "value": value},
             {"policy": gradients},
         )

@@ -1,5 +1,7 @@
 """DQN against its formulas in NumPy, and against the known values of probe environments."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,23 +117,34 @@ def test_one_update_agrees_with_the_formulas(double: bool, clip: float) -> None:
         np.testing.assert_allclose(found[clear], wanted[clear], rtol=1e-4, atol=1e-5)
 
 
-def test_the_target_is_copied_before_the_gradient_step_of_its_turn() -> None:
+def test_the_target_is_copied_before_the_gradient_steps_of_its_turn() -> None:
+    """Once, however many steps follow: all of them go towards the same target."""
     agent = make(target_interval=100)
-    state, batch = make_state(agent), make_batch()
-    between, *_ = agent.update(state, batch, jax.random.key(0), jnp.int32(99))
-    due, *_ = agent.update(state, batch, jax.random.key(0), jnp.int32(100))
+    agent = replace(agent, rhythm=replace(RHYTHM, gradient_steps=3))
+    state = make_state(agent)
+    _, memory = agent.begin(state, jnp.ones((2, 2)), jnp.int32(0))
+    memory = memory._replace(
+        observation=jax.random.normal(jax.random.key(3), memory.observation.shape),
+        reward=jax.random.normal(jax.random.key(4), memory.reward.shape),
+        valid=jnp.ones_like(memory.valid),
+    )
+    between = agent.learn(state, memory, jax.random.key(0), jnp.int32(99)).state
+    due = agent.learn(state, memory, jax.random.key(0), jnp.int32(100)).state
     for kept, old in zip(leaves(between.target), leaves(state.target), strict=True):
         np.testing.assert_array_equal(kept, old)
     for copied, old in zip(leaves(due.target), leaves(state.policy.params), strict=True):
         np.testing.assert_array_equal(copied, old)
-    # The gradient of that turn already uses the copy.
-    expected, *_ = agent.update(
-        state._replace(target=state.policy.params), batch, jax.random.key(0), jnp.int32(1)
-    )
-    for found, wanted in zip(
-        leaves(due.policy.params), leaves(expected.policy.params), strict=True
+    # The gradient steps of that turn already use the copy.
+    copied = state._replace(target=state.policy.params)
+    expected = agent.learn(copied, memory, jax.random.key(0), jnp.int32(100)).state
+    for found, wanted, old in zip(
+        leaves(due.policy.params),
+        leaves(expected.policy.params),
+        leaves(state.policy.params),
+        strict=True,
     ):
         np.testing.assert_array_equal(found, wanted)
+        assert (found != old).any()
 
 
 def test_epsilon_falls_linearly_and_then_stays() -> None:
