@@ -26,10 +26,17 @@ class Phase(NamedTuple):
 def phases(record: Record) -> list[Phase]:
     """Dense, pruning, fine-tuning and, where there are int8 variants, training in int8.
 
-    Phases of several groups of levels, or of several int8 modes, that share their steps are one.
+    Phases of several groups of levels, or of several int8 modes, that share their steps are one. Of
+    several methods it is the phases of the first that shares its dense training with others.
     """
     spans: dict[str, Phase] = {}
+    methods = [span.method for span in record.phases if span.method]
+    from_step_0 = {span.method for span in record.phases if span.begin == 0}
+    late = [method for method in methods if method not in from_step_0]
+    shown = (late or methods)[:1]
     for span in record.phases:
+        if span.method and span.method not in shown:
+            continue
         name = NAMES.get(span.name, span.name)
         known = spans.get(name, Phase(name, span.begin, span.end))
         spans[name] = Phase(name, min(known.begin, span.begin), max(known.end, span.end))
@@ -43,11 +50,13 @@ def target_sparsity(
 
     Zhu and Gupta 2017: s_t = s_f (1 - (1 - (t - t_s)/(t_e - t_s))^3).
     """
-    prune = [span for span in record.phases if span.name == "prune"]
+    own = [span for span in record.phases if span.method in ("", method)]
+    prune = [span for span in own if span.name == "prune"]
     steps = np.asarray(steps, float)
     if not prune:
         return np.full(steps.shape, level)
     begin, end = min(span.begin for span in prune), max(span.end for span in prune)
     if method != "gradual":
-        return np.where(steps >= begin, level, 0.0)
+        sparse_at_once = any(span.begin == 0 and span.method for span in own)
+        return np.where(steps >= (0 if sparse_at_once else begin), level, 0.0)
     return np.asarray(level * cubic_share(np.clip((steps - begin) / (end - begin), 0, 1)))

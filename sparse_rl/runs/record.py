@@ -16,12 +16,16 @@ from sparse_rl.runs.variant import Variant
 
 @dataclass(frozen=True)
 class Span:
-    """One phase of a study: the steps [begin, end) of each of its members."""
+    """One phase of a study: the steps [begin, end) of each of its members.
+
+    `method` is the sparsity method of its members, empty where all methods share them.
+    """
 
     name: str
     begin: int
     end: int
     members: int
+    method: str = ""
 
     @property
     def member_steps(self) -> int:
@@ -74,6 +78,7 @@ def read_record(run: Path) -> Record:
         policies = {str(name): str(value) for name, value in values["policies"].items()}
         if not all(
             isinstance(phase.name, str)
+            and isinstance(phase.method, str)
             and all(type(n) is int for n in (phase.begin, phase.end, phase.members))
             for phase in phases
         ):

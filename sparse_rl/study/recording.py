@@ -86,7 +86,7 @@ class Recorder:
             require_package()
         with self._naming_errors():
             variants = {m.variant.name: m.variant for phase in phases for m in phase.members}
-            spans = [Span(p.name, p.begin, p.end, len(p.members)) for p in phases]
+            spans = [Span(p.name, p.begin, p.end, len(p.members), p.method) for p in phases]
             self._writer.claim()
             self._start_wandb(config, variants)  # so that a refusal leaves no run behind
             self._writer.begin(
