@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     @property
     def alone(self) -> str:
         """The label of its variant that is not pruned."""
-        parts = [self._arithmetic("", ""), *self._rest]
+        parts = [*self._method, *self._rest, self._arithmetic("", "")]
         return ", ".join(part for part in parts if part) + " only"
 
     @property
@@ -40,7 +40,7 @@ class Kind(NamedTuple):
     @property
     def heading_alone(self) -> str:
         """At the beginning of a sentence about its variant that is not pruned."""
-        parts = ["Not pruned", *self._rest, self._arithmetic("", " and activations")]
+        parts = ["Not pruned", *self._method, *self._rest, self._arithmetic("", " and activations")]
         return ", ".join(part for part in parts if part)
 
     @property
@@ -51,6 +51,10 @@ class Kind(NamedTuple):
     @property
     def _first(self) -> str:
         return "pruned" if self.method == "gradual" else self.method
+
+    @property
+    def _method(self) -> list[str]:
+        return [] if self.method == "gradual" else [self.method]
 
     @property
     def _rest(self) -> list[str]:

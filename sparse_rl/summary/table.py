@@ -23,8 +23,8 @@ HEADINGS = {
     "verdict": "verdict",
 }
 LEFT = ("variant", "verdict")
-LONG_NAME = 9
-"""Characters; with longer names a terminal of 80 columns has no room for all columns."""
+LONG_NAMES = {9: "weights", 14: "achieved"}
+"""Columns that a terminal of 80 characters has no room for beside names of more than so many."""
 WRAPPED = ("difference_interval", "verdict")
 
 
@@ -95,8 +95,10 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         "difference_interval": "95 %",
         "verdict": "verdict",
     }
-    if table["variant"].str.len().max() > LONG_NAME:
-        del shown["weights"]
+    longest = table["variant"].str.len().max()
+    for length, column in LONG_NAMES.items():
+        if longest > length:
+            del shown[column]
     for key, heading in shown.items():
         justify = "left" if key in LEFT else "right"
         view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]

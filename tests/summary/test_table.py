@@ -39,7 +39,7 @@ def test_terminal_table_fits_without_cutting_a_cell(make_run: MakeRun, width: in
 
 
 def test_long_names_leave_out_the_weights_and_cut_nothing() -> None:
-    names = [DENSE, Variant("rigl", 0.98, arithmetic="int8"), Variant("rigl", 0.5)]
+    names = [DENSE, Variant("rigl", 0.98, 0.5, "int8"), Variant("rigl", 0.5)]
     rows = [
         Row(9, "final", seed, variant.name, metric, value + 17 * seed)
         for variant in names
@@ -50,5 +50,5 @@ def test_long_names_leave_out_the_weights_and_cut_nothing() -> None:
     output = io.StringIO()
     Console(file=output, width=80).print(terminal_table(table))
     text = output.getvalue()
-    assert "rigl-0.98-int8" in text and "not worse" in text and "…" not in text
+    assert "rigl-0.98-critics0.5-int8" in text and "not worse" in text and "…" not in text
     assert "weights" not in text and "weights" in markdown_table(table)

@@ -36,11 +36,13 @@ def draw(findings: Findings) -> Figure | None:
         return None
     shown = [(kind, rows) for kind, rows in found if (rows["sparsity"] > 0).any()] or found[:1]
     tables = [_by_level(rows) for _, rows in shown]
+    tables[1:] = [table.drop(columns=0.0) for table in tables[1:]]  # dense is dense
     names = in_order([str(name).removeprefix("density/") for name in tables[0].index])
     columns = [table.reindex([f"density/{name}" for name in names]) for table in tables]
     values = 100 * np.concatenate([table.to_numpy(float) for table in columns], axis=1)
     labels = [
-        f"{100 * float(str(level)):g} %" + ("" if kind == Kind() else f"\n{kind.label}")
+        f"{100 * float(str(level)):g} %"
+        + ("" if kind == Kind() else "\n" + kind.label.replace(", ", ",\n"))
         for (kind, _), table in zip(shown, tables, strict=True)
         for level in table.columns
     ]

@@ -90,5 +90,7 @@ def draw(findings: Findings) -> Figure | None:
         horizontal_grid(axes)
     grid[0].set_ylabel("return, interquartile mean")
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=3.4)
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=min(len(labels), 5), handlelength=3.4
+    )
     return figure

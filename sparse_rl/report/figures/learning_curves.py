@@ -26,6 +26,8 @@ from sparse_rl.summary.kinds import Kind, by_kind
 
 TITLE = "Learning curves"
 RESAMPLES = 1_000
+MOST_LABELS = 4
+"""Of a legend in one row."""
 COLUMNS = 3
 
 Key = tuple[float, Kind]
@@ -53,7 +55,9 @@ def draw(findings: Findings) -> Figure | None:
     columns = min(COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
     looks = series_of(findings.run.metrics)
-    figure = Figure(figsize=(2.25 * columns + 0.6, 2.1 * rows + 0.5), layout="constrained")
+    legend = 0.2 * (1 + len(looks)) / MOST_LABELS
+    size = (max(2.25 * columns + 0.6, 5.0), 2.1 * rows + 0.3 + legend)
+    figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for index, axes in enumerate(grid.flat):
@@ -70,7 +74,13 @@ def draw(findings: Findings) -> Figure | None:
     figure.supxlabel("environment steps", fontsize=9.5)
     figure.supylabel("return", fontsize=9.5)
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=3)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=min(len(labels), MOST_LABELS),
+        handlelength=3,
+    )
     return figure
 
 
@@ -127,7 +137,9 @@ def _level(
         curve = curves.get((level, kind))
         if curve is None or (level, kind) == DENSE:
             continue
-        _curve(axes, curve, series.color, "-", series.label, band=True, width=1.6)
+        solid = kind == Kind(arithmetic=kind.arithmetic)  # few enough to tell apart by color
+        line = "-" if solid else series.line
+        _curve(axes, curve, series.color, line, series.label, band=True, width=1.6)
 
 
 def _curve(

@@ -63,7 +63,7 @@ def draw(findings: Findings) -> Figure | None:
     axes.set_ylabel("sparsity, %")
     steps_on(axes)
     horizontal_grid(axes)
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left" if len(looks) == 1 else "lower right")
     return figure
 
 
