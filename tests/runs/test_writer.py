@@ -1,0 +1,93 @@
+"""Who may write a run directory, and what its record says of it."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparse_rl.architecture import Dense, Network, Observation, Squash
+from sparse_rl.runs.metrics import Row
+from sparse_rl.runs.record import Span
+from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.runs.writer import RunWriter
+
+NETWORK = Network(Observation((3,)), (), (Dense("mean", 1),), Squash((-2.0,), (2.0,)))
+RIGL = Variant("rigl", 0.9, settings=(("drop_fraction", 0.3),))
+SPANS = [Span("dense", 0, 20, 2), Span("prune", 20, 80, 4, "rigl")]
+
+
+def begun(path: Path) -> RunWriter:
+    writer = RunWriter(path)
+    writer.claim()
+    writer.begin("seeds: 2\n", "command: x\n", NETWORK, SPANS, [DENSE, RIGL])
+    return writer
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    writer = begun(tmp_path)
+    kernel = np.arange(6, dtype=np.float32).reshape(2, 3, 1)
+    writer.save_policies(RIGL.name, {"mean/kernel": kernel}, {"mean/kernel": kernel > 2})
+    writer.append([Row(80, "final", seed, RIGL.name, "return", 0.1 + seed) for seed in (0, 1)])
+    writer.close()
+    run = Run(tmp_path)
+    assert run.variants == {"0": DENSE, RIGL.name: RIGL}
+    assert list(run.record.phases) == SPANS
+    assert run.final_returns(RIGL.name) == {0: 0.1, 1: 1.1}
+    np.testing.assert_array_equal(run.trained(RIGL.name, 0)["mean/kernel"], [[0], [0], [0]])
+    np.testing.assert_array_equal(run.trained(RIGL.name, 1)["mean/kernel"], [[3], [4], [5]])
+    assert run.network() == NETWORK
+    file = tmp_path / "policies" / f"{RIGL.name}.safetensors"
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["policies"] == {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    program = (
+        "import sys, pathlib, time; from sparse_rl.runs.writer import RunWriter\n"
+        f"writer = RunWriter(pathlib.Path({str(tmp_path)!r})); writer.reopen('again')\n"
+        "print('has it', flush=True)\n"
+        "time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "has it\n"
+        writer = RunWriter(tmp_path)
+        with pytest.raises(
+            ValueError, match=r"another process is writing .*; allowed: one at a time"
+        ):
+            writer.reopen("third")
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        writer.reopen("third")
+        assert (tmp_path / "versions.txt").read_text() == "command: x\nagain\nthird\n"
+        writer.close()
+    finally:
+        other.kill()
+
+
+def test_a_directory_that_holds_a_run_is_refused(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    with pytest.raises(ValueError, match=f"already holds a run; allowed: .* --resume {tmp_path}"):
+        RunWriter(tmp_path).claim()
+
+
+def test_a_run_of_format_1_is_not_continued(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,phase,seed,sparsity,quantization,metric,value\n")
+    with pytest.raises(ValueError, match="begun by an older version"):
+        RunWriter(tmp_path).reopen("again")
+
+
+def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.claim()
+    with pytest.raises(ValueError, match=r"variant 0\.9: two of that name"):
+        twice = [Variant(sparsity=0.9), Variant(sparsity=0.9000000001)]
+        writer.begin("", "", NETWORK, [], twice)
+    writer.close()
