@@ -27,7 +27,8 @@ def train(config: Config | str, progress: Progress | bool = True) -> Run:
     Raises:
         TypeError: one line, where `config` is neither.
         ConfigError: one line, where the study cannot start or the disk refuses.
-        Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is written.
+        Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is written; after a second one at
+            once, without it.
     """
     if isinstance(config, str):
         config = load_config(config)

@@ -1,11 +1,15 @@
 """Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
 
+What the second ends is the training: it raises `Interrupted`, and a notebook or another program
+lives on. Only where the training is all that the process is for, `ending_the_process`.
+
 Signals are noticed by a thread of their own: the main one may be inside a compiled program or a
 compilation, where Python's handlers do not run.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -28,10 +32,42 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """`signal` is the number of the signal that came, or 0."""
+    """`signal` is the number of the signal that came, or 0; `again` whether a second one did."""
 
     def __init__(self) -> None:
         self.signal = 0
+        self.again = False
+        self._raised = False
+
+    def handle(self, number: int, *_: object) -> None:
+        """Python's handler, in the main thread: raises once, after a second signal."""
+        if self.again and not self._raised:
+            self._raised = True
+            raise Interrupted(number, "stopped at once, without a checkpoint")
+
+
+def _end_the_process(number: int) -> None:
+    _show_cursor()
+    os._exit(128 + number)
+
+
+def _raise_in_the_main_thread(number: int) -> None:
+    """When it is next in Python: its handler is called once more."""
+    _thread.interrupt_main(number)
+
+
+_at_the_second: Callable[[int], None] = _raise_in_the_main_thread
+
+
+@contextmanager
+def ending_the_process() -> Iterator[None]:
+    """Within it a second signal ends the process at once, even inside a compiled program."""
+    global _at_the_second
+    before, _at_the_second = _at_the_second, _end_the_process
+    try:
+        yield
+    finally:
+        _at_the_second = before
 
 
 @contextmanager
@@ -51,14 +87,17 @@ def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
         while number := os.read(reader, 1)[0]:
             if number not in SIGNALS:
                 continue
+            if seen.again:  # also what the second itself sets off in the main thread
+                continue
             if seen.signal:
-                _show_cursor()
-                os._exit(128 + number)
+                seen.again = True
+                _at_the_second(number)
+                continue
             seen.signal = number
             announce()
 
-    # Handlers that do nothing, so that the default ones do not end the process.
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    # Handlers of our own, so that the default ones do not end the process at the first.
+    before = {number: signal.signal(number, seen.handle) for number in SIGNALS}
     old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     thread = threading.Thread(target=listen, name="signals", daemon=True)
     thread.start()

@@ -13,8 +13,8 @@ from sparse_rl.machine.interruption import Interrupted, watch
 # Blocks the main thread in C, as a compiled program or a compilation does.
 BUSY = """
 import signal, sys, threading
-from sparse_rl.machine.interruption import watch
-with watch(lambda: print("noticed", flush=True)):
+from sparse_rl.machine.interruption import ending_the_process, watch
+with ending_the_process(), watch(lambda: print("noticed", flush=True)):
     print("ready", flush=True)
     lock = threading.Lock()
     lock.acquire()
@@ -33,6 +33,38 @@ def test_the_second_signal_ends_a_busy_process(number: int) -> None:
     assert process.poll() is None
     process.send_signal(number)
     assert process.wait(timeout=60) == 128 + number
+
+
+# As in a notebook's cell: what was there before must be there after.
+NOTEBOOK = """
+import time
+from sparse_rl.machine.interruption import Interrupted, watch
+variable = 7
+for _ in range(2):
+    try:
+        with watch(lambda: print("noticed", flush=True)):
+            print("ready", flush=True)
+            for _ in range(6000):
+                time.sleep(0.01)
+    except KeyboardInterrupt as stop:
+        assert isinstance(stop, Interrupted)
+        print(f"caught {stop.exit_status}", flush=True)
+print("alive", variable, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_raises_in_a_program_that_lives_on(number: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", NOTEBOOK], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(2):
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "noticed\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == f"caught {128 + number}\n"
+    assert process.stdout.readline() == "alive 7\n"
+    assert process.wait(timeout=60) == 0
 
 
 def test_a_signal_is_noted_and_handlers_come_back() -> None:
