@@ -43,14 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(name: str, words: Sequence[str]) -> None:
     """Runs one command; where its packages are missing it says which extra has them."""
-    try:
+    with extras.needed_by(name):
         importlib.import_module(COMMANDS[name][0]).run(words)
-    except ModuleNotFoundError as error:
-        line = extras.missing(error)
-        if line is None:
-            raise
-        print(f"error: {name}: {line}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def overview() -> str:

@@ -10,15 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-from jaxtyping import Float
+from sparse_rl import extras, whole_file
 
-from sparse_rl import whole_file
-from sparse_rl.artifact.delivery import Format
-from sparse_rl.config import program
-from sparse_rl.config.fields import Episodes
-from sparse_rl.runs.layout import ARTIFACTS
-from sparse_rl.runs.recorded_return import LIMIT
+with extras.needed_by("export", __name__):
+    import numpy as np
+    from jaxtyping import Float
+
+    from sparse_rl.artifact.delivery import Format
+    from sparse_rl.config import program
+    from sparse_rl.config.fields import Episodes
+    from sparse_rl.runs.layout import ARTIFACTS
+    from sparse_rl.runs.recorded_return import LIMIT
+
 
 if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 OF_MODULES = {
     "train": "jax jaxlib flax optax gymnax brax chex aqt mujoco jaxtyping scipy pandas matplotlib "
     "rich pydantic pydantic_core annotated_types yaml platformdirs filelock safetensors jinja2 "
@@ -22,3 +26,20 @@ def missing(error: ModuleNotFoundError) -> str | None:
         if module in modules.split():
             return f"{module} is not installed; pip install 'sparse_rl[{extra}]'"
     return None
+
+
+@contextmanager
+def needed_by(command: str, module: str = "__main__") -> Iterator[None]:
+    """A command's imports: where a package is missing, one line and exit status 2.
+
+    Where `module`, the name under which the command's file runs, is not that of a program, it is
+    imported by another, which gets the exception.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        line = missing(error)
+        if line is None or module != "__main__":
+            raise
+        print(f"error: {command}: {line}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -6,8 +6,11 @@ Ctrl-C and SIGTERM write a checkpoint, say how to go on (`--resume RUN`), and en
 
 from collections.abc import Sequence
 
-from sparse_rl.config import command_line
-from sparse_rl.config.experiment import Config
+from sparse_rl import extras
+
+with extras.needed_by("train", __name__):
+    from sparse_rl.config import command_line
+    from sparse_rl.config.experiment import Config
 
 
 def main(config: Config) -> None:
@@ -15,12 +18,13 @@ def main(config: Config) -> None:
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.launch import train
     from sparse_rl.machine.devices import is_first
-    from sparse_rl.machine.interruption import Interrupted
+    from sparse_rl.machine.interruption import Interrupted, ending_the_process
     from sparse_rl.study.progress import for_console
 
     progress = for_console()
     try:
-        run = train(config, progress)
+        with ending_the_process():
+            run = train(config, progress)
         if is_first():
             from sparse_rl.render.comparison import film
             from sparse_rl.report.page import write_report

@@ -51,6 +51,22 @@ def test_commands_without_their_packages(words: list[str]) -> None:
     assert re.fullmatch(line, done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "export", "evaluate", "report", "render"])
+def test_modules_without_their_packages(command: str) -> None:
+    """python -m sparse_rl.COMMAND, where NumPy is all that a base installation has."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+         "import numpy\n"
+         "sys.modules |= dict.fromkeys(['pydantic', 'annotated_types', 'jaxtyping', 'jax'])\n"
+         f"runpy.run_module('sparse_rl.{command}', run_name='__main__')"],
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    line = rf"error: {command}: \w+ is not installed; pip install 'sparse_rl\[train\]'\n"
+    assert re.fullmatch(line, done.stderr), done.stderr
+
+
 def test_the_version_needs_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"

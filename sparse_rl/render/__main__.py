@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from sparse_rl import whole_file
-from sparse_rl.config import program
-from sparse_rl.config.fields import Count, PositiveCount
+from sparse_rl import extras, whole_file
+
+with extras.needed_by("render", __name__):
+    from sparse_rl.config import program
+    from sparse_rl.config.fields import Count, PositiveCount
 
 if TYPE_CHECKING:
     from sparse_rl.playing.play import Episodes

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from sparse_rl.config import program
-from sparse_rl.config.fields import NonNegative
-from sparse_rl.runs import layout
+from sparse_rl import extras
+
+with extras.needed_by("report", __name__):
+    from sparse_rl.config import program
+    from sparse_rl.config.fields import NonNegative
+    from sparse_rl.runs import layout
 
 
 def main(
