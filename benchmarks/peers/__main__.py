@@ -2,6 +2,7 @@
 
     python -m benchmarks.peers sac [--json results/benchmarks/peers_sac.json]
     python -m benchmarks.peers dqn [--json results/benchmarks/peers_dqn.json]
+    python -m benchmarks.peers sac dqn --json results/benchmarks/peers.json  # the same two files
     python -m benchmarks.peers sac dqn --tiny --repeats 1     # only that all of them run
 
 sac: HalfCheetah-v4 (C MuJoCo), 256-256, batch 256, one gradient step per environment step; against
@@ -44,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--repeats", type=int, default=7, help="turns behind each median")
     made.add_argument("--seconds", type=float, default=8.0, help="of one turn, about")
     made.add_argument("--tiny", action="store_true", help="small networks and short turns")
-    made.add_argument("--json", type=Path, metavar="PATH", help="one algorithm's table, there")
+    made.add_argument(
+        "--json", type=Path, metavar="PATH", help="the table; of two: PATH_sac, PATH_dqn"
+    )
     made.add_argument("--cache", type=Path, default=cache_folder(), help="virtual environments")
     return made
 
@@ -61,8 +64,8 @@ def chosen(algorithm: str, only: Sequence[str] | None) -> list[Entrant]:
 def main() -> None:
     command = parser()
     options = command.parse_args()
-    if options.json and len(options.algorithms) > 1:
-        command.error("--json: found two algorithms; allowed: one")
+    if len(set(options.algorithms)) < len(options.algorithms):
+        command.error(f"found {' '.join(options.algorithms)}; allowed: each once")
     try:
         groups = {name: chosen(name, options.only) for name in options.algorithms}
     except ValueError as error:
@@ -86,7 +89,15 @@ def show(algorithm: str, rows: list[dict[str, Any]], options: argparse.Namespace
     for row in rows:
         print(f"{row['library']}: {row['versions']}")
     if options.json:
-        write_json(options.json, title, rows)
+        write_json(file_of(algorithm, options), title, rows)
+
+
+def file_of(algorithm: str, options: argparse.Namespace) -> Path:
+    """--json; with several algorithms each has a file of its own: peers.json, peers_sac.json."""
+    path: Path = options.json
+    if len(options.algorithms) == 1:
+        return path
+    return path.with_name(f"{path.stem}_{algorithm}{path.suffix}")
 
 
 def compare(

@@ -89,8 +89,10 @@ class Recorder:
             spans = [Span(p.name, p.begin, p.end, len(p.members), p.method) for p in phases]
             self._writer.claim()
             self._start_wandb(config, variants)  # so that a refusal leaves no run behind
+            # Where the directory is it says itself: it may be moved, copied, handed on.
+            anywhere = dataclasses.replace(config, out="", resume="")
             self._writer.begin(
-                to_yaml(config), versions(config, command), network, spans, variants.values()
+                to_yaml(anywhere), versions(config, command), network, spans, variants.values()
             )
 
     def reopen(self, config: Config, command: str) -> None:

@@ -1,6 +1,7 @@
 """Peers: the same numbers for all, processes that answer, and the table; no library, no network."""
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -194,3 +195,21 @@ def test_tiny_is_the_same_work_in_small() -> None:
         full = WORK[algorithm]
         assert replace(full, **vars(small)) == small
         assert small.train_frequency == full.train_frequency and small.task == full.task
+
+
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [(["sac"], ["peers.json"]), (["sac", "dqn"], ["peers_sac.json", "peers_dqn.json"])],
+)
+def test_each_algorithm_has_a_file(
+    words: list[str], files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        command, "compare", lambda algorithm, *_: [{"library": algorithm, "versions": ""}]
+    )
+    monkeypatch.setattr(sys, "argv", ["peers", *words, "--json", str(tmp_path / "peers.json")])
+    command.main()
+    assert [
+        json.loads((tmp_path / file).read_text())["rows"][0]["library"] for file in files
+    ] == words
+    assert len(list(tmp_path.iterdir())) == len(files)

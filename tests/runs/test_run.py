@@ -50,6 +50,7 @@ def test_both_formats_say_the_same(make_run: MakeRun) -> None:
 )
 def test_kept_results_of_format_1_are_read(results: str) -> None:
     run = read(RESULTS / results)
+    assert run.config.out == "", "no path of the machine that made it"
     table = run.summary_text() if (run.metrics["phase"] == "final").any() else ""
     kept = (RESULTS / results / "summary.md").read_text().replace("| arm ", "| variant ")
     numbers = re.compile(r"[-+]?[\d,]*\.?\d+|not worse|worse|undecided")
