@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
+from sparse_rl import extras
 
-from sparse_rl.config import program
-from sparse_rl.config.fields import Count, Episodes
+with extras.needed_by("evaluate", __name__):
+    import numpy as np
+
+    from sparse_rl.config import program
+    from sparse_rl.config.fields import Count, Episodes
 
 
 def main(
@@ -60,6 +63,8 @@ def main(
         f"return {returns.mean():.6g} +- {spread:.3g} (standard error), "
         f"from {returns.min():.6g} to {returns.max():.6g}"
     )
+    if failed := int((~np.isfinite(returns)).sum()):
+        print(f"failed: {failed} of {episodes} episodes: a number in them was not finite")
     print(f"length {result.lengths.mean():.6g}")
     if loaded.provenance.measured_return is not None:
         print(f"measured at the end of training: {loaded.provenance.measured_return:.6g}")

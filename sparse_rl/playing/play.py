@@ -41,7 +41,7 @@ class Episodes(NamedTuple):
     """What was played.
 
     Attributes:
-        returns: undiscounted.
+        returns: undiscounted; nan where an observation or an action was not finite.
         lengths: in steps.
         ended: False where the episode was cut off by `most_steps`.
         observations: the first that were seen, as many as were asked for, in no special order.
@@ -84,9 +84,11 @@ def play(
         if number < keep:
             kept.append(seen[running][: keep - number])
             number += len(kept[-1])
-        state, outcome = step(state, to_agent_action(spec.action, np.asarray(act(seen))))
+        action = np.asarray(act(seen))
+        unusable = running & ~(_all_finite(seen) & _all_finite(action))
+        state, outcome = step(state, to_agent_action(spec.action, action))
         reward = np.where(running, np.asarray(outcome.reward), 0.0)
-        returns += reward
+        returns += np.where(unusable, np.nan, reward)
         lengths += running
         running &= ~np.asarray(outcome.terminated | outcome.truncated)
         frame = np.asarray(outcome.observation)
@@ -105,6 +107,10 @@ def random_policy(spec: EnvSpec, seed: int) -> Act:
         low, high = np.asarray(space.low), np.asarray(space.high)
         return lambda seen: generator.uniform(low, high, (len(seen), len(low))).astype(np.float32)
     return lambda seen: generator.integers(space.n, size=len(seen)).astype(np.int32)
+
+
+def _all_finite(values: Num[np.ndarray, "episodes *shape"]) -> Bool[np.ndarray, " episodes"]:
+    return np.isfinite(values).reshape(len(values), -1).all(axis=1)
 
 
 def _on_host(state: Any) -> Any:

@@ -47,7 +47,7 @@ def _film(run: Run) -> dict[str, Any]:
     view = scene(name)
     table = final_table(run.metrics)
     rows = {str(row["variant"]): row for row in table.to_dict("records")}
-    other, dense = beside_dense(table), dense_name(table)
+    other, dense = beside_dense(table), dense_name(table[table["seeds"] > 0])
     variants = [dense] if dense else []
     variants += [] if other is None else [str(other["variant"])]
     if not variants:

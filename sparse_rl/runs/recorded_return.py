@@ -32,11 +32,14 @@ class RecordedReturn(NamedTuple):
         s is the larger of the recorded spread of the m episodes and that of these n, since either
         may lack the rare failure that the other has. Where none is recorded it is at least 5 % of
         the recorded mean: a few equal returns tell no spread. 0 where nothing can be said: the
-        recorded mean is no number, or one episode stands alone.
+        recorded mean is no number, or one episode stands alone; infinity where these returns are
+        not all finite.
         """
         count = len(returns)
         if not math.isfinite(self.mean):
             return 0.0
+        if not np.isfinite(returns).all():
+            return math.inf
         if count < 2 and not math.isfinite(self.spread):
             return 0.0
         own = float(np.std(returns, ddof=1)) if count > 1 else 0.0

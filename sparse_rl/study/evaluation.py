@@ -19,7 +19,11 @@ from sparse_rl.sparsity.masks import Params
 
 
 class Episodes(NamedTuple):
-    """Undiscounted return and length of every episode."""
+    """Undiscounted return and length of every episode.
+
+    A return is nan where an observation or an action was not finite: what such an episode was paid
+    says nothing about a policy.
+    """
 
     returns: Float[Array, "members episodes"]
     lengths: Int[Array, "members episodes"]
@@ -51,15 +55,17 @@ def run_episodes(
     def step(rollout: _Rollout) -> _Rollout:
         seen = rollout.seen.reshape(members, episodes, *rollout.seen.shape[1:])
         action = jax.vmap(act)(variables, seen)
-        action = jnp.where(jnp.isfinite(action), action, 0)  # of a member that has failed
+        usable = _all_finite(seen) & _all_finite(action)
+        action = jnp.where(jnp.isfinite(action), action, 0)  # that any simulator can take
         state, outcome = environment.step(
             rollout.environment, action.reshape(members * episodes, *action.shape[2:])
         )
+        returns = rollout.returns + jnp.where(rollout.running, outcome.reward, 0.0)
         return _Rollout(
             environment=state,
             seen=next_seen(rollout.seen, outcome.observation, stack),
             running=rollout.running & ~(outcome.terminated | outcome.truncated),
-            returns=rollout.returns + jnp.where(rollout.running, outcome.reward, 0.0),
+            returns=jnp.where(rollout.running & ~usable.ravel(), jnp.nan, returns),
             lengths=rollout.lengths + rollout.running,
         )
 
@@ -72,6 +78,10 @@ def run_episodes(
     end = jax.lax.while_loop(lambda rollout: jnp.any(rollout.running), step, start)
     shape = (members, episodes)
     return Episodes(end.returns.reshape(shape), end.lengths.reshape(shape))
+
+
+def _all_finite(values: Num[Array, "members episodes *shape"]) -> Bool[Array, "members episodes"]:
+    return jnp.isfinite(values).reshape(*values.shape[:2], -1).all(axis=2)
 
 
 def evaluator(

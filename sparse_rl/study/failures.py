@@ -42,10 +42,14 @@ class Failures:
         return bool(self._known.all())
 
     def _described(self, new: np.ndarray, clock: int, metrics: dict[str, np.ndarray]) -> str:
-        names = [f"{self._members[i].variant.name} seed {self._members[i].seed}" for i in new]
-        shown = ", ".join(names[:MOST_NAMED])
-        if len(names) > MOST_NAMED:
-            shown += f" and {len(names) - MOST_NAMED} more"
+        shown = named(self._members, new)
         not_finite = [name for name, sums in metrics.items() if not np.isfinite(sums[new]).all()]
         why = f"{', '.join(not_finite)} not finite" if not_finite else "an action is not finite"
         return f"failed by step {clock:,}: {shown} ({why}); a failed member keeps its last policy"
+
+
+def named(members: Sequence[Member], which: np.ndarray) -> str:
+    """The first few of these members, and how many more there are."""
+    names = [f"{members[i].variant.name} seed {members[i].seed}" for i in which]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from sparse_rl.machine import devices
 from sparse_rl.population.members import Population, alive_counts
 from sparse_rl.runs.layout import RETURN_SPREAD
 from sparse_rl.study import evaluation
+from sparse_rl.study.failures import named
+from sparse_rl.study.phases import Member
 from sparse_rl.study.preparation import Study
 
 Metrics = dict[str, np.ndarray]
@@ -51,7 +53,8 @@ def returns_of(
 ) -> Metrics:
     """Mean return and length of the evaluation's episodes, and the standard deviation of a return.
 
-    There is none of members that have failed.
+    There is none of members that have failed; those whose return is not a finite number have
+    failed, too.
     """
     episodes, failed = devices.to_host(
         (
@@ -59,13 +62,35 @@ def returns_of(
             state.members.failed,
         )
     )
+    failed = failed | ~np.isfinite(episodes.returns).all(axis=1)
     count = episodes.returns.shape[1]
     spread = episodes.returns.std(axis=1, ddof=1) if count > 1 else np.full(len(failed), np.nan)
     return {
+        "failed": np.where(failed, 1.0, np.nan),
         "return": np.where(failed, np.nan, episodes.returns.mean(axis=1)),
         RETURN_SPREAD: np.where(failed, np.nan, spread),
         "episode_length": np.where(failed, np.nan, episodes.lengths.mean(axis=1)),
     }
+
+
+def evaluated(
+    study: Study,
+    agent: Agent,
+    evaluate: Callable[..., evaluation.Episodes],
+    state: Population,
+    members: Sequence[Member],
+    say: Callable[[str], None],
+) -> Metrics:
+    """`measure` and `returns_of`; `say` is told of members that fail only in the evaluation."""
+    metrics, returns = measure(study, state), returns_of(agent, evaluate, state)
+    new = np.isnan(metrics["failed"]) & (returns["failed"] == 1)
+    if new[: len(members)].any():
+        who = named(members, np.flatnonzero(new[: len(members)]))
+        say(
+            f"failed in the evaluation at step {int(state.clock):,}: {who} (an observation, an "
+            f"action or a reward is not finite); it counts as failed in all tables"
+        )
+    return metrics | returns
 
 
 FINAL = (

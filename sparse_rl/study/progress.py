@@ -179,7 +179,7 @@ class Terminal(Lines):
 
     def measured(self, phase: Phase, clock: int, metrics: Metrics) -> None:
         count = len(phase.members)
-        if "return" in metrics:
+        if np.isfinite(metrics.get("return", np.full(count, np.nan))[:count]).any():
             self._last = f"return {np.nanmean(metrics['return'][:count]):.4g}  "
         if metrics["sparsity"][:count].max() > 0:
             self._last += f"sparsity to {metrics['sparsity'][:count].max():.3g}  "

@@ -33,7 +33,7 @@ from sparse_rl.study.continuation import (
     steps_done,
 )
 from sparse_rl.study.failures import Failures
-from sparse_rl.study.measurement import Metrics, final_metrics, measure, returns_of
+from sparse_rl.study.measurement import Metrics, evaluated, final_metrics, measure
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import prepare
 from sparse_rl.study.progress import Progress, Silent
@@ -109,16 +109,16 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
     progress.phase(phase)
     pause(session, reached)
     clock, seconds_per_step = int(state.clock), None
+    failures = Failures(phase.members, progress.warn)
     if clock < phase.end:
+        if failures.start(state):
+            return reached._replace(state=skipped(session, phase, state))
         started = time.perf_counter()
         chunk = make(program, study.mesh).lower(state, np.int32(0)).compile()
         progress.compiled(phase, time.perf_counter() - started)
     evaluate = evaluation.evaluator(
         agent, study.evaluation_environment, study.mesh, config.evaluation.episodes
     )
-    failures = Failures(phase.members, progress.warn)
-    if failures.start(state) and clock < phase.end:
-        return reached._replace(state=skipped(session, phase, state))
     while clock < phase.end:
         stop = next_stop(clock, phase, config.evaluation.every)
         steps = FIRST_CHUNK * per_iteration
@@ -135,9 +135,11 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         nobody_is_left = failures.look(state)
         if clock == stop or nobody_is_left:
             state = population.with_failures(state)
-            metrics = measure(study, state)
-            if phase.name != "prefill":
-                metrics |= returns_of(agent, evaluate, state)
+            metrics = (
+                measure(study, state)
+                if phase.name == "prefill"
+                else evaluated(study, agent, evaluate, state, phase.members, progress.warn)
+            )
             state = population.with_empty_statistics(state)
             record(session, phase, phase.name, clock, metrics)
         if nobody_is_left:
@@ -177,8 +179,8 @@ def finish(session: Session, phase: Phase, state: Population) -> None:
         study.mesh,
         study.config.evaluation.final_episodes,
     )
-    metrics = final_metrics(measure(study, state) | returns_of(agent, evaluate, state))
-    record(session, phase, "final", phase.end, metrics)
+    metrics = evaluated(study, agent, evaluate, state, phase.members, session.progress.warn)
+    record(session, phase, "final", phase.end, final_metrics(metrics))
     trained = state.members.agent
     policies = devices.to_host((jax.vmap(agent.variables)(trained), trained.policy.masks))
     for variant in dict.fromkeys(member.variant for member in phase.members):

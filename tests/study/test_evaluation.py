@@ -5,6 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sparse_rl import envs
+from sparse_rl.envs.jax_env import JaxEnv, Transition
+from sparse_rl.playing.play import play
+from sparse_rl.spaces import Discrete, EnvSpec
 from sparse_rl.study.evaluation import run_episodes
 from tests.playing.counting import COUNTING, DIGITS, RETURN
 
@@ -47,3 +50,24 @@ def test_the_policy_sees_stacked_frames_of_its_own_episode() -> None:
 
     found = run_episodes(act, COUNTING, jnp.zeros(3), keys(0, 1, 2), 2)
     np.testing.assert_array_equal(found.returns, np.full((3, 2), RETURN))
+
+
+BROKEN = JaxEnv(
+    EnvSpec("broken", (1,), np.dtype(np.float32), Discrete(2), time_limit=4),
+    lambda key: (jnp.int32(0), jnp.ones(1)),
+    lambda key, count, action: Transition(
+        count + 1,
+        jnp.where((count == 1) & (action == 1), jnp.nan, 1.0)[None],
+        jnp.float32(1.0),
+        count < 0,
+    ),
+)
+"""Pays 1 at each of four steps; after a second action 1 the observation is no number."""
+
+
+def test_an_observation_that_is_no_number_gives_no_return() -> None:
+    found = run_episodes(constant, BROKEN, jnp.array([0, 1]), keys(0, 1), 2)
+    np.testing.assert_array_equal(found.returns, [[4.0, 4.0], [np.nan, np.nan]])
+    for action, expected in ((0, 4.0), (1, np.nan)):
+        played = play(lambda seen, action=action: np.full(len(seen), action), BROKEN, 2, 0)
+        np.testing.assert_array_equal(played.returns, [expected, expected])

@@ -19,8 +19,11 @@ from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.machine.interruption import Interrupted
 from sparse_rl.population.members import Population
+from sparse_rl.report.figures import panel
+from sparse_rl.report.page import write_report
+from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
-from sparse_rl.study import training
+from sparse_rl.study import evaluation, training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress import Silent
@@ -266,6 +269,75 @@ def test_a_member_that_fails_disturbs_nobody(
     assert (summary["failed"] == 1).all()
     assert (summary["seeds"] == 2).all()
     assert (whole.summary()["failed"] == 0).all()
+
+
+def test_a_run_that_is_copied_names_no_place_of_the_machine_it_was_made_on(whole: Run) -> None:
+    assert whole.config.out == ""
+    assert str(whole.path) not in (whole.path / layout.CONFIG).read_text()
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_a_study_in_which_all_fail_ends_in_order_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"agent": {"name": "sac", "learning_rate": 1e38}, "seeds": 2}
+    listener = Listener()
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "finish", stopped)
+        with pytest.raises(Crash):
+            train(configure(tmp_path / "run", **changes), listener)
+    run = train(resume(tmp_path / "run", **changes), listener)
+    assert any(line.startswith("failed by step") for line in listener.said), listener.said
+    assert "every member has failed: the rest of dense is skipped" in listener.said
+    assert list(run.summary()["failed"]) == [2] * 6
+    assert "0 of 2" in (run.path / layout.SUMMARY).read_text()
+    page = write_report(run).read_text()
+    assert "it failed in every seed" in page
+    assert "sparsity.levels has no 0" not in page
+    assert panel.TITLE not in page, "there is nothing to draw"
+
+
+def stopped(*_: object) -> None:
+    raise Crash
+
+
+def test_a_reward_that_is_no_number_fails_its_member_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seed's last evaluation is paid nan; nothing is left out without a word."""
+    evaluator = evaluation.evaluator
+
+    def poisoned(*given: Any) -> Any:
+        evaluate = evaluator(*given)
+        is_final = given[-1] == 3
+
+        def of_all(*inputs: Any) -> evaluation.Episodes:
+            found = evaluate(*inputs)
+            returns = found.returns.at[1, 0].set(np.nan) if is_final else found.returns
+            return found._replace(returns=returns)
+
+        return of_all
+
+    monkeypatch.setattr(evaluation, "evaluator", poisoned)
+    listener = Listener()
+    changes = {"sparsity": {"levels": [0], "interval": 6}, "quantization": {"modes": []}}
+    run = train(configure(tmp_path / "run", **changes), listener)
+    final = run.metrics[run.metrics["phase"] == "final"].set_index(["seed", "metric"])["value"]
+    assert final[1, "failed"] == 1
+    assert (1, "return") not in final.index
+    assert (0, "failed") not in final.index
+    assert listener.said == [
+        "failed in the evaluation at step 60: 0 seed 1 (an observation, an action or a reward is "
+        "not finite); it counts as failed in all tables"
+    ]
+    assert list(run.summary()["failed"]) == [1]
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tmp_path: Path, whole: Run) -> None:

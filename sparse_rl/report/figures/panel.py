@@ -47,8 +47,8 @@ def caption(findings: Findings) -> str:
 
 @drawn
 def draw(findings: Findings) -> Figure | None:
-    """The panel of a finished run; None before."""
-    if findings.table is None:
+    """The panel of a finished run; None before, and where all members have failed."""
+    if findings.table is None or not (findings.table["seeds"] > 0).any():
         return None
     figure = Figure(figsize=(5.9, 4.3))
     axes = figure.add_subplot()
@@ -103,6 +103,8 @@ def _line(axes: Axes, rows: pd.DataFrame, series: Series, returns: dict[str, pd.
 def _level_line(
     axes: Axes, ends: tuple[float, float], row: pd.Series, series: Series, band: bool = False
 ) -> None:
+    if row["seeds"] == 0:
+        return
     axes.plot(
         ends,
         [row["return_iqm"]] * 2,
