@@ -38,12 +38,9 @@ def is_outside(identifier: str) -> bool:
 
 def make(full_name: str, identifier: str, options: Options, evaluation: bool) -> HostEnv:
     """Builds one environment; it is the same for training and for evaluation."""
-    package, _, identifier = identifier.rpartition(":")
     try:
-        if package:
-            importlib.import_module(package)
-        own_limit = gymnasium.spec(identifier).max_episode_steps
-        first = _make(identifier)
+        first = new_simulator(identifier)
+        own_limit = gymnasium.spec(identifier.rpartition(":")[2]).max_episode_steps
     except Exception as error:  # the package's own, too
         own = isinstance(error, gymnasium.error.Error | ImportError)
         reason = " ".join([*([] if own else [f"{type(error).__name__}:"]), *str(error).split()])
@@ -75,7 +72,7 @@ class _Simulators:
     """The environments of one id, for batches of any size."""
 
     def __init__(self, identifier: str, first: gymnasium.Env) -> None:
-        self.pool = SimulatorPool(lambda: _make(identifier))
+        self.pool = SimulatorPool(lambda: new_simulator(identifier))
         self.pool.put(b"", first)
 
     def advance(
@@ -101,7 +98,7 @@ class _Simulators:
                     int(after["seed"][i]), after["actions"][i, :count]
                 )
                 observation, reward[i], terminated[i], truncated[i], _ = simulator.step(
-                    _given(action[i], simulator.action_space)
+                    given(action[i], simulator.action_space)
                 )
                 after["actions"][i, count] = action[i]
                 after["count"][i] = count + 1
@@ -115,20 +112,26 @@ class _Simulators:
         simulator = self.pool.spare()
         simulator.reset(seed=seed)
         for action in actions:
-            simulator.step(_given(action, simulator.action_space))
+            simulator.step(given(action, simulator.action_space))
         return simulator
 
 
-def _make(identifier: str) -> gymnasium.Env:
+def new_simulator(identifier: str, render_mode: str | None = None) -> gymnasium.Env:
+    """One environment, of a package that is imported first where it is package:Id."""
+    package, _, own = identifier.rpartition(":")
+    if package:
+        importlib.import_module(package)
     # Our own time limit takes the place of Gymnasium's; the checker only slows the steps down.
-    return gymnasium.make(identifier, max_episode_steps=-1, disable_env_checker=True)
+    return gymnasium.make(
+        own, max_episode_steps=-1, disable_env_checker=True, render_mode=render_mode
+    )
 
 
 def _fingerprint(before: bytes, news: np.ndarray) -> bytes:
     return hashlib.blake2b(before + news.tobytes(), digest_size=8).digest()
 
 
-def _given(action: np.ndarray, space: spaces.Space) -> Any:
+def given(action: np.ndarray, space: spaces.Space) -> Any:
     """Our action as Gymnasium wants it."""
     if isinstance(space, spaces.Discrete):
         return int(space.start) + int(action)

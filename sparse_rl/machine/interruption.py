@@ -53,7 +53,7 @@ def _end_the_process(number: int) -> None:
 
 def _raise_in_the_main_thread(number: int) -> None:
     """When it is next in Python: its handler is called once more."""
-    _thread.interrupt_main(number)
+    _thread.interrupt_main(signal.Signals(number))
 
 
 _at_the_second: Callable[[int], None] = _raise_in_the_main_thread

@@ -60,10 +60,14 @@ def scene(environment: str) -> Scene:
         from sparse_rl.render import mujoco_scene
 
         return Scene(*mujoco_scene.drawing(environment))
+    if suite == "gymnasium":
+        from sparse_rl.render import gymnasium_scene
+
+        return Scene(*gymnasium_scene.drawing(environment))
     known = ", ".join([*minatar.PLANES, *classic_control.DRAWINGS])
     raise ValueError(
-        f"{environment}: there is no drawing of it; drawn are atari/..., brax/..., mujoco/... and "
-        f"gymnax/ with {known}"
+        f"{environment}: there is no drawing of it; drawn are atari/..., brax/..., mujoco/..., "
+        f"gymnasium/... and gymnax/ with {known}"
     )
 
 

@@ -1,0 +1,67 @@
+"""Environments of Gymnasium, drawn by themselves in their mode "rgb_array".
+
+A state names the seed of the episode's start and the actions since (`envs.gymnasium_suite`): a
+simulator that draws takes the same actions, and so stands where the one stood that was played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from PIL import Image
+
+from sparse_rl.envs import gymnasium_suite
+
+WIDTH = 320
+"""Pixels of a picture at most; Gymnasium's own are about twice as wide."""
+
+
+class _Drawing:
+    """Pictures of states; quick where each state follows the one before."""
+
+    def __init__(self, simulator: gymnasium.Env) -> None:
+        self._simulator = simulator
+        self._seed = -1
+        self._taken: list[np.ndarray] = []
+
+    def __call__(self, state: Any, observation: np.ndarray) -> Image.Image:
+        inner = {name: np.asarray(leaf)[0] for name, leaf in state.inner.items()}
+        seed, actions = int(inner["seed"]), list(inner["actions"][: int(inner["count"])])
+        count = len(self._taken)
+        if seed != self._seed or not np.array_equal(self._taken, actions[:count]):
+            self._simulator.reset(seed=seed)
+            self._seed, self._taken, count = seed, [], 0
+        for action in actions[count:]:
+            self._simulator.step(gymnasium_suite.given(action, self._simulator.action_space))
+            self._taken.append(action)
+        return picture(self._simulator)
+
+
+def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image], float]:
+    """How to draw its states, and how many steps make a second, as the environment says.
+
+    Raises ValueError, one line: it does not draw itself, or a package for that is missing.
+    """
+    identifier = environment.partition("?")[0].partition("/")[2]
+    try:
+        simulator = gymnasium_suite.new_simulator(identifier, "rgb_array")
+        modes = simulator.metadata.get("render_modes") or []
+        if "rgb_array" not in modes:
+            found = ", ".join(map(str, modes)) or "none"
+            raise ValueError(f"of the render modes it has {found}; needed is rgb_array")
+        simulator.reset(seed=0)
+        picture(simulator)
+    except Exception as error:  # whatever the environment's own drawing needs and does not find
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{environment}: there is no drawing of it: {reason}") from None
+    return _Drawing(simulator), float(simulator.metadata.get("render_fps") or 30)
+
+
+def picture(simulator: gymnasium.Env) -> Image.Image:
+    """What the simulator shows of itself now, at most `WIDTH` pixels wide."""
+    shown = Image.fromarray(np.asarray(simulator.render(), np.uint8))
+    height = round(shown.height * WIDTH / shown.width)
+    return shown.resize((WIDTH, height), Image.Resampling.LANCZOS) if shown.width > WIDTH else shown
