@@ -216,8 +216,8 @@ SECTIONS: tuple[Section, ...] = (
         "Inference of a delivered actor",
         "benchmarks/inference.json",
         "python -m benchmarks.inference --json results/benchmarks/inference.json",
-        "17-256-256-6, one observation, random weights and masks; bytes against the same layers, dense "
-        "in float32. ONNX Runtime is called from Python, which is part of its time; C from C.",
+        "17-256-256-6, one observation, random weights and masks; bytes against the same layers, "
+        "dense in float32. ONNX Runtime is called from Python, which is part of its time.",
         _inference,
     ),
     Section(

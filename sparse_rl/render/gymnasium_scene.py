@@ -47,11 +47,11 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
     """
     identifier = environment.partition("?")[0].partition("/")[2]
     try:
-        simulator = gymnasium_suite.new_simulator(identifier, "rgb_array")
-        modes = simulator.metadata.get("render_modes") or []
+        modes = gymnasium_suite.new_simulator(identifier).metadata.get("render_modes") or []
         if "rgb_array" not in modes:
             found = ", ".join(map(str, modes)) or "none"
             raise ValueError(f"of the render modes it has {found}; needed is rgb_array")
+        simulator = gymnasium_suite.new_simulator(identifier, "rgb_array")
         simulator.reset(seed=0)
         picture(simulator)
     except Exception as error:  # whatever the environment's own drawing needs and does not find
