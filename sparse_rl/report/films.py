@@ -157,12 +157,19 @@ def _caption(told: Mapping[str, Any]) -> str:
     return (
         f"{'; '.join(map(_who, told['variants']))}. Both are {seed}, and start alike. "
         if others
-        else f"Dense, {seed}. "
+        else f"{_alone(dense)}, {seed}. "
     ) + f"Final evaluation of this seed: {returns}; the films show one episode."
 
 
 def _called(shown: Mapping[str, Any]) -> str:
     return "dense" if shown["verdict"] == "" else str(shown["variant"])
+
+
+def _alone(shown: Mapping[str, Any]) -> str:
+    """Who plays where no other does; without a dense return it is the variant."""
+    if shown["verdict"] == "":
+        return "Dense"
+    return f"{shown['variant']}, {level(shown['sparsity'])} sparse"
 
 
 def _who(shown: Mapping[str, Any]) -> str:

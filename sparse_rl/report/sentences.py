@@ -104,7 +104,7 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
 def _why_nothing_is_compared(table: pd.DataFrame) -> str:
     """Why there may be no dense return: it was not asked for, or all of its seeds failed."""
     dense = table[table["verdict"] == ""]
-    return "sparsity.levels has no 0" if dense.empty else "it failed in every seed"
+    return "sparsity.levels has no 0" if dense.empty else "dense failed in every seed"
 
 
 def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:

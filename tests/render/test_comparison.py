@@ -8,6 +8,7 @@ from PIL import Image
 
 from sparse_rl.render import comparison
 from sparse_rl.render.film import GAP
+from sparse_rl.report.films import own_film
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from tests import run_by_hand
@@ -64,3 +65,20 @@ def test_a_package_that_is_missing_is_said(run: Run, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(comparison, "scene", missing)
     assert comparison.film(run) == "no film: No module named 'ale_py'"
+
+
+def test_a_dense_policy_that_failed_in_every_seed_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "MOST_FRAMES", 6)
+    nothing = (float("nan"),) * 3
+    sparse = Variant(sparsity=0.9)
+    run_by_hand.write(tmp_path / "one", {DENSE: nothing, sparse: (-20.0, -11.0, -10.0)})
+    assert comparison.film(Run(tmp_path / "one")).startswith("film: ")
+    told = json.loads((tmp_path / "one" / "film.json").read_text())
+    assert [shown["variant"] for shown in told["variants"]] == ["0.9"]
+    (shown,), _ = own_film(Run(tmp_path / "one"))
+    assert shown.caption.startswith("0.9, 90 % sparse, seed 1, the median of 3 seeds")
+    run_by_hand.write(tmp_path / "none", {DENSE: nothing, sparse: nothing})
+    line = "no film: no variant has a seed that did not fail"
+    assert comparison.film(Run(tmp_path / "none")) == line

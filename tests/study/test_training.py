@@ -299,7 +299,7 @@ def test_a_study_in_which_all_fail_ends_in_order_and_resumes(
     assert list(run.summary()["failed"]) == [2] * 6
     assert "0 of 2" in (run.path / layout.SUMMARY).read_text()
     page = write_report(run).read_text()
-    assert "it failed in every seed" in page
+    assert "dense failed in every seed" in page
     assert "sparsity.levels has no 0" not in page
     assert panel.TITLE not in page, "there is nothing to draw"
 

@@ -153,8 +153,8 @@ def test_a_study_in_which_every_member_failed_has_a_table_that_claims_nothing() 
     assert list(table["seeds"]) == [0, 0, 0] and list(table["failed"]) == [3, 3, 3]
     assert list(table["verdict"]) == ["", "no dense", "no dense"]
     assert [str(sentence) for sentence in no_loss(table)] == [
-        "Pruned: no dense network to compare with; it failed in every seed.",
-        "Not pruned, int8 weights and activations: no dense network to compare with; it failed in "
-        "every seed.",
+        "Pruned: no dense network to compare with; dense failed in every seed.",
+        "Not pruned, int8 weights and activations: no dense network to compare with; dense failed "
+        "in every seed.",
     ]
     assert "0 of 3" in markdown_table(table)
