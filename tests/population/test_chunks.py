@@ -31,8 +31,6 @@ from tests.population.training import (
 
 EVERY = [SAC, DQN, SAC_OF_TWO, DQN_OF_TWO]
 
-pytestmark = pytest.mark.usefixtures("compiled_as_usual")
-
 
 @pytest.mark.parametrize("setting", EVERY, ids=str)
 def test_a_member_does_not_depend_on_the_others(setting: Setting) -> None:
@@ -44,18 +42,6 @@ def test_a_member_does_not_depend_on_the_others(setting: Setting) -> None:
             np.testing.assert_allclose(one[0], many[1], rtol=2e-3, atol=2e-4)
         else:
             np.testing.assert_array_equal(one[0], many[1])
-
-
-@pytest.mark.parametrize("setting", [SAC, DQN, DQN_OF_TWO], ids=str)
-def test_variants_of_a_seed_meet_the_same_world_until_their_masks_differ(setting: Setting) -> None:
-    # The first mask changes at step 30, or 40 with two environments.
-    both = trained(setting, [3, 3, 3, 3], [0, 9, 0, 0], iterations=4)
-    for leaf in arrays(both.members._replace(target_counts={})):
-        np.testing.assert_array_equal(leaf[0], leaf[1])
-    later = trained(setting, [3, 3, 3, 3], [0, 9, 0, 0])
-    alive = np.asarray(population.alive_counts(later))
-    assert alive[0, 0] - alive[1, 0] == 9
-    assert (alive[0, 1:] == alive[1, 1:]).all()
 
 
 def test_final_sparsity_is_exact_and_dead_weights_and_moments_are_zero() -> None:
@@ -291,3 +277,17 @@ def test_the_test_above_sees_a_batched_clock() -> None:
 def test_the_dqn_target_is_copied_inside_a_branch() -> None:
     found = [one for one, _ in update_jaxpr(DQN, None) if one.primitive.name == "cond"]
     assert len(found) == 2  # the target and the masks
+
+
+# Last, because from here on the file compiles as users do: members of one program, bit for bit.
+@pytest.mark.usefixtures("compiled_as_usual")
+@pytest.mark.parametrize("setting", [SAC, DQN, DQN_OF_TWO], ids=str)
+def test_variants_of_a_seed_meet_the_same_world_until_their_masks_differ(setting: Setting) -> None:
+    # The first mask changes at step 30, or 40 with two environments.
+    both = trained(setting, [3, 3, 3, 3], [0, 9, 0, 0], iterations=4)
+    for leaf in arrays(both.members._replace(target_counts={})):
+        np.testing.assert_array_equal(leaf[0], leaf[1])
+    later = trained(setting, [3, 3, 3, 3], [0, 9, 0, 0])
+    alive = np.asarray(population.alive_counts(later))
+    assert alive[0, 0] - alive[1, 0] == 9
+    assert (alive[0, 1:] == alive[1, 1:]).all()
