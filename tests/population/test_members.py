@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparse_rl.population import members as population
+from sparse_rl.population.masking import first_masks
 from sparse_rl.population.members import Program
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.masks import Masks, Params
@@ -136,6 +137,6 @@ def test_a_program_without_a_method_leaves_masks_dense() -> None:
     program: Program = build_program(SAC)._replace(method=None)
     state = program.agent.init(jax.random.key(0))
     dead = {"policy": jnp.array([5, 5, 5, 5])}
-    same = population.first_masks(program, state, dead, jax.random.key(0))
+    same = first_masks(program.agent, program.method, state, dead, jax.random.key(0))
     assert same is state
     assert all(mask.all() for mask in jax.tree.leaves(same.policy.masks))
