@@ -1,6 +1,6 @@
 """python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population.
 
-Ctrl-C and SIGTERM write a checkpoint, say how to go on (`--resume RUN`), and end with exit status
+Ctrl-C and SIGTERM write a checkpoint, say how to resume (`--resume RUN`), and end with exit status
 130 or 143; a second one ends at once.
 """
 
@@ -33,7 +33,7 @@ def main(config: Config) -> None:
             progress.say(f"report: {write_report(run)}")
     except Interrupted as stop:
         progress.stop()
-        progress.say(f"stopped; to go on: {stop}")
+        progress.say(f"stopped; resume with: {stop}")
         raise SystemExit(stop.exit_status) from None
     finally:
         progress.stop()

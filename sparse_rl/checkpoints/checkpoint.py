@@ -2,7 +2,7 @@
 
     checkpoints/000007/    the newest: manifest.json, members-0.safetensors, memory-0.safetensors
     checkpoints/000006/    the one before it
-    checkpoints/end-3/     the end of phase 3, for later phases that go on from it
+    checkpoints/end-3/     the end of phase 3, for later phases that continue from it
 
 A directory is written under another name and renamed when the disk has all of it, so what has its
 final name is complete.
@@ -81,9 +81,9 @@ class Checkpoints:
     def save(self, position: Position, state: Population, ends: Mapping[int, Population]) -> Saved:
         """Writes a checkpoint; then those go that are too old.
 
-        `ends` are the populations at the end of earlier phases that later ones go on from; each is
-        written once. Raises `ConfigError`, one line, where the disk does not take it: then the
-        checkpoints before are as they were.
+        `ends` are the populations at the end of earlier phases that later ones continue from;
+        each is written once. Raises `ConfigError`, one line, where the disk does not take it:
+        then the checkpoints before are as they were.
         """
         began = time.perf_counter()
         written = 0
@@ -106,7 +106,7 @@ class Checkpoints:
         return sorted(complete, key=lambda path: int(path.name), reverse=True)
 
     def end(self, phase: int) -> Path:
-        """Where the end of a phase is, if later phases go on from it."""
+        """Where the end of a phase is, if later phases continue from it."""
         return self.folder / f"end-{phase}"
 
     def manifest(self, folder: Path) -> Manifest:

@@ -1,7 +1,7 @@
 """A population as tensor files: the rows of its members, whatever devices they lie on.
 
 Each process writes the rows of its own members. Rows that only fill up the devices are left out, so
-that a run may go on with another number of them.
+that a run may resume with another number of them.
 """
 
 from __future__ import annotations

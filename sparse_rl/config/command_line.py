@@ -70,7 +70,7 @@ def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, opti
 
 
 def _refuse_changes(name: str | None, given: list[Given]) -> None:
-    """A run goes on as what it was: beside --resume only what changes no result may be said."""
+    """A run resumes as what it was: beside --resume only what changes no result may be given."""
     free = ("resume", "devices", "compilation_cache", "checkpoint", "log", "distributed")
     for key in [*([] if name is None else [name]), *(key for key, _ in given)]:
         if key.partition(".")[0] not in free:

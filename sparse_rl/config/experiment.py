@@ -64,7 +64,7 @@ class Config:
     out: str = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
     resume: str = ""
-    """Run directory to go on with, by its own configuration; empty: a new run."""
+    """Run directory to resume, by its own configuration; empty: a new run."""
     imports: tuple[str, ...] = ()
     """Packages that are imported first: agents, methods, environments that they register."""
 

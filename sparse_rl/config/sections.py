@@ -138,7 +138,7 @@ class EvaluationConfig:
 
 @section
 class CheckpointConfig:
-    """What is written so that an interrupted run can go on with --resume."""
+    """What is written so that an interrupted run can be resumed."""
 
     every: NonNegative = 10.0
     """Time between checkpoints, in checkpoint.unit; 0: only when interrupted."""

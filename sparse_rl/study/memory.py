@@ -45,7 +45,7 @@ def most_members(study: Study, phases: Sequence[Phase]) -> int:
     """The most members that are held at one time: at the start of the hungriest phase.
 
     There are then the phase's own, those that they are copied from, and the ends of earlier phases
-    that later ones go on from.
+    that later ones continue from.
     """
 
     def held(index: int) -> int:
