@@ -34,8 +34,11 @@ def python(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def run_page(name: str, folder: Path) -> Run:
-    """Writes a page's files, runs its programs, then its one command; the run that it left."""
+def run_page(name: str, folder: Path, *smaller: str) -> Run:
+    """Writes a page's files, runs its programs, then its one command; the run that it left.
+
+    `smaller` are options behind those of the page, where nothing needs to be learned.
+    """
     page = FOLDER / name
     for block in blocks(page):
         if block.title:
@@ -44,7 +47,7 @@ def run_page(name: str, folder: Path) -> Run:
         if block.language == "python" and not block.title:
             python(folder, "-c", block.text)
     (command,) = commands(page)
-    python(folder, "-m", f"sparse_rl.{command.name}", *command.words)
+    python(folder, "-m", f"sparse_rl.{command.name}", *command.words, *smaller)
     return Run(folder / command.words[command.words.index("--out") + 1])
 
 
@@ -75,7 +78,8 @@ def test_agent(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sparsity_method(tmp_path: Path) -> None:
-    run = run_page("sparsity_method.md", tmp_path)
+    smaller = ("--training.steps", "1000", "--training.learning_starts", "100")
+    run = run_page("sparsity_method.md", tmp_path, *smaller, "--evaluation.every", "500")
     assert set(final_returns(run).columns) == {"0", "0.9", "my_rigl-0.9"}
     # Sparse from the first evaluation to the last.
     sparsity = run.metrics.query("metric == 'sparsity'").groupby("variant")["value"]
