@@ -9,6 +9,8 @@ action = run.actor("0.98-int8", seed=0)(observation)
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sparse_rl import extras
@@ -33,6 +35,17 @@ _HOMES = {
     "train": "sparse_rl.launch",
     "write_report": "sparse_rl.report.page",
 }
+
+
+class _Package(ModuleType):
+    """This package: importing the command's module `train` hides no function of its name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOMES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """Python starts a study as the command does: same machine, same configuration, watched."""
 
+import importlib
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -53,3 +55,9 @@ def test_training_itself_gets_the_configuration_unchanged(calls: list[tuple[Any,
     config = replace(Config(), seeds=3, resume="runs/x")
     sparse_rl.train(config, progress=False)
     assert calls[-1] == ("train", config)
+
+
+def test_the_commands_module_does_not_take_the_functions_place() -> None:
+    importlib.import_module("sparse_rl.train")
+    importlib.reload(sys.modules["sparse_rl.train"])
+    assert sparse_rl.train.__module__ == "sparse_rl.launch"

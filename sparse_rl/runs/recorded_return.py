@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 LIMIT = 8.0
 """Standard errors between two means from which on they are of two different policies."""
+LEAST_EPISODES = 10
+"""Episodes of an evaluation from which on their spread says something."""
 LEAST_SPREAD = 0.05
 """Least standard deviation of an episode's return, as a share of the mean, where it is unknown."""
 
@@ -32,15 +34,15 @@ class RecordedReturn(NamedTuple):
         s is the larger of the recorded spread of the m episodes and that of these n, since either
         may lack the rare failure that the other has. Where none is recorded it is at least 5 % of
         the recorded mean: a few equal returns tell no spread. 0 where nothing can be said: the
-        recorded mean is no number, or one episode stands alone; infinity where these returns are
-        not all finite.
+        recorded mean is no number or of fewer than 10 episodes, or one episode stands alone;
+        infinity where these returns are not all finite.
         """
         count = len(returns)
         if not math.isfinite(self.mean):
             return 0.0
         if not np.isfinite(returns).all():
             return math.inf
-        if count < 2 and not math.isfinite(self.spread):
+        if self.episodes < LEAST_EPISODES or (count < 2 and not math.isfinite(self.spread)):
             return 0.0
         own = float(np.std(returns, ddof=1)) if count > 1 else 0.0
         least = self.spread if math.isfinite(self.spread) else LEAST_SPREAD * abs(self.mean)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_unknown_variants_and_seeds_are_refused(run: sparse_rl.Run) -> None:
 def test_a_second_run_does_not_overwrite_the_first(run: sparse_rl.Run) -> None:
     before = (run.path / "metrics.csv").read_bytes()
     with pytest.raises(ConfigError, match=r"^out: "):
-        sparse_rl.train(run.config)
+        sparse_rl.train(replace(run.config, out=str(run.path)))
     assert (run.path / "metrics.csv").read_bytes() == before
     assert not Path(f"{run.path}/metrics.csv.part").exists()
 

@@ -56,3 +56,11 @@ def test_equal_returns_of_a_deterministic_game_are_compared_too() -> None:
     recorded = RecordedReturn(1.0, 0.0, 100)
     assert not recorded.contradicts(np.ones(10))
     assert recorded.contradicts(np.full(10, 0.9))
+
+
+def test_two_recorded_episodes_say_nothing_of_their_spread() -> None:
+    """A swing-up that failed in both, and then in neither: ten "standard errors" of chance."""
+    recorded = RecordedReturn(mean=-1052.0, spread=40.0, episodes=2)
+    assert not recorded.contradicts(np.array([-1568.0, -1569.0]))
+    assert recorded._replace(episodes=50).contradicts(np.array([-1568.0, -1569.0]))
+    assert recorded.contradicts(np.array([-1568.0, np.nan]))
