@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +26,15 @@ checkpoint: {every: 5, unit: steps}
 """
 
 
-QUICK = os.environ | {devices.OVERSUBSCRIBE: "1"}
-"""Eight devices on any machine; programs compiled as quickly as the other tests' are."""
-USUAL = {key: value for key, value in QUICK.items() if key != "XLA_FLAGS"}
-"""Programs compiled as users' are: where bits of different ones are compared."""
+ENVIRONMENT = os.environ | {devices.OVERSUBSCRIBE: "1"}
+"""Eight devices on any machine. Compiled as the other tests' programs are: two processes and two
+devices run the same partitioned program."""
 
 
-def start(environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sparse_rl.train", *words],
-        env=environment,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -55,8 +53,8 @@ def arguments(out: Path, seeds: int) -> list[str]:
     return [str(study), "--seeds", str(seeds), "--out", str(out)]
 
 
-def run(environment: Mapping[str, str], out: Path, seeds: int, count: int) -> Path:
-    end(start(environment, *arguments(out, seeds), "--devices", str(count)))
+def run(out: Path, seeds: int, count: int) -> Path:
+    end(start(*arguments(out, seeds), "--devices", str(count)))
     return out
 
 
@@ -79,16 +77,16 @@ def free_port() -> int:
 
 @pytest.mark.slow
 def test_any_number_of_devices_gives_the_same_results(tmp_path: Path) -> None:
-    one = rows(run(QUICK, tmp_path / "one", 3, 1))
+    one = rows(run(tmp_path / "one", 3, 1))
     # Three seeds: on two devices one place is filled with a copy, on eight five of them.
-    assert_close(rows(run(QUICK, tmp_path / "two", 3, 2)), one)
-    assert_close(rows(run(QUICK, tmp_path / "eight", 3, 8)), one)
+    assert_close(rows(run(tmp_path / "two", 3, 2)), one)
+    assert_close(rows(run(tmp_path / "eight", 3, 8)), one)
 
 
 def two_processes(*words: str) -> list[subprocess.Popen[str]]:
     shared = ["--devices", "1", "--distributed.coordinator", f"localhost:{free_port()}"]
     return [
-        start(USUAL, *words, *shared, "--distributed.processes", "2", "--distributed.index", index)
+        start(*words, *shared, "--distributed.processes", "2", "--distributed.index", index)
         for index in ("0", "1")
     ]
 
@@ -101,7 +99,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_give_the_bits_of_two_devices(tmp_path: Path) -> None:
-    single = run(USUAL, tmp_path / "single", 4, 2)
+    single = run(tmp_path / "single", 4, 2)
     end(*two_processes(*arguments(tmp_path / "double", 4)))
     assert_same(tmp_path / "double", single)
 
@@ -118,7 +116,7 @@ def test_two_processes_give_the_bits_of_two_devices(tmp_path: Path) -> None:
     assert written == [
         f"{kind}-{index}.safetensors" for kind in ("members", "memory") for index in (0, 1)
     ]
-    end(start(USUAL, "--resume", str(stopped), "--devices", "2"))
+    end(start("--resume", str(stopped), "--devices", "2"))
     assert_same(stopped, single)
 
 
