@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.gradual import magnitude
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import DynamicOptions, StaticOptions
@@ -61,9 +62,8 @@ class DynamicSparseTraining(NamedTuple):
         share = 0.5 * self.drop_fraction * (1.0 + jnp.cos(jnp.pi * clock / self.end))
         alive = mask_rules.alive_counts(network.masks)
         moved = jnp.minimum(jnp.floor(share * alive).astype(jnp.int32), network.target_counts)
-        magnitude = jax.tree.map(jnp.abs, network.params)
         dead = network.target_counts
-        kept = mask_rules.prune_per_layer(network.masks, magnitude, dead + moved)
+        kept = mask_rules.prune_per_layer(network.masks, magnitude(network.params), dead + moved)
         grown = mask_rules.above_all(kept, self.growth(network))
         return mask_rules.keep_per_layer(kept, grown, dead)
 

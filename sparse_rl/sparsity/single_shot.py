@@ -11,14 +11,10 @@ from jaxtyping import Array, Bool, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.gradual import magnitude
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import OneShotOptions, SnipOptions
-
-
-def magnitude(network: Pruned) -> Params:
-    """|w| (Han et al. 2015, arXiv 1506.02626)."""
-    return jax.tree.map(jnp.abs, network.params)
 
 
 def connection_sensitivity(network: Pruned) -> Params:
@@ -61,7 +57,9 @@ def build_one_shot(options: OneShotOptions, config: Config) -> SingleShot:
         if config.sparsity.distribution == "global"
         else mask_rules.prune_per_layer
     )
-    return SingleShot(at, magnitude, select, begin, needs_gradients=False)
+    return SingleShot(
+        at, lambda network: magnitude(network.params), select, begin, needs_gradients=False
+    )
 
 
 def build_snip(options: SnipOptions, config: Config) -> SingleShot:
