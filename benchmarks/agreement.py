@@ -42,7 +42,7 @@ import onnxruntime
 from jaxtyping import Float, Int, Num
 
 from benchmarks.harness import print_table
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.architecture import Dense, Network, Observation, observation_of
 from sparse_rl.architecture import torso as operations_of
 from sparse_rl.architecture.operations import ArgMax
@@ -345,7 +345,7 @@ def write(out: Path, rows: Sequence[Row]) -> None:
     """The rows as CSV, and beside them how they were made."""
     names = [column.name for column in dataclasses.fields(Row)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file.replacing(out) as part, part.open("w", newline="") as file:
+    with atomic_file.replacing(out) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows(

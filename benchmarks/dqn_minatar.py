@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sparse_rl.machine.devices import configure
+from sparse_rl.runtime.devices import configure
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 from benchmarks import gpu_cases
 from benchmarks.gpu_cases import BUFFERS, Case
 from benchmarks.gpu_tables import markdown, tables
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "benchmarks.gpu_worker"]
@@ -167,7 +167,7 @@ def _kind(machine: dict[str, Any]) -> tuple[Any, Any]:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(path, text)
+    atomic_file.write_text(path, text)
 
 
 def measure_all(cases: Sequence[Case], notebook: Notebook, minutes: float, ahead: int) -> None:

@@ -20,7 +20,7 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 
 Row = Mapping[str, Any]
 SHORTEST_REPEAT = 0.02  # seconds; faster functions are called several times for each figure
@@ -163,7 +163,7 @@ def write_json(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Title, machine and rows as one JSON file, whole or not at all."""
     content = {"title": title, "machine": machine(), "rows": [dict(row) for row in rows]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(path, json.dumps(content, indent=1) + "\n")
+    atomic_file.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:

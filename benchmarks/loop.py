@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from sparse_rl.config.reading import load_config
-    from sparse_rl.machine.devices import configure
+    from sparse_rl.runtime.devices import configure
 
     configure(options.devices)
     config = load_config(options.config, seeds=options.members, devices=options.devices)

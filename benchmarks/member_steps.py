@@ -6,7 +6,7 @@ Counted from the phases that training goes through, not measured. A member is on
 "Separately" trains every seed, level and arithmetic from step 0 to its own end, as one does with a
 library that knows runs only. The paper's panel is ten seeds, eight levels, float32 and int8, a
 million steps and a fifth of that for int8 (Ivanov et al. 2024). "int8 continued" is the milder
-comparison: separate runs too, but each int8 run goes on from the end of its level's float32 run.
+comparison: separate runs too, but each int8 run continues from the end of its level's float32 run.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def together(phases: Sequence[Phase]) -> int:
 def separately(phases: Sequence[Phase], continued: bool = False) -> int:
     """Member-steps where every seed of every arm is a run of its own.
 
-    With `continued` an int8 run goes on from the float32 run of its level.
+    With `continued` an int8 run continues from the float32 run of its level.
     """
     ends: dict[Member, int] = {}
     for phase in phases:

@@ -57,7 +57,7 @@ def in_own_process(devices: int) -> list[dict[str, Any]]:
 
 
 def rows_of(devices: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from sparse_rl.machine.devices import configure
+    from sparse_rl.runtime.devices import configure
 
     configure(devices)
     return [measure(members, devices, options) for members in options.members]

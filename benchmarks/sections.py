@@ -134,7 +134,7 @@ small that this costs next to nothing."""
 
 MEMBER_STEPS = """\
 Counted from the phases, not measured. Separate runs train every seed of every arm from step 0;
-where "int8 continued", an int8 run goes on from the end of its level's float32 run."""
+where "int8 continued", an int8 run continues from the end of its level's float32 run."""
 
 UPDATE = """\
 Environment step, row of replay and update of ten members, 256-256, batch 256. The ceiling is the

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sparse_rl.machine.devices import configure
+from sparse_rl.runtime.devices import configure
 
 
 def main() -> None:

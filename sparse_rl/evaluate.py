@@ -45,8 +45,8 @@ def main(
     from sparse_rl.architecture import check_fits
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.envs import make
-    from sparse_rl.machine import compilation_cache as kept_programs
     from sparse_rl.playing.play import play
+    from sparse_rl.runtime import compilation_cache as kept_programs
 
     kept_programs.use(compilation_cache)
     loaded = load_actor(actor, backend)

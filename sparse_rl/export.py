@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from sparse_rl import extras, whole_file
+from sparse_rl import atomic_file, extras
 
 with extras.needed_by("export", __name__):
     import numpy as np
@@ -58,8 +58,8 @@ def main(
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.envs import make
-    from sparse_rl.machine import compilation_cache as kept_programs
     from sparse_rl.runs.run import Run
+    from sparse_rl.runtime import compilation_cache as kept_programs
 
     kept_programs.use(compilation_cache)
     study = Run(run)
@@ -109,7 +109,7 @@ def deliver(
         f"{study.config.environment}, {variant}, seed {seed}: return {played.returns.mean():.6g} "
         f"in {episodes} episodes, {len(played.observations):,} observations"
     )
-    with whole_file.replacing_contents(directory) as part:
+    with atomic_file.replacing_contents(directory) as part:
         written = [write(delivery, form, part) for form in formats]
         sizes = {one.format: one.size for one in written}
         report = cost.measure(
@@ -120,7 +120,7 @@ def deliver(
             float32_bytes(study.trained(variant, seed)),
             sizes.get("onnx"),
         )
-        whole_file.write_text(part / "cost.json", report.to_json())
+        atomic_file.write_text(part / "cost.json", report.to_json())
     for one in written:
         checked = (
             "not run: no C compiler found"

@@ -36,7 +36,7 @@ def train(config: Config | str, progress: Progress | bool = True) -> Run:
         found = f"{type(config).__name__}, {show(config)}"
         raise TypeError(f"config: found {found}; allowed: a Config or the name of an experiment")
     # Imported here, because JAX starts with the devices that were asked for.
-    from sparse_rl.machine import compilation_cache, devices
+    from sparse_rl.runtime import compilation_cache, devices
 
     compilation_cache.use(config.compilation_cache)
     devices.configure(config.devices, config.distributed)

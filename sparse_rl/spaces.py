@@ -75,6 +75,12 @@ class EnvSpec:
     time_limit: int
     frame_stack: int = 1
 
+    @property
+    def policy_shape(self) -> tuple[int, ...]:
+        """The shape that a policy sees: of one observation, or of the frames on a last axis."""
+        stack = (self.frame_stack,) if self.frame_stack > 1 else ()
+        return (*self.observation_shape, *stack)
+
 
 class Outcome(NamedTuple):
     """What one step of a batch of environments gave.

@@ -17,8 +17,8 @@ def main(config: Config) -> None:
     """Runs the study that `config` describes, watched from the terminal."""
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.launch import train
-    from sparse_rl.machine.devices import is_first
-    from sparse_rl.machine.interruption import Interrupted, ending_the_process
+    from sparse_rl.runtime.devices import is_first
+    from sparse_rl.runtime.interruption import Interrupted, ending_the_process
     from sparse_rl.study.progress import for_console
 
     progress = for_console()

@@ -9,7 +9,7 @@ import jax
 import pytest
 from jax._src import compiler
 
-from sparse_rl.machine.compilation_cache import tidy
+from sparse_rl.runtime.compilation_cache import tidy
 
 # Compiling takes a third of the time so, and programs that run for a moment may be slow ones.
 # What XLA does by itself stands behind, for tests that need it.

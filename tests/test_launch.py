@@ -9,7 +9,7 @@ import pytest
 
 import sparse_rl
 from sparse_rl.config.experiment import Config
-from sparse_rl.machine import compilation_cache, devices
+from sparse_rl.runtime import compilation_cache, devices
 from sparse_rl.study import training
 from sparse_rl.study.progress import Lines, Silent
 

@@ -71,7 +71,7 @@ def main() -> None:
     except ValueError as error:
         command.error(str(error))
 
-    from sparse_rl.machine.devices import configure
+    from sparse_rl.runtime.devices import configure
 
     configure(0)  # for the line under the table: the devices that our side has
     for algorithm, group in groups.items():

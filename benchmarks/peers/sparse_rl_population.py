@@ -51,7 +51,7 @@ def configuration(settings: Settings, seeds: int) -> dict[str, Any]:
 
 def prepare(order: Order) -> Advance:
     """One population of all seeds; `train_frequency` steps are one iteration of its program."""
-    from sparse_rl.machine.devices import configure
+    from sparse_rl.runtime.devices import configure
 
     configure(0)
     import jax

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key, Num
 from sparse_rl.agents import masked_network, normalization
 from sparse_rl.agents.agent import Learned
 from sparse_rl.agents.masked_network import MaskedNetwork
-from sparse_rl.agents.off_policy import OffPolicy, Rhythm, seen_observation
+from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import Network, policy_network
@@ -166,7 +166,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         network=QNetwork(network, dots),
-        observation=seen_observation(spec),
+        observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         actions=spec.action.n,
         exploration_steps=round(config.agent.exploration_fraction * config.training.steps),
     )

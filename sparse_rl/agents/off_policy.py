@@ -188,9 +188,3 @@ class OffPolicy:
         if not self.rhythm.normalize:
             return state
         return state._replace(statistics=normalization.update(state.statistics, observation))
-
-
-def seen_observation(spec: EnvSpec) -> jax.ShapeDtypeStruct:
-    """Shape and type of what a policy sees: one observation, or several frames on a last axis."""
-    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
-    return jax.ShapeDtypeStruct((*spec.observation_shape, *stack), spec.observation_dtype)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OffPolicyOptions(AgentOptions):
-    """What agents with a replay ring ask of the other parts."""
+    """What agents with a replay buffer ask of the other parts."""
 
     def problems(self, config: Config) -> Iterator[Problem]:
         training, replay = config.training, config.replay
@@ -27,7 +27,7 @@ class OffPolicyOptions(AgentOptions):
         if replay.batch_size >= replay.capacity:
             yield (
                 "replay.batch_size",
-                f"found {replay.batch_size}, which does not fit a ring of {replay.capacity}; "
+                f"found {replay.batch_size}, which does not fit a buffer of {replay.capacity}; "
                 f"allowed: less than replay.capacity",
             )
         each = training.environments  # transitions lie within one of them

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key, Num
 from sparse_rl.agents import masked_network, normalization
 from sparse_rl.agents.agent import Learned
 from sparse_rl.agents.masked_network import MaskedNetwork
-from sparse_rl.agents.off_policy import OffPolicy, Rhythm, seen_observation
+from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import Network, hidden_layers, policy_network
@@ -224,7 +224,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
         rhythm=Rhythm.of(config, spec),
         actor=GaussianActor(network, dots),
         critic=Critic(network.observation, hidden_layers(config.network.hidden)),
-        observation=seen_observation(spec),
+        observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),
     )

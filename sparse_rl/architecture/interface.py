@@ -16,12 +16,11 @@ def observation_of(spec: EnvSpec) -> Observation:
 
     Raises ValueError for observations of another type than float32, bool and uint8.
     """
-    stack = (spec.frame_stack,) if spec.frame_stack > 1 else ()
     name = spec.observation_dtype.name
     if name not in ("float32", "bool", "uint8"):
         raise ValueError(f"{spec.name}: observations of {name}; allowed: float32, bool, uint8")
     divisor = 255.0 if name == "uint8" else 1.0
-    return Observation((*spec.observation_shape, *stack), name, divisor, spec.frame_stack)  # type: ignore[arg-type]
+    return Observation(spec.policy_shape, name, divisor, spec.frame_stack)  # type: ignore[arg-type]
 
 
 def output_of(spec: EnvSpec) -> Squash | ArgMax:

@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Relu, Squash, Tanh
 from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.artifact.graph import (
@@ -84,7 +84,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
 def save(path: Path, graph: Graph) -> int:
     """Write the model, whole or not at all; returns its size in bytes."""
     data = to_onnx(graph).SerializeToString()
-    whole_file.write_bytes(path, data)
+    atomic_file.write_bytes(path, data)
     return len(data)
 
 

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.artifact import index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.description import describe, version
@@ -73,7 +73,7 @@ class PackedActor:
 def save(path: Path, actor: PackedActor) -> int:
     """Write a packed file, whole or not at all; returns its size in bytes."""
     data = to_bytes(actor)
-    whole_file.write_bytes(path, data)
+    atomic_file.write_bytes(path, data)
     return len(data)
 
 

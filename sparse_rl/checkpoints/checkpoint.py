@@ -27,8 +27,8 @@ from sparse_rl.checkpoints.manifest import Manifest, Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError, Stored
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import CheckpointConfig
-from sparse_rl.machine import devices
 from sparse_rl.population.members import Population
+from sparse_rl.runtime import devices
 
 
 class Saved(NamedTuple):
@@ -37,27 +37,6 @@ class Saved(NamedTuple):
     path: Path
     bytes: int
     seconds: float
-
-
-class Interval:
-    """When a checkpoint is due. Steps are those of one member since the study began."""
-
-    def __init__(self, settings: CheckpointConfig) -> None:
-        self._settings = settings
-        self.restart(0)
-
-    def restart(self, steps: int) -> None:
-        """Counts from here."""
-        self._time, self._steps = time.monotonic(), steps
-
-    def is_over(self, steps: int) -> bool:
-        """Whether it is time for the next one."""
-        settings = self._settings
-        if settings.every == 0:
-            return False
-        if settings.unit == "steps":
-            return steps - self._steps >= settings.every
-        return time.monotonic() - self._time >= 60 * settings.every
 
 
 class Checkpoints:
@@ -141,7 +120,7 @@ class Checkpoints:
         if devices.is_first():
             with contextlib.suppress(OSError):
                 os.replace(folder, folder.with_name(f"{folder.name}.corrupt"))
-        devices.agree(0)
+        devices.all_max(0)
 
     def clear(self) -> None:
         """Removes all of them: the run is finished."""
@@ -177,14 +156,14 @@ class Checkpoints:
                 part.mkdir(parents=True)
             except OSError as error:
                 problem = error
-        devices.agree(0)
+        devices.all_max(0)
         own: dict[str, tuple[str, Stored]] = {}
         try:
             if problem is None:
                 own = self._write_members(part, state, self._sizes[position.phase])
         except OSError as error:
             problem = error
-        if devices.agree(problem is not None):
+        if devices.all_max(problem is not None):
             self._give_up(part, problem)
         files = {kind: _of_all_processes(name, stored) for kind, (name, stored) in own.items()}
         manifest = Manifest(
@@ -202,7 +181,7 @@ class Checkpoints:
                 _sync(folder.parent)
             except OSError as error:
                 problem = error
-        if devices.agree(problem is not None):
+        if devices.all_max(problem is not None):
             self._give_up(part, problem)
         return sum(stored.bytes for kind in files.values() for _, stored in kind)
 
@@ -236,7 +215,7 @@ class Checkpoints:
 def _of_all_processes(name: str, stored: Stored) -> list[tuple[str, Stored]]:
     return [
         (name.replace(f"-{jax.process_index()}.", f"-{process}."), Stored(int(size), int(crc)))
-        for process, (size, crc) in enumerate(devices.everyone(stored))
+        for process, (size, crc) in enumerate(devices.all_gather(stored))
     ]
 
 

@@ -28,10 +28,10 @@ Quantization = Literal["float32", "int8w", "int8"]
 
 @section
 class ReplayConfig:
-    """The replay ring; one per member of the population."""
+    """The replay buffer; one per member of the population."""
 
     capacity: PositiveCount = 1_000_000
-    """Steps that a ring holds; the oldest are overwritten."""
+    """Steps that a buffer holds; the oldest are overwritten."""
     batch_size: PositiveCount = 256
     """Transitions per gradient step."""
     n_step: Annotated[PositiveCount, Field(le=100)] = 1

@@ -63,11 +63,11 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
         frame_stack=4,
     )
     inner = {
-        "machine": jax.ShapeDtypeStruct((len(game.switched_on),), np.uint8),
+        "emulator": jax.ShapeDtypeStruct((len(game.switched_on),), np.uint8),
         "steps": jax.ShapeDtypeStruct((), np.int32),
-        "goes_on": jax.ShapeDtypeStruct((), np.bool_),
+        "life_lost": jax.ShapeDtypeStruct((), np.bool_),
         "seed": jax.ShapeDtypeStruct((), np.uint32),
-        "held": jax.ShapeDtypeStruct((), np.int32),
+        "last_action": jax.ShapeDtypeStruct((), np.int32),
     }
     return HostEnv(spec, inner, game.advance)
 
@@ -75,9 +75,9 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
 class _Game:
     """One game and its rules, for batches of any size.
 
-    The state of an environment: `machine`, the emulator's; `steps` of the game so far; `goes_on`,
-    whether the next episode continues this game because only a life was lost; the `seed` of the
-    episode, and the action that is `held`, for sticky actions.
+    The state of an environment: `emulator`, the emulator's; `steps` of the game so far;
+    `life_lost`, whether the next episode continues this game because only a life was lost; the
+    `seed` of the episode, and `last_action`, for sticky actions.
     """
 
     def __init__(
@@ -113,52 +113,52 @@ class _Game:
 
         def work(part: range) -> None:
             for i in part:
-                mark = after["machine"][i].tobytes()
-                begins = restart[i] and not after["goes_on"][i]
-                machine = None if begins else self.pool.take(mark)
-                if machine is None:
-                    machine = self.pool.spare()
-                    _load(machine, self.switched_on if begins else mark)
+                mark = after["emulator"][i].tobytes()
+                begins = restart[i] and not after["life_lost"][i]
+                emulator = None if begins else self.pool.take(mark)
+                if emulator is None:
+                    emulator = self.pool.spare()
+                    _load(emulator, self.switched_on if begins else mark)
                 if restart[i]:
-                    after["goes_on"][i], after["held"][i] = False, 0
+                    after["life_lost"][i], after["last_action"][i] = False, 0
                     after["seed"][i] = seed[i]
                     if begins:
                         after["steps"][i] = 0
-                    screens[i] = shrink(self._start(machine, int(seed[i]), begins))
+                    screens[i] = shrink(self._start(emulator, int(seed[i]), begins))
                 else:
-                    lives = machine.lives()
+                    lives = emulator.lives()
                     actions = self._sticking(after, i, int(action[i]))
-                    reward[i], screen = self._play(machine, actions)
+                    reward[i], screen = self._play(emulator, actions)
                     screens[i] = shrink(screen)
                     after["steps"][i] += 1
-                    over[i] = machine.game_over()
-                    if self._one_life and not over[i] and 0 < machine.lives() < lives:
-                        over[i] = after["goes_on"][i] = True
-                mark = _save(machine)
-                after["machine"][i] = np.frombuffer(mark, np.uint8)
-                self.pool.put(mark, machine)
+                    over[i] = emulator.game_over()
+                    if self._one_life and not over[i] and 0 < emulator.lives() < lives:
+                        over[i] = after["life_lost"][i] = True
+                mark = _save(emulator)
+                after["emulator"][i] = np.frombuffer(mark, np.uint8)
+                self.pool.put(mark, emulator)
 
         in_threads(work, batch)
         truncated = ~restart & (after["steps"] >= self._time_limit)
-        after["goes_on"] &= ~truncated
+        after["life_lost"] &= ~truncated
         if self._sign_of_reward:
             reward = np.sign(reward)
         return HostStep(after, screens, reward, over, truncated)
 
-    def _start(self, machine: ale_py.ALEInterface, seed: int, begins: bool) -> np.ndarray:
-        """Starts an episode, in a machine just switched on or after a lost life; the screen."""
+    def _start(self, emulator: ale_py.ALEInterface, seed: int, begins: bool) -> np.ndarray:
+        """Starts an episode, in an emulator just switched on or after a lost life; the screen."""
         if begins:
             noops = np.random.default_rng(seed).integers(1, _MOST_NOOPS + 1)
             # FIRE takes the place of the last no-op, as in ALE's own wrapper.
             for _ in range(noops - self._fires):
-                machine.act(ale_py.Action.NOOP)
+                emulator.act(ale_py.Action.NOOP)
         else:
-            self._play(machine, [ale_py.Action.NOOP] * _FRAMES_PER_STEP)
+            self._play(emulator, [ale_py.Action.NOOP] * _FRAMES_PER_STEP)
         if self._fires:
-            machine.act(ale_py.Action.FIRE)
-        if machine.game_over():
-            _load(machine, self.switched_on)
-        return machine.getScreenGrayscale()
+            emulator.act(ale_py.Action.FIRE)
+        if emulator.game_over():
+            _load(emulator, self.switched_on)
+        return emulator.getScreenGrayscale()
 
     def _sticking(self, after: Inner, i: int, action: int) -> list[ale_py.Action]:
         """The action of each frame of a step: the one asked for, or the one of the frame before.
@@ -171,43 +171,43 @@ class _Game:
         frames = []
         for coin in random.random(_FRAMES_PER_STEP):
             if coin >= self._sticky:
-                after["held"][i] = action
-            frames.append(self.actions[after["held"][i]])
+                after["last_action"][i] = action
+            frames.append(self.actions[after["last_action"][i]])
         return frames
 
     @staticmethod
     def _play(
-        machine: ale_py.ALEInterface, actions: list[ale_py.Action]
+        emulator: ale_py.ALEInterface, actions: list[ale_py.Action]
     ) -> tuple[float, np.ndarray]:
         """One step: the reward, and the maximum of the last two screens."""
         reward, screens = 0.0, []
         for frame, action in enumerate(actions):
-            reward += machine.act(action)
-            over = machine.game_over()
+            reward += emulator.act(action)
+            over = emulator.game_over()
             if frame >= len(actions) - 2 or over:
-                screens.append(machine.getScreenGrayscale())
+                screens.append(emulator.getScreenGrayscale())
             if over:
                 break
         return reward, screens[0] if len(screens) == 1 else np.maximum(*screens)
 
     def _switch_on(self) -> ale_py.ALEInterface:
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        machine = ale_py.ALEInterface()
-        machine.setFloat("repeat_action_probability", 0.0)
-        machine.setInt("max_num_frames_per_episode", 0)  # we count the time ourselves
-        machine.loadROM(str(roms.get_rom_path(self._rom)))
-        machine.reset_game()
-        return machine
+        emulator = ale_py.ALEInterface()
+        emulator.setFloat("repeat_action_probability", 0.0)
+        emulator.setInt("max_num_frames_per_episode", 0)  # we count the time ourselves
+        emulator.loadROM(str(roms.get_rom_path(self._rom)))
+        emulator.reset_game()
+        return emulator
 
 
-def _save(machine: ale_py.ALEInterface) -> bytes:
+def _save(emulator: ale_py.ALEInterface) -> bytes:
     # Without ALE's random numbers, which decide nothing here and would double the size.
-    state: bytes = machine.cloneState(include_rng=False).serialize()
+    state: bytes = emulator.cloneState(include_rng=False).serialize()
     return state
 
 
-def _load(machine: ale_py.ALEInterface, state: bytes) -> None:
-    machine.restoreState(ale_py.ALEState(state))
+def _load(emulator: ale_py.ALEInterface, state: bytes) -> None:
+    emulator.restoreState(ale_py.ALEState(state))
 
 
 def _camel_case(rom: str) -> str:

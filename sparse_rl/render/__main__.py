@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from sparse_rl import extras, whole_file
+from sparse_rl import atomic_file, extras
 
 with extras.needed_by("render", __name__):
     from sparse_rl.config import program
@@ -47,12 +47,12 @@ def main(
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.envs import make
-    from sparse_rl.machine import compilation_cache as kept_programs
     from sparse_rl.playing.play import play
     from sparse_rl.render.actors import player
     from sparse_rl.render.film import side_by_side, write_gif
     from sparse_rl.render.filming import frames
     from sparse_rl.render.scenes import scene
+    from sparse_rl.runtime import compilation_cache as kept_programs
 
     kept_programs.use(compilation_cache)
     players = [player(actor) for actor in actors]
@@ -100,7 +100,7 @@ def write_viewer(env: str, played: Sequence[Episodes], out: Path) -> None:
     from sparse_rl.render.brax_scene import viewer
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    whole_file.write_text(out, viewer(env, [moment.state for moment in played[0].history]))
+    atomic_file.write_text(out, viewer(env, [moment.state for moment in played[0].history]))
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

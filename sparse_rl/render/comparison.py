@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.envs import make
 from sparse_rl.playing.play import play
@@ -85,4 +85,4 @@ def _film(run: Run) -> dict[str, Any]:
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:
-    whole_file.write_text(file, json.dumps(told, indent=1) + "\n")
+    atomic_file.write_text(file, json.dumps(told, indent=1) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.render.canvas import BACKGROUND, INK
 
 STRIP, GAP = 24, 8
@@ -52,7 +52,7 @@ def write_gif(frames: Sequence[Image.Image], file: Path, frames_per_second: floa
     duration = max(20, 10 * round(100 / frames_per_second))
     durations = [duration] * (len(frames) - 1) + [1000]
     file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file.replacing(file) as part:
+    with atomic_file.replacing(file) as part:
         indexed[0].save(
             part,
             format="GIF",

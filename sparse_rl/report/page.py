@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.report.figures import (
     density,
     differences,
@@ -67,7 +67,7 @@ def write_page(findings: Sequence[Findings], directory: str | Path, title: str =
     text = render(runs, heading)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    whole_file.write_text(page, text)
+    atomic_file.write_text(page, text)
     return page
 
 

@@ -16,7 +16,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.runs.metrics import by_member
 
 FILE_NAME = "events.out.tfevents.0.sparse_rl"
@@ -31,7 +31,7 @@ def write_event_files(metrics: pd.DataFrame, directory: str | Path) -> list[Path
     files = []
     for file, rows in _by_member(metrics, Path(directory)):
         file.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write_bytes(file, _file_header() + _records(rows))
+        atomic_file.write_bytes(file, _file_header() + _records(rows))
         files.append(file)
     return files
 

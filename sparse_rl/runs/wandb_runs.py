@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.config.error import ConfigError
 from sparse_rl.runs.layout import FINAL, METRICS
 from sparse_rl.runs.layout import WANDB as STATE
@@ -156,7 +156,7 @@ class WandbRuns:
 
     def _write(self) -> None:
         told = json.dumps(self._sent._asdict(), indent=1)
-        whole_file.write_text(self.directory / STATE, f"{told}\n")
+        atomic_file.write_text(self.directory / STATE, f"{told}\n")
 
 
 def _name(variant: str, seed: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.architecture import Network, to_json
 from sparse_rl.runs import layout, policies
 from sparse_rl.runs.metrics import COLUMNS, Row
@@ -106,7 +106,7 @@ class RunWriter:
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file of the run."""
-        whole_file.write_text(self.path / name, text)
+        atomic_file.write_text(self.path / name, text)
 
     def save_policies(
         self,
@@ -119,7 +119,7 @@ class RunWriter:
         # Made in memory: the library's own writer raises errors that name no file.
         content = policies.to_bytes(params, masks)
         file.parent.mkdir(exist_ok=True)
-        whole_file.write_bytes(file, content)
+        atomic_file.write_bytes(file, content)
         self._record = self._record.with_policy(file.name, content)
         self.write_text(layout.RECORD, self._record.to_json())
 

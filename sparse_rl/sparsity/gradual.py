@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.cubic import cubic_share
-from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.sparsity.masks import Masks, Params, Prune
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import GradualOptions
 
@@ -58,7 +58,7 @@ class GradualPruning(NamedTuple):
     """At each due step the lowest scores go for good."""
 
     schedule: CubicSchedule
-    select: Callable[[Masks, Params, Int[Array, " layers"]], Masks] = mask_rules.prune_per_layer
+    select: Prune = mask_rules.prune_per_layer
     score: Callable[[Params], Params] = magnitude
 
     @property
@@ -97,6 +97,4 @@ class GradualPruning(NamedTuple):
 def build(options: GradualOptions, config: Config) -> GradualPruning:
     """As `sparsity` of a configuration says."""
     schedule = CubicSchedule(config.prune_begin, config.prune_end, config.sparsity.interval)
-    if config.sparsity.distribution == "global":
-        return GradualPruning(schedule, mask_rules.prune_globally)
-    return GradualPruning(schedule)
+    return GradualPruning(schedule, mask_rules.pruning_of(config.sparsity.distribution))

@@ -18,6 +18,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 Params = Any
 Masks = Any  # the structure of Params, with Bool arrays at kernels and None elsewhere
 
+Prune = Callable[[Masks, Params, Int[Array, " layers"]], Masks]
+"""From masks, scores and how many weights of each layer are to be dead: the masks after it."""
+
 PRUNABLE = "kernel"
 _IS_NONE = {"is_leaf": lambda leaf: leaf is None}
 
@@ -154,6 +157,11 @@ def prune_globally(masks: Masks, scores: Params, dead: Int[Array, " layers"]) ->
     kept = keep_largest(jnp.concatenate(protected), jnp.minimum(jnp.sum(dead), limit))
     ends = np.cumsum([layer.shape[0] for layer in ranked])[:-1]
     return _both(masks, _like(masks, jnp.split(kept, ends)))
+
+
+def pruning_of(distribution: str) -> Prune:
+    """How a distribution's target counts are reached: per layer, or by one threshold for all."""
+    return prune_globally if distribution == "global" else prune_per_layer
 
 
 def _live_only(masks: Masks, scores: Params) -> Params:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Int, Key
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.gradual import magnitude
-from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.sparsity.masks import Masks, Params, Prune
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import OneShotOptions, SnipOptions
 
@@ -27,7 +27,7 @@ class SingleShot(NamedTuple):
 
     at: int
     score: Callable[[Pruned], Params]
-    select: Callable[[Masks, Params, Int[Array, " layers"]], Masks]
+    select: Prune
     begin: int
     needs_gradients: bool
 
@@ -52,11 +52,7 @@ def build_one_shot(options: OneShotOptions, config: Config) -> SingleShot:
     """Prunes to the end at once; what is left of training is fine-tuning."""
     at = config.whole_updates(options.at)
     begin = at - config.steps_per_update
-    select = (
-        mask_rules.prune_globally
-        if config.sparsity.distribution == "global"
-        else mask_rules.prune_per_layer
-    )
+    select = mask_rules.pruning_of(config.sparsity.distribution)
     return SingleShot(
         at, lambda network: magnitude(network.params), select, begin, needs_gradients=False
     )

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval
+from sparse_rl.checkpoints.checkpoint import Checkpoints
+from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
-from sparse_rl.machine import devices
-from sparse_rl.machine.interruption import Interrupted, Interruption
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
+from sparse_rl.runtime import devices
+from sparse_rl.runtime.interruption import Interrupted, Interruption
 from sparse_rl.study.phases import parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress import Progress
@@ -117,8 +118,8 @@ def steps_done(study: Study, reached: StudyState) -> int:
 def pause(session: Session, reached: StudyState) -> None:
     """Writes a checkpoint if one is due, and stops here if somebody wishes so."""
     steps = steps_done(session.study, reached)
-    wish = int(devices.agree(session.interruption.signal))
-    if devices.agree(wish or session.interval.is_over(steps)):
+    wish = int(devices.all_max(session.interruption.signal))
+    if devices.all_max(wish or session.interval.is_over(steps)):
         clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
         position = Position(reached.phase, clock, length)
         saved = session.checkpoints.save(position, reached.state, reached.ends)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sparse_rl.machine import devices
 from sparse_rl.population.members import Population
+from sparse_rl.runtime import devices
 from sparse_rl.study.phases import Member
 
 MOST_NAMED = 5

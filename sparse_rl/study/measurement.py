@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sparse_rl.agents.agent import Agent
-from sparse_rl.machine import devices
 from sparse_rl.population.members import Population, alive_counts
 from sparse_rl.runs.layout import RETURN_SPREAD
+from sparse_rl.runtime import devices
 from sparse_rl.study import evaluation
 from sparse_rl.study.failures import named
 from sparse_rl.study.phases import Member

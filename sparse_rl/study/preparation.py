@@ -16,11 +16,11 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import FLOAT32, DotProducts
 from sparse_rl.envs import EnvSpec
-from sparse_rl.machine.devices import choose as choose_devices
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.runs.variant import Variant
+from sparse_rl.runtime.devices import choose as choose_devices
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method

@@ -20,7 +20,6 @@ from sparse_rl.architecture import Network
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
-from sparse_rl.machine import devices
 from sparse_rl.runs import layout
 from sparse_rl.runs.event_files import append_events, write_event_files
 from sparse_rl.runs.metrics import Row, read_metrics, table_of
@@ -28,6 +27,7 @@ from sparse_rl.runs.record import Span
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.wandb_runs import WandbRuns, require_package
 from sparse_rl.runs.writer import RunWriter
+from sparse_rl.runtime import devices
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.study.phases import Member, Phase
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval
+from sparse_rl.checkpoints.checkpoint import Checkpoints
+from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.config.experiment import Config
-from sparse_rl.machine import devices
-from sparse_rl.machine.interruption import watch
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
+from sparse_rl.runtime import devices
+from sparse_rl.runtime.interruption import watch
 from sparse_rl.study import evaluation, memory
 from sparse_rl.study.continuation import (
     Session,
@@ -86,14 +87,14 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         if devices.is_first():
             recorder.write_text(layout.SUMMARY, run.summary_text())
         checkpoints.clear()
-        devices.agree(0)
+        devices.all_max(0)
     progress.finish(run)
     return run
 
 
 def default_directory(config: Config) -> str:
     name = config.environment.split("?")[0].replace("/", "-")
-    now = time.localtime(devices.agree(time.time()))
+    now = time.localtime(devices.all_max(time.time()))
     return f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S', now)}"
 
 
@@ -129,7 +130,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         started = time.perf_counter()
         state = jax.block_until_ready(chunk(state, np.int32(steps // per_iteration)))
         seconds = time.perf_counter() - started
-        seconds_per_step = devices.agree(seconds / steps)
+        seconds_per_step = devices.all_max(seconds / steps)
         clock += steps
         progress.advance(phase, clock, steps, seconds)
         nobody_is_left = failures.look(state)

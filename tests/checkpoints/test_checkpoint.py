@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sparse_rl.checkpoints import tensor_file
-from sparse_rl.checkpoints.checkpoint import Checkpoints, Interval
+from sparse_rl.checkpoints.checkpoint import Checkpoints
+from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.error import ConfigError

@@ -147,11 +147,11 @@ def test_steps_and_memory_are_what_the_comment_says(name: str) -> None:
     frames = jax.ShapeDtypeStruct(shape, spec.observation_dtype)
     clock = jax.ShapeDtypeStruct((), jax.numpy.int32)
     _, buffer = jax.eval_shape(agent.begin, jax.eval_shape(agent.init, key), frames, clock)
-    ring = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(buffer))
-    found = re.search(r"A ring of 1,000,000 \w+ is ([\d.]+) ([MG])B", said)
-    assert found and float(found[1]) == pytest.approx(ring / UNITS[found[2]], rel=0.02)
+    buffer_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(buffer))
+    found = re.search(r"A buffer of 1,000,000 \w+ is ([\d.]+) ([MG])B", said)
+    assert found and float(found[1]) == pytest.approx(buffer_bytes / UNITS[found[2]], rel=0.02)
     networks = jax.tree.leaves(jax.eval_shape(agent.init, key))
-    member = ring + sum(leaf.size * leaf.dtype.itemsize for leaf in networks)
+    member = buffer_bytes + sum(leaf.size * leaf.dtype.itemsize for leaf in networks)
     held = memory.most_members(study, study.phases) * member / 1e9
     assert str(round(held)) in re.findall(r"(\d+) GB", said)
 

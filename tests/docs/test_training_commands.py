@@ -11,12 +11,12 @@ from sparse_rl import export
 from sparse_rl.artifact import cost
 from sparse_rl.config import command_line, program
 from sparse_rl.config.experiment import Config
-from sparse_rl.machine import compilation_cache
 from sparse_rl.render import __main__ as render
 from sparse_rl.render import comparison
 from sparse_rl.report import __main__ as report
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.runtime import compilation_cache
 from tests import run_by_hand
 from tests.docs.blocks import PAGES, ROOT, Command, commands
 from tests.programs import DELIVERY, train

@@ -34,17 +34,17 @@ def test_frames_and_rewards_are_ales_own(rom: str) -> None:
     own = AtariVectorEnv(rom, 1, noop_max=1, reward_clipping=False, use_fire_reset=True)
     expected, _ = own.reset(seed=5)
     game = new_game(rom)
-    machine = game._switch_on()
+    emulator = game._switch_on()
     if game._fires:
-        machine.act(ale_py.Action.FIRE)
-    np.testing.assert_array_equal(shrink(machine.getScreenGrayscale()), expected[0, -1])
+        emulator.act(ale_py.Action.FIRE)
+    np.testing.assert_array_equal(shrink(emulator.getScreenGrayscale()), expected[0, -1])
     generator = np.random.default_rng(0)
     moved = 0
     for _ in range(500):
         action = int(generator.integers(len(game.actions)))
         expected, wanted, over, _, _ = own.step(np.array([action]))
-        reward, screen = game._play(machine, [game.actions[action]] * 4)
-        assert reward == wanted[0] and machine.game_over() == over[0]
+        reward, screen = game._play(emulator, [game.actions[action]] * 4)
+        assert reward == wanted[0] and emulator.game_over() == over[0]
         if over[0]:  # ALE fills up a step that ends early with frames of the step before
             break
         np.testing.assert_array_equal(shrink(screen), expected[0, -1])
@@ -145,11 +145,11 @@ def test_time_limit_counts_the_game_and_not_the_life() -> None:
 
 def test_sticky_actions_hold_the_action_before() -> None:
     game = new_game(sticky=0.25)
-    state = {"seed": np.array([7], np.uint32), "steps": np.array([0]), "held": np.array([0])}
+    state = {"seed": np.array([7], np.uint32), "steps": np.array([0]), "last_action": np.array([0])}
     repeats = total = 0
     for step in range(2000):
         state["steps"][0] = step
-        before = int(state["held"][0])
+        before = int(state["last_action"][0])
         asked = 1 + step % 3
         for action in game._sticking(state, 0, asked):
             repeats += action != game.actions[asked]

@@ -11,8 +11,8 @@ import pytest
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.machine.interruption import Interrupted
 from sparse_rl.runs.run import Run
+from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress import Silent

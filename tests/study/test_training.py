@@ -18,12 +18,12 @@ from sparse_rl.agents.sac import SAC
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.machine.interruption import Interrupted
 from sparse_rl.population.members import Population
 from sparse_rl.report.figures import panel
 from sparse_rl.report.page import write_report
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
+from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import evaluation, training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact.c_source.arithmetic import (
     DOT_TYPES,
@@ -41,7 +41,7 @@ class Source:
     def write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in self.files.items():
-            whole_file.write_text(directory / name, text)
+            atomic_file.write_text(directory / name, text)
 
 
 def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") -> Source:

@@ -22,7 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 from sparse_rl.summary.kinds import Kind, kinds
 
 INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
@@ -204,7 +204,7 @@ def write_figure(figure: Figure, directory: Path, name: str) -> None:
     """Write <name>.png and <name>.svg, each under a temporary name first."""
     directory.mkdir(parents=True, exist_ok=True)
     for kind in ("png", "svg"):
-        whole_file.write_bytes(directory / f"{name}.{kind}", figure_bytes(figure, kind, name))
+        atomic_file.write_bytes(directory / f"{name}.{kind}", figure_bytes(figure, kind, name))
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:

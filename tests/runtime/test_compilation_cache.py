@@ -16,9 +16,9 @@ from sparse_rl import evaluate, export
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import make
-from sparse_rl.machine import compilation_cache
 from sparse_rl.population import chunks
 from sparse_rl.render.__main__ import main as render
+from sparse_rl.runtime import compilation_cache
 from sparse_rl.study.preparation import prepare
 from tests.programs import train
 

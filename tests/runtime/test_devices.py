@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from sparse_rl.config.error import ConfigError
-from sparse_rl.machine import devices
+from sparse_rl.runtime import devices
 
 STUDY = """
 environment: probe/termination?actions=continuous
@@ -143,5 +143,5 @@ def test_more_devices_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_process_agrees_with_itself() -> None:
-    assert devices.agree(2.0**40 + 1) == 2.0**40 + 1
-    np.testing.assert_array_equal(devices.everyone([3, 2**32 - 1]), [[3, 2**32 - 1]])
+    assert devices.all_max(2.0**40 + 1) == 2.0**40 + 1
+    np.testing.assert_array_equal(devices.all_gather([3, 2**32 - 1]), [[3, 2**32 - 1]])

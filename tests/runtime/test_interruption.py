@@ -8,12 +8,12 @@ import threading
 
 import pytest
 
-from sparse_rl.machine.interruption import Interrupted, watch
+from sparse_rl.runtime.interruption import Interrupted, watch
 
 # Blocks the main thread in C, as a compiled program or a compilation does.
 BUSY = """
 import signal, sys, threading
-from sparse_rl.machine.interruption import ending_the_process, watch
+from sparse_rl.runtime.interruption import ending_the_process, watch
 with ending_the_process(), watch(lambda: print("noticed", flush=True)):
     print("ready", flush=True)
     lock = threading.Lock()
@@ -38,7 +38,7 @@ def test_the_second_signal_ends_a_busy_process(number: int) -> None:
 # As in a notebook's cell: what was there before must be there after.
 NOTEBOOK = """
 import time
-from sparse_rl.machine.interruption import Interrupted, watch
+from sparse_rl.runtime.interruption import Interrupted, watch
 variable = 7
 for _ in range(2):
     try:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from sparse_rl import whole_file
+from sparse_rl import atomic_file
 
 
 def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "metrics.csv"
-    whole_file.write_text(file, "old\n")
-    with whole_file.replacing(file) as part:
+    atomic_file.write_text(file, "old\n")
+    with atomic_file.replacing(file) as part:
         part.write_text("new")
         assert file.read_text() == "old\n" and part.parent == tmp_path
     assert file.read_text() == "new"
@@ -19,8 +19,8 @@ def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path: Path) ->
 
 def test_an_error_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "actor.srl"
-    whole_file.write_bytes(file, b"\x00old")
-    with pytest.raises(OSError, match="disk"), whole_file.replacing(file) as part:
+    atomic_file.write_bytes(file, b"\x00old")
+    with pytest.raises(OSError, match="disk"), atomic_file.replacing(file) as part:
         part.write_bytes(b"half of the n")
         raise OSError("disk full")
     assert file.read_bytes() == b"\x00old"
@@ -32,11 +32,11 @@ def test_a_folder_gets_all_of_its_files_or_none(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "film.gif").write_text("kept")
     (folder / "actor.srl").write_text("old")
-    with pytest.raises(OSError, match="disk"), whole_file.replacing_contents(folder) as part:
+    with pytest.raises(OSError, match="disk"), atomic_file.replacing_contents(folder) as part:
         (part / "actor.srl").write_text("new")
         raise OSError("disk full")
     assert (folder / "actor.srl").read_text() == "old"
-    with whole_file.replacing_contents(folder) as part:
+    with atomic_file.replacing_contents(folder) as part:
         (part / "actor.srl").write_text("new")
         (part / "c").mkdir()
         (part / "c" / "main.c").write_text("code")
@@ -49,13 +49,13 @@ def test_a_folder_gets_all_of_its_files_or_none(tmp_path: Path) -> None:
 def test_what_is_in_the_way_is_named_and_nothing_has_moved(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
-    with pytest.raises(OSError, match="needed is a folder"), whole_file.replacing_contents(file):
+    with pytest.raises(OSError, match="needed is a folder"), atomic_file.replacing_contents(file):
         raise AssertionError("the block must not run")
     folder = tmp_path / "actor"
     (folder / "b.srl").mkdir(parents=True)
     with (
         pytest.raises(OSError, match="is a folder; needed is a file"),
-        whole_file.replacing_contents(folder) as part,
+        atomic_file.replacing_contents(folder) as part,
     ):
         (part / "a.srl").write_text("new")
         (part / "b.srl").write_text("new")
@@ -63,5 +63,5 @@ def test_what_is_in_the_way_is_named_and_nothing_has_moved(tmp_path: Path) -> No
 
 
 def test_text_is_the_same_bytes_on_every_system(tmp_path: Path) -> None:
-    whole_file.write_text(tmp_path / "a", "größer\n")
+    atomic_file.write_text(tmp_path / "a", "größer\n")
     assert (tmp_path / "a").read_bytes() == "größer\n".encode()

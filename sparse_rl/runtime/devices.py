@@ -89,7 +89,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def everyone(numbers: Sequence[float]) -> Float[np.ndarray, "processes n"]:
+def all_gather(numbers: Sequence[float]) -> Float[np.ndarray, "processes n"]:
     """The numbers of all processes; all must call it at the same point: it is a barrier."""
     own = np.array(numbers, np.float64)
     if jax.process_count() == 1:
@@ -99,9 +99,9 @@ def everyone(numbers: Sequence[float]) -> Float[np.ndarray, "processes n"]:
     return np.ascontiguousarray(words, np.uint32).reshape(-1, 2 * own.size).view(np.float64)
 
 
-def agree(number: float) -> float:
+def all_max(number: float) -> float:
     """The largest of all processes' numbers."""
-    return float(everyone([number]).max())
+    return float(all_gather([number]).max())
 
 
 def to_host(tree: Any) -> Any:
