@@ -5,8 +5,15 @@ Only names: a module is imported when its entry is first used.
 
 from sparse_rl.registry import AGENTS, METHODS, NETWORKS, SUITES, Entry
 
-AGENTS.add(Entry("sac", "sparse_rl.agents.options:SACOptions", "sparse_rl.agents.sac:build"))
-AGENTS.add(Entry("dqn", "sparse_rl.agents.options:DQNOptions", "sparse_rl.agents.dqn:build"))
+for _name, _options, _build in (
+    ("sac", "options:SACOptions", "sac:build"),
+    ("dqn", "options:DQNOptions", "dqn:build"),
+    ("td3", "options:TD3Options", "td3:build"),
+    ("ddpg", "options:DDPGOptions", "td3:build"),
+    ("ppo", "on_policy_options:PPOOptions", "ppo:build"),
+    ("a2c", "on_policy_options:A2COptions", "a2c:build"),
+):
+    AGENTS.add(Entry(_name, f"sparse_rl.agents.{_options}", f"sparse_rl.agents.{_build}"))
 
 for _name, _options, _build in (
     ("gradual", "Gradual", "gradual:build"),

@@ -118,7 +118,7 @@ class DQN(OffPolicy):
         return state._replace(target=target)
 
     def update(
-        self, state: DQNState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+        self, state: DQNState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
     ) -> Learned:
         """One step on the Huber loss with delta 1."""
 
@@ -158,7 +158,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
     if not isinstance(spec.action, Discrete):
         raise ConfigError(
             f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
-            f"allowed: sac"
+            f"allowed: sac, td3, ddpg, ppo, a2c"
         )
     assert isinstance(config.agent, DQNOptions)
     network = policy_network(config.network, spec)

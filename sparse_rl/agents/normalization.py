@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config
+from sparse_rl.memory.rollout import Rollout
+from sparse_rl.spaces import EnvSpec
 from sparse_rl.sparsity.masks import Params
 
 EPSILON = 1e-8
@@ -23,6 +29,17 @@ class RunningStatistics(NamedTuple):
     seen: Float[Array, ""]
     mean: Float[Array, "*observation"]
     variance: Float[Array, "*observation"]
+
+
+def check(config: Config, spec: EnvSpec) -> None:
+    """Raises `ConfigError` where observations are to be normalized that are no single vectors."""
+    kind = np.dtype(spec.observation_dtype)
+    if config.network.normalize and (kind != np.float32 or spec.frame_stack > 1):
+        found = f"{spec.frame_stack} stacked frames" if spec.frame_stack > 1 else f"{kind}"
+        raise ConfigError(
+            f"network.normalize: found true, and {spec.name} gives {found}; allowed: true for "
+            f"single float32 observations, which pixels and planes are not"
+        )
 
 
 def init(shape: tuple[int, ...]) -> RunningStatistics:
@@ -68,3 +85,58 @@ def variables(params: Params, statistics: RunningStatistics | tuple[()]) -> Para
         return params
     read = {"mean": statistics.mean, "variance": statistics.variance}
     return {**params, "statistics": {LAYER: read}}
+
+
+class ReturnStatistics(NamedTuple):
+    """Running variance of discounted returns, and each environment's return so far."""
+
+    seen: Float[Array, ""]
+    mean: Float[Array, ""]
+    variance: Float[Array, ""]
+    running: Float[Array, " environments"]
+
+
+def init_returns(environments: int) -> ReturnStatistics:
+    """Mean 0 and variance 1, with next to no weight."""
+    return ReturnStatistics(
+        jnp.float32(1e-4), jnp.float32(0), jnp.float32(1), jnp.zeros(environments)
+    )
+
+
+def scaled_rewards(
+    statistics: ReturnStatistics, steps: Rollout, discount: float
+) -> tuple[ReturnStatistics, Float[Array, "steps environments"]]:
+    """Rewards over the deviation of the return so far, clip(r / sqrt(variance + epsilon), -10, 10).
+
+    Step by step, as VecNormalize does: the return R <- discount R + r of every environment goes
+    into the variance, then the rewards are divided, then R is 0 where an episode ended. Resets
+    count for nothing.
+    """
+
+    def one(
+        before: ReturnStatistics, step: tuple[Array, Array, Array]
+    ) -> tuple[ReturnStatistics, Float[Array, " environments"]]:
+        reward, ended, valid = step
+        weight = valid.astype(jnp.float32)
+        running = jnp.where(valid, discount * before.running + reward, before.running)
+        added = weight.sum()
+        total = before.seen + added
+        mean = (running * weight).sum() / jnp.maximum(added, 1.0)
+        own = (jnp.square(running - mean) * weight).sum()
+        difference = mean - before.mean
+        squares = (
+            before.variance * before.seen
+            + own
+            + jnp.square(difference) * before.seen * added / total
+        )
+        after = ReturnStatistics(
+            total,
+            before.mean + difference * added / total,
+            squares / total,
+            jnp.where(ended, 0.0, running),
+        )
+        scaled = reward / jnp.sqrt(after.variance + EPSILON)
+        return after, jnp.clip(scaled, -CLIP, CLIP)
+
+    ended = steps.terminated | steps.truncated
+    return jax.lax.scan(one, statistics, (steps.reward, ended, steps.valid))

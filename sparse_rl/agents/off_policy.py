@@ -7,13 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int, Key, Num
 
 from sparse_rl.agents import normalization
 from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.normalization import RunningStatistics
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.memory import replay
 from sparse_rl.memory.replay import Batch, ReplayBuffer
@@ -53,13 +51,7 @@ class Rhythm:
 
         Raises `ConfigError` where observations of this kind are not normalized.
         """
-        kind = np.dtype(spec.observation_dtype)
-        if config.network.normalize and (kind != np.float32 or spec.frame_stack > 1):
-            found = f"{spec.frame_stack} stacked frames" if spec.frame_stack > 1 else f"{kind}"
-            raise ConfigError(
-                f"network.normalize: found true, and {spec.name} gives {found}; allowed: true for "
-                f"single float32 observations, which pixels and planes are not"
-            )
+        normalization.check(config, spec)
         return cls(
             environments=config.training.environments,
             steps=config.training.train_frequency,
@@ -90,9 +82,9 @@ class OffPolicy:
         raise NotImplementedError
 
     def update(
-        self, state: Any, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+        self, state: Any, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
     ) -> Learned:
-        """One gradient step on every network."""
+        """One gradient step on every network, after so many others."""
         raise NotImplementedError
 
     @property
@@ -154,18 +146,23 @@ class OffPolicy:
         self, state: Any, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
     ) -> Learned:
         """`gradient_steps` times: a batch, then one step on every network."""
-        keys = jax.random.split(jax.random.fold_in(key, clock), self.rhythm.gradient_steps)
+        count = self.rhythm.gradient_steps
+        keys = jax.random.split(jax.random.fold_in(key, clock), count)
+        before = (self.time(clock) // self.steps - 1) * count + jnp.arange(count)
 
-        def gradient_step(carry: Any, step_key: Key[Array, ""]) -> tuple[Any, Metrics]:
+        def gradient_step(
+            carry: Any, step: tuple[Key[Array, ""], Int[Array, ""]]
+        ) -> tuple[Any, Metrics]:
+            step_key, steps_before = step
             sample_key, update_key = jax.random.split(step_key)
             batch = self.sample(memory, sample_key, clock)
-            learned = self.update(carry[0], batch, update_key, clock)
+            learned = self.update(carry[0], batch, update_key, steps_before)
             return (learned.state, learned.gradients), learned.metrics
 
         # A loop, so that many gradient steps compile as fast as one; a loop of one turn is no loop.
         networks = {name: getattr(state, name).params for name in self.prunable}
         first = (state, jax.tree.map(jnp.zeros_like, networks))
-        (state, gradients), metrics = jax.lax.scan(gradient_step, first, keys)
+        (state, gradients), metrics = jax.lax.scan(gradient_step, first, (keys, before))
         return Learned(state, jax.tree.map(lambda metric: metric[-1], metrics), gradients)
 
     def sample(self, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]) -> Batch:

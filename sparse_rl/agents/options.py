@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparse_rl.config.fields import Fraction, NonNegative, Positive, PositiveCount, section
 from sparse_rl.config.interfaces import AgentOptions, Problem
@@ -58,6 +58,48 @@ class SACOptions(OffPolicyOptions):
     """Share of the critics that is blended into their targets after every update."""
     initial_temperature: Positive = 1.0
     """First value of alpha, the weight of the entropy."""
+
+
+@section
+class TD3Options(OffPolicyOptions):
+    """Twin delayed DDPG (Fujimoto et al. 2018) with Stable-Baselines3's defaults."""
+
+    name: Literal["td3"] = "td3"
+    """The algorithm; these are the options of td3."""
+    critics: ClassVar[int] = 2
+    """Critics, of which the smallest value counts."""
+    learning_rate: Positive = 1e-3
+    """Adam's step size for actor and critics."""
+    adam_epsilon: Positive = 1e-8
+    """Adam's epsilon, outside the square root."""
+    weight_decay: NonNegative = 0.0
+    """L2 term added to the gradients of actor and critics (not decoupled)."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    tau: Fraction = 0.005
+    """Share of the networks that is blended into their targets when the actor learns."""
+    policy_delay: PositiveCount = 2
+    """Gradient steps of the critics for one of the actor and the targets."""
+    exploration_noise: NonNegative = 0.1
+    """Standard deviation of the noise on actions, which are in [-1, 1], in training."""
+    target_noise: NonNegative = 0.2
+    """Standard deviation of the noise on target actions."""
+    target_noise_clip: NonNegative = 0.5
+    """Where that noise is cut off."""
+
+
+@section
+class DDPGOptions(TD3Options):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016): TD3 without its additions."""
+
+    name: Literal["ddpg"] = "ddpg"  # type: ignore[assignment]
+    """The algorithm; these are the options of ddpg."""
+    critics: ClassVar[int] = 1
+    """Critics, of which the smallest value counts."""
+    policy_delay: PositiveCount = 1
+    """Gradient steps of the critic for one of the actor and the targets."""
+    target_noise: NonNegative = 0.0
+    """Standard deviation of the noise on target actions."""
 
 
 @section

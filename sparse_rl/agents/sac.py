@@ -16,7 +16,7 @@ from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.updates import adam, weighted_mean
-from sparse_rl.architecture import Network, hidden_layers, policy_network
+from sparse_rl.architecture import Network, dense_layers, policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
@@ -140,7 +140,7 @@ class SAC(OffPolicy):
         return twins(critics, observation, action)
 
     def update(
-        self, state: SACState, batch: Batch, key: Key[Array, ""], clock: Int[Array, ""]
+        self, state: SACState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
     ) -> Learned:
         """Temperature, critics, actor, targets: in this order, all on the old temperature."""
         key_now, key_next = jax.random.split(key)
@@ -214,7 +214,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
     if not isinstance(spec.action, Continuous):
         raise ConfigError(
             f"agent.name: sac needs continuous actions and {spec.name} has discrete ones; "
-            f"allowed: dqn"
+            f"allowed: dqn, ppo, a2c"
         )
     assert isinstance(config.agent, SACOptions)
     size = len(spec.action.low)
@@ -223,7 +223,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=GaussianActor(network, dots),
-        critic=Critic(network.observation, hidden_layers(config.network.hidden)),
+        critic=Critic(network.observation, dense_layers(config.network)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

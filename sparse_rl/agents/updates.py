@@ -22,3 +22,13 @@ def weighted_mean(
 ) -> Float[Array, ""]:
     """sum(w x) / sum(w); 0 for a batch in which nothing counts."""
     return (values * weight).sum() / jnp.maximum(weight.sum(), 1.0)
+
+
+def standardized(
+    values: Float[Array, " batch"], weight: Float[Array, " batch"]
+) -> Float[Array, " batch"]:
+    """(x - mean) / (deviation + 1e-8) of those that count; the deviation is that of a sample."""
+    count = weight.sum()
+    centered = values - weighted_mean(values, weight)
+    variance = (jnp.square(centered) * weight).sum() / jnp.maximum(count - 1.0, 1.0)
+    return centered / (jnp.sqrt(variance) + 1e-8)

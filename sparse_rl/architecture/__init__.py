@@ -26,7 +26,13 @@ from sparse_rl.architecture.operations import (
     Tanh,
 )
 from sparse_rl.architecture.shapes import shape_after
-from sparse_rl.architecture.torsos import hidden_layers, torso
+from sparse_rl.architecture.torsos import (
+    dense_layers,
+    hidden_initializer,
+    hidden_layers,
+    initializer_of,
+    torso,
+)
 
 __all__ = [
     "UNIFORM",
@@ -50,8 +56,11 @@ __all__ = [
     "Squash",
     "Tanh",
     "check_fits",
+    "dense_layers",
     "from_json",
+    "hidden_initializer",
     "hidden_layers",
+    "initializer_of",
     "layers",
     "observation_of",
     "output_of",

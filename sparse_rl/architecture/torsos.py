@@ -1,26 +1,33 @@
 """The built-in torsos: from their options and what is observed to operations.
 
-Each ends with the dense layers `hidden_0`, `hidden_1`, ... with a ReLU after each.
+Each ends with the dense layers `hidden_0`, `hidden_1`, ..., an activation after each.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sparse_rl import registry
 from sparse_rl.architecture.operations import (
+    UNIFORM,
     Block,
     Convolution,
     Dense,
     Flatten,
+    Initializer,
+    LayerNorm,
     MaxPool,
     Normalize,
     Observation,
     Operation,
     Relu,
     Residual,
+    Tanh,
 )
 from sparse_rl.config.interfaces import NetworkOptions
+
+RELU = Relu()
 
 
 def torso(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
@@ -42,26 +49,30 @@ def torso(options: NetworkOptions, observation: Observation) -> tuple[Operation,
 def mlp(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
     """Dense layers alone; an observation with several axes is flattened."""
     flatten = (Flatten(),) if len(observation.shape) > 1 else ()
-    return (*flatten, *hidden_layers(options.hidden))
+    return (*flatten, *dense_layers(options))
 
 
 def minatar(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
     """16 filters 3x3, then dense 128, a ReLU after each (Young and Tian 2019, arXiv 1903.03176)."""
+    initializer = hidden_initializer(options)
     return (
-        Convolution("convolution_0", 16, (3, 3)),
+        Convolution("convolution_0", 16, (3, 3), initializer=initializer),
         Relu(),
         Flatten(),
-        *hidden_layers(options.hidden),
+        *dense_layers(options),
     )
 
 
 def nature(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
     """Filters/size/stride 32/8/4, 64/4/2, 64/3/1, then dense 512 (Mnih et al. 2015)."""
     operations: list[Operation] = []
+    initializer = hidden_initializer(options)
     for index, (filters, size, stride) in enumerate(((32, 8, 4), (64, 4, 2), (64, 3, 1))):
         name = f"convolution_{index}"
-        operations += [Convolution(name, filters, (size, size), (stride, stride)), Relu()]
-    return (*operations, Flatten(), *hidden_layers(options.hidden))
+        window, strides = (size, size), (stride, stride)
+        operations.append(Convolution(name, filters, window, strides, initializer=initializer))
+        operations.append(Relu())
+    return (*operations, Flatten(), *dense_layers(options))
 
 
 def impala(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:
@@ -72,25 +83,33 @@ def impala(options: NetworkOptions, observation: Observation) -> tuple[Operation
     padding in the stacks' first layers it is the network that Ivanov et al. (arXiv 2405.07748)
     ran, smaller than the one IMPALA printed.
     """
-    return (*impala_stacks((32, 64, 64)), Relu(), Flatten(), *hidden_layers(options.hidden))
+    stacks = impala_stacks((32, 64, 64), hidden_initializer(options))
+    return (*stacks, Relu(), Flatten(), *dense_layers(options))
 
 
-def impala_stacks(channels: Sequence[int]) -> tuple[Operation, ...]:
+def impala_stacks(
+    channels: Sequence[int], initializer: Initializer = UNIFORM
+) -> tuple[Operation, ...]:
     """IMPALA's stacks `stack_0`, `stack_1`, ..., one for each number of channels."""
-    return tuple(_stack(f"stack_{index}", size) for index, size in enumerate(channels))
+    return tuple(_stack(f"stack_{index}", size, initializer) for index, size in enumerate(channels))
 
 
-def _stack(name: str, channels: int) -> Block:
+def _stack(name: str, channels: int, initializer: Initializer) -> Block:
     """Convolution 3x3, max pooling 3 with stride 2, both without padding; two residual blocks."""
     inside = tuple(
         step
         for index in range(2)
-        for step in (Relu(), Convolution(f"convolution_{index}", channels, (3, 3), padding="SAME"))
+        for step in (
+            Relu(),
+            Convolution(
+                f"convolution_{index}", channels, (3, 3), padding="SAME", initializer=initializer
+            ),
+        )
     )
     return Block(
         name,
         (
-            Convolution("convolution", channels, (3, 3)),
+            Convolution("convolution", channels, (3, 3), initializer=initializer),
             MaxPool((3, 3), (2, 2)),
             Residual("block_0", inside),
             Residual("block_1", inside),
@@ -98,10 +117,43 @@ def _stack(name: str, channels: int) -> Block:
     )
 
 
-def hidden_layers(sizes: Sequence[int]) -> tuple[Operation, ...]:
-    """Dense layers `hidden_0`, `hidden_1`, ... with a ReLU after each."""
-    return tuple(
-        step
-        for index, size in enumerate(sizes)
-        for step in (Dense(f"hidden_{index}", size), Relu())
+def dense_layers(options: NetworkOptions) -> tuple[Operation, ...]:
+    """`hidden_layers` as a network's options say.
+
+    Orthogonal kernels have the gain sqrt(2), as in Stable-Baselines3's on-policy agents.
+    """
+    return hidden_layers(
+        options.hidden,
+        Tanh() if options.activation == "tanh" else Relu(),
+        options.layer_norm,
+        hidden_initializer(options),
     )
+
+
+def hidden_layers(
+    sizes: Sequence[int],
+    activation: Relu | Tanh = RELU,
+    layer_norm: bool = False,
+    initializer: Initializer = UNIFORM,
+) -> tuple[Operation, ...]:
+    """Dense layers `hidden_0`, `hidden_1`, ... with an activation after each.
+
+    With `layer_norm` there are `norm_0`, `norm_1`, ... between a layer and its activation.
+    """
+    steps: list[Operation] = []
+    for index, size in enumerate(sizes):
+        steps.append(Dense(f"hidden_{index}", size, initializer))
+        if layer_norm:
+            steps.append(LayerNorm(f"norm_{index}"))
+        steps.append(activation)
+    return tuple(steps)
+
+
+def hidden_initializer(options: NetworkOptions) -> Initializer:
+    """How kernels before an activation begin."""
+    return initializer_of(options, math.sqrt(2.0))
+
+
+def initializer_of(options: NetworkOptions, gain: float) -> Initializer:
+    """PyTorch's uniform numbers, or orthogonal kernels with a layer's own `gain`."""
+    return Initializer("orthogonal", gain) if options.initializer == "orthogonal" else UNIFORM

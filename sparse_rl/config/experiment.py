@@ -91,7 +91,7 @@ class Config:
         """Refuses a length, in environment steps, that is no whole number of updates."""
         whole = self.steps_per_update
         if length % whole:
-            rhythm = "training.train_frequency"
+            rhythm = self.agent.rhythm
             if self.training.environments > 1:
                 rhythm += " * training.environments"
             yield key, f"found {length}; allowed: a multiple of {rhythm}, {whole}"
@@ -100,6 +100,11 @@ class Config:
     def steps_per_update(self) -> int:
         """Environment steps of one member between updates."""
         return self.agent.steps_per_update(self)
+
+    @property
+    def prefill_steps(self) -> int:
+        """Steps of one member with uniformly random actions, before anything is learned."""
+        return self.agent.prefill_steps(self)
 
     def whole_updates(self, fraction: float) -> int:
         """A share of training.steps, rounded to whole updates."""
@@ -148,6 +153,9 @@ class Config:
 
 _LATER: dict[str, Any] = {
     "network.normalize": False,
+    "network.activation": "relu",
+    "network.layer_norm": False,
+    "network.initializer": "uniform",
     "training.environments": 1,
     "sparsity.critic_levels": [0.0],
     "sparsity.methods": ["gradual"],

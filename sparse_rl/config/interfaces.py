@@ -7,7 +7,7 @@ no fields: a subclass declares them, with its own defaults.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from sparse_rl.config.experiment import Config
@@ -29,10 +29,16 @@ class AgentOptions(Options):
 
     name: str
     discount: float
+    rhythm: ClassVar[str] = "training.train_frequency"
+    """The key that says after how many steps of every environment the agent learns."""
 
     def steps_per_update(self, config: Config) -> int:
         """Environment steps of one member between updates; lengths are multiples of it."""
         return config.training.train_frequency * config.training.environments
+
+    def prefill_steps(self, config: Config) -> int:
+        """Steps of one member with uniformly random actions, before its first update."""
+        return config.training.learning_starts
 
 
 class NetworkOptions(Options):
@@ -40,6 +46,9 @@ class NetworkOptions(Options):
 
     torso: str
     hidden: tuple[int, ...]
+    activation: str
+    layer_norm: bool
+    initializer: str
     normalize: bool
 
 

@@ -108,11 +108,11 @@ def observe(
 
     Frames from before the episode's start are zeros, as in Stable-Baselines3's frame stacking.
     """
-    return _seen(buffer, time, frame_stack, lambda leaf, row: leaf[row])
+    return seen(buffer, time, frame_stack, lambda leaf, row: leaf[row])
 
 
-def _seen(buffer: ReplayBuffer, time: Int[Array, "*times"], frame_stack: int, take: Any) -> Array:
-    """Observations of the rows that `take(leaf, row)` reads, with the frames before them."""
+def seen(buffer: ReplayBuffer, time: Int[Array, "*times"], frame_stack: int, take: Any) -> Array:
+    """What a policy sees at several times, whose rows `take(leaf, rows)` reads; see `observe`."""
     rows = buffer.reward.shape[0]
     newest = take(buffer.observation, time % rows)
     if frame_stack == 1:
@@ -122,7 +122,8 @@ def _seen(buffer: ReplayBuffer, time: Int[Array, "*times"], frame_stack: int, ta
     for age in range(1, frame_stack):
         earlier = time - age
         # Row r is invalid when step r was a reset: then observation r + 1 starts a new episode.
-        same_episode = same_episode & take(buffer.valid, earlier % rows) & (earlier >= 0)
+        begun = (earlier >= 0).reshape(earlier.shape + (1,) * (same_episode.ndim - earlier.ndim))
+        same_episode = same_episode & take(buffer.valid, earlier % rows) & begun
         frame = take(buffer.observation, earlier % rows)
         shown = same_episode.reshape(same_episode.shape + (1,) * (frame.ndim - same_episode.ndim))
         frames.append(jnp.where(shown, frame, 0))
@@ -163,7 +164,7 @@ def sample(
     steps = jnp.sum(reached, axis=1, dtype=jnp.int32)
     powers = discount ** jnp.arange(n_step, dtype=jnp.float32)
     return Batch(
-        observation=_seen(buffer, start, frame_stack, take),
+        observation=seen(buffer, start, frame_stack, take),
         action=take(buffer.action, window[:, 0]),
         reward=jnp.sum(take(buffer.reward, window) * powers * reached, axis=1),
         discount=jnp.where(
@@ -171,7 +172,7 @@ def sample(
             0.0,
             jnp.float32(discount) ** steps,
         ),
-        next_observation=_seen(buffer, start + steps, frame_stack, take),
+        next_observation=seen(buffer, start + steps, frame_stack, take),
         weight=take(buffer.valid, window[:, 0]).astype(jnp.float32),
     )
 

@@ -105,7 +105,7 @@ def build_set(options: DynamicOptions, config: Config) -> DynamicSparseTraining:
 
 def build_static(options: StaticOptions, config: Config) -> Static:
     """Masks that are what they are from the start."""
-    return Static(config.training.learning_starts)
+    return Static(config.prefill_steps)
 
 
 def _build(

@@ -60,7 +60,7 @@ def build_one_shot(options: OneShotOptions, config: Config) -> SingleShot:
 
 def build_snip(options: SnipOptions, config: Config) -> SingleShot:
     """Prunes after the first update, by one threshold for all layers, as its paper does."""
-    begin = config.training.learning_starts
+    begin = config.prefill_steps
     return SingleShot(
         at=begin + config.steps_per_update,
         score=connection_sensitivity,

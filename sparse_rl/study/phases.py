@@ -133,13 +133,13 @@ def plan(config: Config) -> list[Phase]:
 def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int]:
     """Dense training up to the last method's begin; the phase that each continues from, or -1."""
     shared = plan.members([DENSE])
-    learning_starts = config.training.learning_starts
-    begins = sorted({m.begin for m in made.values() if m.begin >= learning_starts})
+    first = config.prefill_steps
+    begins = sorted({m.begin for m in made.values() if m.begin >= first})
     starts = dict.fromkeys(made, -1)
     if not begins:
         return starts
-    last = plan.add(Phase("prefill", 0, learning_starts, shared))
-    now = learning_starts
+    last = plan.add(Phase("prefill", 0, first, shared))
+    now = first
     for begin in begins:
         last = plan.add(Phase("dense", now, begin, shared, last))
         now = begin
@@ -153,7 +153,7 @@ def _train(
     """The phases of one group of a method's variants, from `start`, or from the first step."""
     members, begin = plan.members(group), method.begin
     if start < 0:
-        begin = config.training.learning_starts
+        begin = config.prefill_steps
         start = plan.add(Phase("prefill", 0, begin, members, -1, name))
     pruned = plan.add(Phase("prune", begin, method.end, members, start, name))
     steps = config.training.steps

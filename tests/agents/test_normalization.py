@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparse_rl.agents import normalization
+from sparse_rl.memory.rollout import Rollout
 
 SHAPE = (3, 2)
 
@@ -80,3 +81,42 @@ def test_before_any_observation_the_statistics_change_nothing() -> None:
     batch = jnp.array([[0.5, -3.0]])
     found = normalization.apply(normalization.init((2,)), batch)
     np.testing.assert_allclose(found, batch, rtol=1e-6)
+
+
+def test_rewards_are_scaled_as_vec_normalize_scales_them() -> None:
+    """Step by step in NumPy, with every return so far kept; resets count for nothing."""
+    random = np.random.default_rng(3)
+    steps, environments, discount = 40, 3, 0.9
+    reward = random.normal(2.0, 5.0, (steps, environments))
+    terminated = random.random((steps, environments)) < 0.15
+    valid = np.ones_like(terminated)
+    valid[1:] = ~terminated[:-1]
+    terminated &= valid
+    reward[~valid] = 0.0
+    running, returns, wanted = np.zeros(environments), [], []
+    for t in range(steps):
+        running = np.where(valid[t], discount * running + reward[t], running)
+        returns += list(running[valid[t]])
+        deviation = np.sqrt(np.var(returns) + 1e-8)
+        wanted.append(np.clip(reward[t] / deviation, -10, 10))
+        running = np.where(terminated[t], 0.0, running)
+    flags = (jnp.asarray(terminated), jnp.zeros((steps, environments), bool), jnp.asarray(valid))
+    rollout = Rollout(
+        jnp.zeros((steps + 1, environments, 1)),
+        jnp.zeros((steps, environments)),
+        jnp.asarray(reward, jnp.float32),
+        *flags,
+        (),
+    )
+    first = normalization.init_returns(environments)
+    # In two parts: what is carried over is all that counts.
+    halves = [jax.tree.map(lambda leaf, s=s: leaf[s], rollout) for s in (slice(25), slice(25, 40))]
+    middle, early = jax.jit(normalization.scaled_rewards, static_argnums=2)(
+        first, halves[0], discount
+    )
+    last, late = normalization.scaled_rewards(middle, halves[1], discount)
+    found = np.concatenate([early, late])
+    # The first steps still feel the variance of 1 that there was, with the weight of 1e-4 returns.
+    np.testing.assert_allclose(found[3:], np.array(wanted)[3:], rtol=2e-3, atol=1e-4)
+    assert last.variance == pytest.approx(np.var(returns), rel=1e-3)
+    np.testing.assert_allclose(last.running, running, rtol=1e-4)

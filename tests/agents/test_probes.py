@@ -21,18 +21,22 @@ DISCOUNT = 0.9
 
 
 def trained(agent: str, probe: str, steps: int = 3_000) -> tuple[Program, Population]:
-    actions = {"sac": "continuous", "dqn": "discrete"}[agent]
-    options = {"dqn": {"target_interval": 50, "exploration_last": 0.2}, "sac": {"tau": 0.05}}[agent]
+    actions = "discrete" if agent == "dqn" else "continuous"
+    options = {
+        "dqn": {"target_interval": 50, "exploration_last": 0.2},
+        # Hardly any entropy bonus: SAC's values are then those of the reward alone.
+        "sac": {"tau": 0.05, "initial_temperature": 1e-6},
+        "td3": {"tau": 0.05},
+        "ddpg": {"tau": 0.05},
+    }[agent]
     config = from_mapping(
         {
             "environment": f"probe/{probe}?actions={actions}",
-            # Hardly any entropy bonus: SAC's values are then those of the reward alone.
             "agent": {
                 "name": agent,
                 "learning_rate": 3e-3,
                 "discount": DISCOUNT,
                 **options,
-                **({"initial_temperature": 1e-6} if agent == "sac" else {}),
             },
             "network": {"hidden": [32]},
             "replay": {"capacity": 1_000, "batch_size": 32},
@@ -42,7 +46,7 @@ def trained(agent: str, probe: str, steps: int = 3_000) -> tuple[Program, Popula
     environment = make(config.environment)
     program = Program(build_agent(config, environment.spec, FLOAT32), environment, method=None)
     mesh = population.mesh(jax.devices()[:1])
-    layers = {"sac": 3, "dqn": 2}[agent]
+    layers = 3 if agent == "sac" else 2
     counts = {"policy": np.zeros((SEEDS, layers), np.int32)}
     state = population.init(program, mesh, np.arange(SEEDS, dtype=np.int32), counts)
     state = chunks.collect_chunk(program, mesh)(state, jnp.int32(200))
@@ -66,13 +70,13 @@ def test_constant_reward(agent: str) -> None:
     np.testing.assert_allclose(values(program, state, 1.0), 1.0, atol=0.05)
 
 
-@pytest.mark.parametrize("agent", ["sac", "dqn"])
+@pytest.mark.parametrize("agent", ["sac", "dqn", "td3", "ddpg"])
 def test_the_best_action_is_found(agent: str) -> None:
     program, state = trained(agent, "action-reward")
     best = jax.vmap(program.agent.act, (0, None))(
         state.members.agent.policy.params, jnp.ones((1, 1))
     )
-    if agent == "sac":
+    if agent != "dqn":
         np.testing.assert_allclose(best, 0.5, atol=0.15)  # reward 1 - (a - 0.5)^2
     else:
         np.testing.assert_array_equal(best, 1)
@@ -86,7 +90,7 @@ def test_a_reward_to_come_is_discounted(agent: str) -> None:
     np.testing.assert_allclose(values(program, state, 0.0), DISCOUNT, atol=0.06)
 
 
-@pytest.mark.parametrize("agent", ["sac", "dqn"])
+@pytest.mark.parametrize("agent", ["sac", "dqn", "td3"])
 def test_a_time_out_is_no_end_but_a_termination_is(agent: str) -> None:
     program, state = trained(agent, "time-out", steps=4_000)
     np.testing.assert_allclose(values(program, state, 1.0), 1 / (1 - DISCOUNT), rtol=0.06)

@@ -16,6 +16,7 @@ from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping, from_yaml, load_config
 from sparse_rl.config.sections import SparsityConfig
 
+AGENTS = "sac, dqn, td3, ddpg, ppo, a2c"
 FAST = settings(
     derandomize=True,
     deadline=None,
@@ -244,9 +245,13 @@ FIELDS = [
     ("network", ["mlp"], "found ['mlp']; allowed: its own keys and values"),
     ("agent", "dqn", "found 'dqn'; allowed: its own keys and values, such as agent.name"),
     ("agent", [], "found []; allowed: its own keys and values, such as agent.name"),
-    ("agent.name", "ppo", "unknown agent 'ppo'; allowed: sac, dqn"),
-    ("agent.name", ["sac"], "unknown agent ['sac']; did you mean sac? allowed: sac, dqn"),
-    ("agent.name", None, "unknown agent None; allowed: sac, dqn"),
+    ("agent.name", "c51", "unknown agent 'c51'; allowed: " + AGENTS),
+    (
+        "agent.name",
+        ["sac"],
+        "unknown agent ['sac']; did you mean sac? allowed: " + AGENTS,
+    ),
+    ("agent.name", None, "unknown agent None; allowed: " + AGENTS),
 ]
 
 

@@ -1,0 +1,248 @@
+"""What agents without a replay buffer share: a rollout, its advantages, a policy and a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, Num
+
+from sparse_rl.agents import masked_network, normalization
+from sparse_rl.agents.distributions import Categorical, DiagonalGaussian, Distribution
+from sparse_rl.agents.masked_network import MaskedNetwork
+from sparse_rl.agents.normalization import ReturnStatistics, RunningStatistics
+from sparse_rl.agents.on_policy_options import OnPolicyOptions
+from sparse_rl.architecture import Network
+from sparse_rl.memory import replay, rollout
+from sparse_rl.memory.replay import ReplayBuffer
+from sparse_rl.networks import FlaxNetwork
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.masks import Params
+
+LOG_STD = "exploration"
+"""The collection, beside a Gaussian policy's "params", that holds `log_std`; never delivered."""
+
+
+class OnPolicyState(NamedTuple):
+    """`policy` is the actor, `value` the network V(s).
+
+    `statistics` are those of the observations before the current rollout, `returns` those by which
+    rewards are scaled; each is empty where it is not wanted.
+    """
+
+    policy: MaskedNetwork
+    value: MaskedNetwork
+    statistics: RunningStatistics | tuple[()] = ()
+    returns: ReturnStatistics | tuple[()] = ()
+
+
+class Taken(NamedTuple):
+    """What is remembered of an action beside it."""
+
+    log_prob: Float[Array, " environments"]
+
+
+class Steps(NamedTuple):
+    """A rollout's steps in one row, as a loss needs them; `weight` is 0 for resets."""
+
+    observation: Num[Array, "batch *observation"]
+    action: Num[Array, "batch *action"]
+    log_prob: Float[Array, " batch"]
+    advantage: Float[Array, " batch"]
+    target: Float[Array, " batch"]
+    weight: Float[Array, " batch"]
+
+
+@dataclass(frozen=True)
+class OnPolicy:
+    """Functions of `Agent` for a subclass that has `learn` and `_optimizer`.
+
+    It acts by what it learned from the rollout before, and learns once `rollout_steps` steps of E
+    environments are there. The statistics of observations stay the same during a rollout and its
+    updates, so that the first ratio of new to old probabilities is 1, and then take it in.
+    """
+
+    config: OnPolicyOptions
+    environments: int
+    actor: FlaxNetwork
+    critic: FlaxNetwork
+    spec: EnvSpec
+    normalize: bool
+    sparse_value: bool
+
+    @property
+    def _optimizer(self) -> optax.GradientTransformation:
+        raise NotImplementedError
+
+    @property
+    def steps(self) -> int:
+        return self.config.rollout_steps
+
+    @property
+    def memory_steps(self) -> int:
+        return rollout.rows(self.steps, self.spec.frame_stack) * self.environments
+
+    @property
+    def prunable(self) -> dict[str, int]:
+        return {"policy": 0, "value": 0} if self.sparse_value else {"policy": 0}
+
+    @property
+    def followers(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def policy_network(self) -> Network:
+        return self.actor.network
+
+    def time(self, clock: Int[Array, ""]) -> Int[Array, ""]:
+        """Steps of each environment at `clock`."""
+        return clock if self.environments == 1 else clock // self.environments
+
+    def init(self, key: Key[Array, ""]) -> OnPolicyState:
+        policy_key, value_key = jax.random.split(key)
+        observation = jnp.zeros((1, *self.spec.policy_shape), self.spec.observation_dtype)
+        policy = {"params": self.actor.init(policy_key, observation)["params"]}
+        if isinstance(self.spec.action, Continuous):
+            size = len(self.spec.action.low)
+            policy[LOG_STD] = {"log_std": jnp.full(size, self.config.initial_log_std)}
+        value = {"params": self.critic.init(value_key, observation)["params"]}
+        masked = masked_network.init if self.sparse_value else masked_network.init_unmasked
+        returns = normalization.init_returns(self.environments)
+        return OnPolicyState(
+            policy=masked_network.init(policy, self._optimizer),
+            value=masked(value, self._optimizer),
+            statistics=normalization.init(self.spec.policy_shape) if self.normalize else (),
+            returns=returns if self.config.normalize_rewards else (),
+        )
+
+    def begin(
+        self,
+        state: OnPolicyState,
+        observation: Num[Array, "environments *observation"],
+        clock: Int[Array, ""],
+    ) -> tuple[OnPolicyState, ReplayBuffer]:
+        action = jax.eval_shape(self.random_action, jax.random.key(0))
+        rows = rollout.rows(self.steps, self.spec.frame_stack)
+        taken = Taken(jnp.zeros(self.environments))
+        return state, replay.init(rows, observation, action, taken, self.time(clock))
+
+    def observe(
+        self, memory: ReplayBuffer, clock: Int[Array, ""]
+    ) -> Num[Array, "environments *observation"]:
+        return replay.observe(memory, self.time(clock), self.spec.frame_stack)
+
+    def random_action(self, key: Key[Array, ""]) -> Num[Array, "environments *action"]:
+        if isinstance(self.spec.action, Discrete):
+            return jax.random.randint(key, (self.environments,), 0, self.spec.action.n)
+        shape = (self.environments, len(self.spec.action.low))
+        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+
+    def distribution(
+        self,
+        params: Params,
+        statistics: RunningStatistics | tuple[()],
+        observation: Num[Array, "batch *observation"],
+    ) -> Distribution:
+        """pi(. | s), of a Gaussian before anything is clipped."""
+        variables = normalization.variables({"params": params["params"]}, statistics)
+        outputs: Any = self.actor.apply(variables, observation)
+        if isinstance(self.spec.action, Discrete):
+            return Categorical(outputs["head"])
+        return DiagonalGaussian(outputs["mean"], params[LOG_STD]["log_std"])
+
+    def values(
+        self,
+        params: Params,
+        statistics: RunningStatistics | tuple[()],
+        observation: Num[Array, "batch *observation"],
+    ) -> Float[Array, " batch"]:
+        """V(s)."""
+        variables = normalization.variables(params, statistics)
+        outputs: Any = self.critic.apply(variables, observation)
+        return outputs["value"][:, 0]
+
+    def explore(
+        self,
+        state: OnPolicyState,
+        observation: Num[Array, "environments *observation"],
+        key: Key[Array, ""],
+        clock: Int[Array, ""],
+    ) -> tuple[Num[Array, "environments *action"], Taken]:
+        distribution = self.distribution(state.policy.params, state.statistics, observation)
+        action = distribution.sample(key)
+        return action, Taken(distribution.log_prob(action))
+
+    def remember(
+        self,
+        state: OnPolicyState,
+        memory: ReplayBuffer,
+        clock: Int[Array, ""],
+        action: Num[Array, "environments *action"],
+        extras: Taken,
+        outcome: Outcome,
+    ) -> tuple[OnPolicyState, ReplayBuffer]:
+        return state, replay.write(memory, self.time(clock), action, outcome, extras)
+
+    def variables(self, state: OnPolicyState) -> Params:
+        return normalization.variables({"params": state.policy.params["params"]}, state.statistics)
+
+    def act(
+        self, variables: Params, observation: Num[Array, "batch *observation"]
+    ) -> Num[Array, "batch *action"]:
+        """The most likely action."""
+        outputs: Any = self.actor.apply(variables, observation)
+        if isinstance(self.spec.action, Discrete):
+            return Categorical(outputs["head"]).mode()
+        return jnp.clip(outputs["mean"], -1.0, 1.0)
+
+    def collected(
+        self, state: OnPolicyState, memory: ReplayBuffer, clock: Int[Array, ""]
+    ) -> tuple[OnPolicyState, Steps]:
+        """The rollout with its advantages and targets A + V, and statistics that know of it.
+
+        The networks have to be applied with the statistics that `state` had before.
+        """
+        steps = rollout.last_steps(memory, self.time(clock), self.steps, self.spec.frame_stack)
+        returns = state.returns
+        if isinstance(returns, ReturnStatistics):
+            returns, reward = normalization.scaled_rewards(returns, steps, self.config.discount)
+            steps = steps._replace(reward=reward)
+        seen = steps.observation.reshape(-1, *self.spec.policy_shape)
+        values = self.values(state.value.params, state.statistics, seen)
+        values = values.reshape(self.steps + 1, self.environments)
+        advantage = rollout.advantages(steps, values, self.config.discount, self.config.gae_lambda)
+        statistics = state.statistics
+        if isinstance(statistics, RunningStatistics):
+            statistics = normalization.update(statistics, seen[self.environments :])
+
+        def in_one_row(leaf: Num[Array, "steps environments *row"]) -> Num[Array, "batch *row"]:
+            return leaf.reshape(-1, *leaf.shape[2:])
+
+        batch = Steps(
+            observation=seen[: -self.environments],
+            action=in_one_row(steps.action),
+            log_prob=in_one_row(steps.extras.log_prob),
+            advantage=in_one_row(advantage),
+            target=in_one_row(advantage + values[:-1]),
+            weight=in_one_row(steps.valid).astype(jnp.float32),
+        )
+        return state._replace(statistics=statistics, returns=returns), batch
+
+    def step(
+        self, state: OnPolicyState, policy_gradients: Params, value_gradients: Params
+    ) -> OnPolicyState:
+        """One optimizer step on both networks, their gradients clipped by one norm of both."""
+        alive = (
+            mask_rules.apply(state.policy.masks, policy_gradients),
+            mask_rules.apply(state.value.masks, value_gradients),
+        )
+        clip = optax.clip_by_global_norm(self.config.gradient_clip)
+        (policy, value), _ = clip.update(alive, clip.init(alive))
+        return state._replace(
+            policy=state.policy.step(self._optimizer, policy),
+            value=state.value.step(self._optimizer, value),
+        )

@@ -1,0 +1,113 @@
+"""The options of the agents without a replay buffer. Knows no JAX: --help reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from sparse_rl.config.fields import Fraction, NonNegative, Positive, PositiveCount, Real, section
+from sparse_rl.config.interfaces import AgentOptions, Problem
+from sparse_rl.config.sections import ReplayConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from sparse_rl.config.experiment import Config
+
+
+@section
+class OnPolicyOptions(AgentOptions):
+    """What PPO and A2C have in common; the defaults are PPO's of Stable-Baselines3."""
+
+    name: str
+    rhythm: ClassVar[str] = "agent.rollout_steps"
+    rollout_steps: PositiveCount = 2_048
+    """Steps of every environment between updates."""
+    learning_rate: Positive = 3e-4
+    """The optimizer's step size, for both networks."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    gae_lambda: Fraction = 0.95
+    """Lambda of generalized advantage estimates: 1 is the return less the value."""
+    value_coefficient: NonNegative = 0.5
+    """Weight of the value's loss."""
+    entropy_coefficient: NonNegative = 0.0
+    """Weight of the entropy, which is rewarded."""
+    gradient_clip: Positive = 0.5
+    """Largest global norm of both networks' gradients together."""
+    initial_log_std: Annotated[Real, Field(ge=-10, le=2)] = 0.0
+    """First log standard deviation of continuous actions, which are in [-1, 1]."""
+    normalize_rewards: bool = False
+    """Divides rewards by the running deviation of the discounted return."""
+
+    def steps_per_update(self, config: Config) -> int:
+        return self.rollout_steps * config.training.environments
+
+    def prefill_steps(self, config: Config) -> int:
+        """None: a policy learns from what it did itself."""
+        return 0
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Settings of a replay buffer, which there is not."""
+        if config.replay != ReplayConfig():
+            yield (
+                "replay",
+                f"found settings, and {self.name} has no replay buffer; allowed: no section replay",
+            )
+        usual = TrainingConfig()
+        for key in ("learning_starts", "train_frequency", "gradient_steps"):
+            found = getattr(config.training, key)
+            if found != getattr(usual, key):
+                yield (
+                    f"training.{key}",
+                    f"found {found}, and {self.name} learns from its own last steps, after "
+                    f"agent.rollout_steps; allowed: leave it out",
+                )
+
+
+@section
+class PPOOptions(OnPolicyOptions):
+    """Proximal policy optimization (Schulman et al. 2017), Stable-Baselines3's defaults."""
+
+    name: Literal["ppo"] = "ppo"
+    """The algorithm; these are the options of ppo."""
+    adam_epsilon: Positive = 1e-5
+    """Adam's epsilon, outside the square root."""
+    epochs: PositiveCount = 10
+    """Passes over each rollout."""
+    batch_size: PositiveCount = 64
+    """Steps per gradient step, drawn without replacement in each epoch."""
+    clip: Positive = 0.2
+    """How far the ratio of new to old probabilities may leave 1."""
+    normalize_advantages: bool = True
+    """Gives the advantages of every batch mean 0 and deviation 1."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        collected = self.steps_per_update(config)
+        if collected % self.batch_size:
+            yield (
+                "agent.batch_size",
+                f"found {self.batch_size}; allowed: a divisor of agent.rollout_steps * "
+                f"training.environments, {collected}",
+            )
+
+
+@section
+class A2COptions(OnPolicyOptions):
+    """Advantage actor-critic (Mnih et al. 2016), with Stable-Baselines3's defaults."""
+
+    name: Literal["a2c"] = "a2c"
+    """The algorithm; these are the options of a2c."""
+    rollout_steps: PositiveCount = 5
+    """Steps of every environment between updates."""
+    learning_rate: Positive = 7e-4
+    """RMSprop's step size, for both networks."""
+    rms_decay: Fraction = 0.99
+    """Decay of RMSprop's average of squared gradients."""
+    rms_epsilon: Positive = 1e-5
+    """RMSprop's epsilon, outside the square root."""
+    gae_lambda: Fraction = 1.0
+    """Lambda of generalized advantage estimates: 1 is the return less the value."""
+    normalize_advantages: bool = False
+    """Gives the advantages of every rollout mean 0 and deviation 1."""

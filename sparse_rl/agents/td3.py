@@ -1,0 +1,217 @@
+"""TD3 (Fujimoto et al. 2018, arXiv 1802.09477) and DDPG (Lillicrap et al. 2016, 1509.02971).
+
+As in Stable-Baselines3, DDPG is TD3 with one critic, no delay and no noise on target actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, Num
+
+from sparse_rl.agents import masked_network, normalization
+from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.masked_network import MaskedNetwork
+from sparse_rl.agents.off_policy import OffPolicy, Rhythm
+from sparse_rl.agents.options import TD3Options
+from sparse_rl.agents.updates import adam, weighted_mean
+from sparse_rl.architecture import (
+    Dense,
+    Network,
+    dense_layers,
+    observation_of,
+    output_of,
+    torso,
+)
+from sparse_rl.config.error import ConfigError
+from sparse_rl.config.experiment import Config
+from sparse_rl.dot_products import DotProducts
+from sparse_rl.memory.replay import Batch
+from sparse_rl.networks import Critic, FlaxNetwork
+from sparse_rl.spaces import Continuous, EnvSpec
+from sparse_rl.sparsity.masks import Params
+
+
+class TD3State(NamedTuple):
+    """`policy` is the actor; `critics` and `targets` are stacked on a leading axis."""
+
+    policy: MaskedNetwork
+    critics: MaskedNetwork
+    target_policy: Params
+    targets: Params
+    statistics: Any = ()
+
+
+@dataclass(frozen=True)
+class TD3(OffPolicy):
+    """The algorithm over an actor and critics; actions are in [-1, 1]."""
+
+    config: TD3Options
+    rhythm: Rhythm
+    actor: FlaxNetwork
+    critic: Critic
+    observation: jax.ShapeDtypeStruct
+    action_size: int
+    sparse_critics: bool = False
+
+    @property
+    def prunable(self) -> dict[str, int]:
+        critics = {"critics": self.config.critics} if self.sparse_critics else {}
+        return {"policy": 0, **critics}
+
+    @property
+    def followers(self) -> dict[str, str]:
+        targets = {"targets": "critics"} if self.sparse_critics else {}
+        return {"target_policy": "policy", **targets}
+
+    @property
+    def policy_network(self) -> Network:
+        return self.actor.network
+
+    def init(self, key: Key[Array, ""]) -> TD3State:
+        actor_key, *critic_keys = jax.random.split(key, 1 + self.config.critics)
+        observation = jnp.zeros((1, *self.observation.shape), self.observation.dtype)
+        action = jnp.zeros((1, self.action_size))
+        actor = {"params": self.actor.init(actor_key, observation)["params"]}
+        critics = jax.vmap(lambda k: self.critic.init(k, observation, action))(
+            jnp.stack(critic_keys)
+        )
+        masked = masked_network.init if self.sparse_critics else masked_network.init_unmasked
+        return TD3State(
+            policy=masked_network.init(actor, self._optimizer),
+            critics=masked(critics, self._optimizer),
+            target_policy=actor,
+            targets=critics,
+            statistics=self.fresh_statistics(self.observation),
+        )
+
+    @property
+    def _optimizer(self) -> optax.GradientTransformation:
+        config = self.config
+        return adam(config.learning_rate, config.adam_epsilon, config.weight_decay)
+
+    def random_action(self, key: Key[Array, ""]) -> Float[Array, "environments action"]:
+        shape = (self.environments, self.action_size)
+        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+
+    def explore(
+        self,
+        state: TD3State,
+        observation: Num[Array, "environments *observation"],
+        key: Key[Array, ""],
+        clock: Int[Array, ""],
+    ) -> tuple[Float[Array, "environments action"], tuple[()]]:
+        """The policy's actions with Gaussian noise."""
+        action = self.act(self.variables(state), observation)
+        noise = self.config.exploration_noise * jax.random.normal(key, action.shape)
+        return jnp.clip(action + noise, -1.0, 1.0), ()
+
+    def act(
+        self, variables: Params, observation: Num[Array, "batch *observation"]
+    ) -> Float[Array, "batch action"]:
+        """tanh of the output."""
+        outputs: Any = self.actor.apply(variables, observation)
+        return jnp.tanh(outputs["action"])
+
+    def _values(
+        self,
+        critics: Params,
+        observation: Num[Array, "batch *observation"],
+        action: Float[Array, "batch action"],
+    ) -> Float[Array, "critics batch"]:
+        values: Any = jax.vmap(self.critic.apply, in_axes=(0, None, None))
+        return values(critics, observation, action)
+
+    def target_action(
+        self, state: TD3State, observation: Num[Array, "batch *observation"], key: Key[Array, ""]
+    ) -> Float[Array, "batch action"]:
+        """clip(mu'(s) + clip(noise, -c, c), -1, 1): smoothing (equation 14)."""
+        variables = normalization.variables(state.target_policy, state.statistics)
+        action = self.act(variables, observation)
+        limit = self.config.target_noise_clip
+        noise = self.config.target_noise * jax.random.normal(key, action.shape)
+        return jnp.clip(action + jnp.clip(noise, -limit, limit), -1.0, 1.0)
+
+    def update(
+        self, state: TD3State, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
+    ) -> Learned:
+        """Critics; then, at every `policy_delay`-th step, the actor and all targets."""
+        # The actor normalizes its input itself, the critics are given theirs normalized.
+        observation = normalization.apply(state.statistics, batch.observation)
+        next_observation = normalization.apply(state.statistics, batch.next_observation)
+
+        # Critics: sum_i MSE(Q_i(s, a), r + discount min Q_target(s', target action)).
+        next_action = self.target_action(state, batch.next_observation, key)
+        next_value = self._values(state.targets, next_observation, next_action).min(axis=0)
+        target = batch.reward + batch.discount * next_value
+
+        def critics_loss(params: Params) -> Float[Array, ""]:
+            error = self._values(params, observation, batch.action) - target
+            return weighted_mean(jnp.square(error).sum(axis=0), batch.weight)
+
+        loss, critic_gradients = jax.value_and_grad(critics_loss)(state.critics.params)
+        critics = state.critics.step(self._optimizer, critic_gradients)
+
+        # Actor: -mean Q_1(s, mu(s)), through the updated critic. Its gradient is computed at every
+        # step, because a sparsity method may want to see it at any.
+        first = jax.tree.map(lambda leaf: leaf[0], critics.params)
+
+        def actor_loss(params: Params) -> Float[Array, ""]:
+            variables = normalization.variables(params, state.statistics)
+            values: Any = self.critic.apply(
+                first, observation, self.act(variables, batch.observation)
+            )
+            return -weighted_mean(values, batch.weight)
+
+        actor_value, gradients = jax.value_and_grad(actor_loss)(state.policy.params)
+
+        def with_actor() -> tuple[MaskedNetwork, Params, Params]:
+            policy, tau = state.policy.step(self._optimizer, gradients), self.config.tau
+            return (
+                policy,
+                optax.incremental_update(policy.params, state.target_policy, tau),
+                optax.incremental_update(critics.params, state.targets, tau),
+            )
+
+        # The number of steps is not batched over members, so this stays a branch under vmap.
+        policy, target_policy, targets = jax.lax.cond(
+            (steps_before + 1) % self.config.policy_delay == 0,
+            with_actor,
+            lambda: (state.policy, state.target_policy, state.targets),
+        )
+        every = {"policy": gradients, "critics": critic_gradients}
+        return Learned(
+            TD3State(policy, critics, target_policy, targets, state.statistics),
+            {"critic_loss": loss, "actor_loss": actor_value},
+            {name: every[name] for name in self.prunable},
+        )
+
+
+def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
+    """TD3 or DDPG with the configured networks; the actor multiplies with `dots`.
+
+    Raises `ConfigError` where the environment does not fit.
+    """
+    assert isinstance(config.agent, TD3Options)
+    if not isinstance(spec.action, Continuous):
+        raise ConfigError(
+            f"agent.name: {config.agent.name} needs continuous actions and {spec.name} has "
+            f"discrete ones; allowed: dqn, ppo, a2c"
+        )
+    observation = observation_of(spec)
+    size = len(spec.action.low)
+    operations = torso(config.network, observation)
+    actor = Network(observation, operations, (Dense("action", size),), output_of(spec))
+    return TD3(
+        config=config.agent,
+        rhythm=Rhythm.of(config, spec),
+        actor=FlaxNetwork(actor, dots),
+        critic=Critic(observation, dense_layers(config.network)),
+        observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
+        action_size=size,
+        sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),
+    )

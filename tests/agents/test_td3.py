@@ -1,0 +1,168 @@
+"""TD3 and DDPG against their formulas in NumPy."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax.tree_utils as otu
+import pytest
+
+from sparse_rl.agents.td3 import TD3, TD3State
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.dot_products import FLOAT32
+from sparse_rl.memory.replay import Batch
+from sparse_rl.spaces import Continuous, EnvSpec
+from sparse_rl.study.preparation import build_agent
+from tests.agents.reference import added, gradient, leaves, perceptron, scaled, to_float64
+
+BATCH, ACTION = 5, 2
+
+
+def agent_of(name: str, **options: Any) -> TD3:
+    config = from_mapping(
+        {
+            "environment": "gymnax/Pendulum-v1",
+            "agent": {"name": name, "learning_rate": 0.01, "tau": 0.1, **options},
+            "network": {"hidden": [4]},
+            "replay": {"capacity": 100, "batch_size": BATCH},
+            "training": {"steps": 1_000, "learning_starts": 10},
+            "sparsity": {"interval": 10, "critic_levels": [0, 0.5]},
+            "quantization": {"modes": []},
+        }
+    )
+    space = Continuous((-1.0,) * ACTION, (1.0,) * ACTION)
+    spec = EnvSpec("numbers", (3,), np.dtype(np.float32), space, 100)
+    agent = build_agent(config, spec, FLOAT32)
+    assert isinstance(agent, TD3)
+    return agent
+
+
+@pytest.fixture(params=["td3", "ddpg"])
+def agent(request: pytest.FixtureRequest) -> TD3:
+    return agent_of(request.param)
+
+
+def states(agent: TD3) -> TD3State:
+    """Targets that are other networks than what they follow."""
+    other = agent.init(jax.random.key(5))
+    state: TD3State = agent.init(jax.random.key(0))
+    return state._replace(target_policy=other.target_policy, targets=other.targets)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    random = np.random.default_rng(1)
+    return Batch(
+        observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
+        action=jnp.array(random.uniform(-1, 1, (BATCH, ACTION)), jnp.float32),
+        reward=jnp.array(random.normal(size=BATCH), jnp.float32),
+        discount=jnp.array([0.9, 0.0, 0.9, 0.9, 0.9], jnp.float32),
+        next_observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
+        weight=jnp.array([1.0, 1.0, 1.0, 0.0, 1.0], jnp.float32),
+    )
+
+
+def act(params: dict, observation: np.ndarray) -> np.ndarray:
+    return np.tanh(perceptron(params, observation, "action"))
+
+
+def values(critics: dict, count: int, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
+    joined = np.concatenate([observation, action], axis=1)
+    return np.stack([perceptron(part(critics, i), joined, "head")[:, 0] for i in range(count)])
+
+
+def part(tree: Any, index: int) -> Any:
+    if isinstance(tree, dict):
+        return {key: part(value, index) for key, value in tree.items()}
+    return tree[index]
+
+
+def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
+    state, key = states(agent), jax.random.key(3)
+    count, sigma = agent.config.critics, agent.config.target_noise
+    assert (count, sigma) == ((2, 0.2) if agent.config.name == "td3" else (1, 0.0))
+    learned = jax.jit(agent.update)(state, batch, key, jnp.int32(1))
+    new, metrics = learned.state, learned.metrics
+    data = Batch(*(np.asarray(leaf, np.float64) for leaf in batch))
+    actor, critics = to_float64(state.policy.params), to_float64(state.critics.params)
+
+    def mean(x: np.ndarray) -> float:
+        return float((x * data.weight).sum() / data.weight.sum())
+
+    noise = sigma * np.asarray(jax.random.normal(key, (BATCH, ACTION)), np.float64)
+    next_action = act(to_float64(state.target_policy), data.next_observation)
+    next_action = np.clip(next_action + np.clip(noise, -0.5, 0.5), -1, 1)
+    following = values(to_float64(state.targets), count, data.next_observation, next_action)
+    goal = data.reward + data.discount * following.min(axis=0)
+
+    def critics_loss(params: dict) -> float:
+        errors = values(params, count, data.observation, data.action) - goal
+        return sum(mean(error**2) for error in errors)
+
+    np.testing.assert_allclose(metrics["critic_loss"], critics_loss(critics), rtol=1e-4)
+    check_moment(new.critics.optimizer, gradient(critics_loss, critics))
+
+    # The actor climbs the first of the critics, after their step.
+    stepped = to_float64(jax.device_get(new.critics.params))
+
+    def actor_loss(params: dict) -> float:
+        action = act(params, data.observation)
+        return -mean(values(stepped, 1, data.observation, action)[0])
+
+    np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4, atol=1e-6)
+    check_moment(new.policy.optimizer, gradient(actor_loss, actor))
+    assert set(learned.gradients) == {"policy", "critics"}
+
+    for found, source, target in (
+        (new.targets, new.critics.params, state.targets),
+        (new.target_policy, new.policy.params, state.target_policy),
+    ):
+        blended = added(
+            scaled(to_float64(jax.device_get(source)), 0.1),
+            scaled(to_float64(jax.device_get(target)), 0.9),
+        )
+        for one, wanted in zip(leaves(jax.device_get(found)), leaves(blended), strict=True):
+            np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
+
+
+def check_moment(optimizer: tuple, slopes: dict) -> None:
+    """From zero moments, Adam's first moment is a tenth of the gradient."""
+    moment = leaves(jax.device_get(otu.tree_get(optimizer, "mu")))
+    for found, wanted in zip(moment, leaves(slopes), strict=True):
+        np.testing.assert_allclose(found / 0.1, wanted, rtol=2e-3, atol=3e-5)
+
+
+def test_the_actor_and_the_targets_wait(batch: Batch) -> None:
+    """With a delay of three they move at the third gradient step, the critics at every one."""
+    agent = agent_of("td3", policy_delay=3)
+    state = states(agent)
+    update = jax.jit(agent.update)
+    for before in range(6):
+        new = update(state, batch, jax.random.key(before), jnp.int32(before)).state
+        moved = before % 3 == 2
+        for name in ("target_policy", "targets"):
+            assert same(getattr(state, name), getattr(new, name)) != moved
+        assert same(state.policy.params, new.policy.params) != moved
+        assert not same(state.critics.params, new.critics.params)
+        state = new
+
+
+def same(one: Any, two: Any) -> bool:
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
+    return all(bool((a == b).all()) for a, b in pairs)
+
+
+def test_exploration_is_the_policy_with_noise_within_the_bounds() -> None:
+    agent = agent_of("td3", exploration_noise=0.5)
+    state = states(agent)
+    seen = jnp.full((1, 3), 0.3)
+    greedy = agent.act(agent.variables(state), seen)[0]
+    draws = jax.vmap(lambda key: agent.explore(state, seen, key, jnp.int32(0))[0][0])(
+        jax.random.split(jax.random.key(1), 20_000)
+    )
+    assert jnp.abs(draws).max() <= 1.0
+    noise = np.random.default_rng(0).normal(size=(200_000, 1))
+    wanted = np.clip(np.asarray(greedy) + 0.5 * noise, -1, 1)
+    np.testing.assert_allclose(draws.mean(axis=0), wanted.mean(axis=0), atol=0.015)
+    np.testing.assert_allclose(draws.std(axis=0), wanted.std(axis=0), atol=0.015)
