@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from sparse_rl.launch import train
     from sparse_rl.report.page import write_report
     from sparse_rl.runs.run import Run
+    from sparse_rl.study.progress.evaluation import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Run", "load_actor", "load_config", "train", "write_report"]
+__all__ = ["Config", "Evaluation", "Run", "load_actor", "load_config", "train", "write_report"]
 
 
 _HOMES = {
     "Config": "sparse_rl.config.experiment",
+    "Evaluation": "sparse_rl.study.progress.evaluation",
     "Run": "sparse_rl.runs.run",
     "load_actor": "sparse_rl.artifact.runtime",
     "load_config": "sparse_rl.config.reading",

@@ -2,53 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from sparse_rl.config.error import show
 from sparse_rl.config.experiment import Config
-from sparse_rl.config.reading import load_config
+from sparse_rl.config.reading import continued, load_config
 
 if TYPE_CHECKING:
     from sparse_rl.runs.run import Run
-    from sparse_rl.study.progress import Progress
+    from sparse_rl.study.progress.evaluation import Evaluation
+    from sparse_rl.study.progress.events import Progress
 
 
-def train(config: Config | str, progress: Progress | bool = True) -> Run:
-    """Trains what `config` describes, or continues with it, and returns the finished run.
+def train(
+    config: Config | str | PathLike[str] | None = None,
+    progress: Progress | bool = True,
+    *,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
+    resume: str | PathLike[str] | None = None,
+) -> Run:
+    """Trains what `config` describes, or goes on with a run, and returns the finished run.
+
+        run = sparse_rl.train("sac_pendulum")
+        run = sparse_rl.train(resume="runs/x")
 
     The configuration's devices, processes and place of compiled programs are set up first; where
     JAX has been used before in this process, its number of devices stays as it was.
 
     Args:
-        config: a configuration, or the name of an experiment, as for `load_config`.
-        progress: what is told of every event; True: a live line in terminals and notebooks and
-            plain lines elsewhere; False: nothing.
+        config: a configuration, or the name of an experiment or a YAML file, as for `load_config`.
+        progress: what is told of every event; True: a live view in terminals and notebooks and
+            plain lines elsewhere; False: nothing but that Ctrl-C was noticed.
+        on_evaluation: called after every evaluation with its record. What it raises ends the
+            training, with a checkpoint left in the run directory.
+        resume: the directory of a run that was stopped, which goes on as what it was.
 
     Raises:
-        TypeError: one line, where `config` is neither.
+        TypeError: one line, where `config` is none of these, or both or neither are given.
         ConfigError: one line, where the study cannot start or the disk refuses.
         Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is written; after a second one at
             once, without it.
     """
-    if isinstance(config, str):
-        config = load_config(config)
-    if not isinstance(config, Config):
-        found = f"{type(config).__name__}, {show(config)}"
-        raise TypeError(f"config: found {found}; allowed: a Config or the name of an experiment")
+    chosen = _chosen(config, resume)
     # Imported here, because JAX starts with the devices that were asked for.
     from sparse_rl.runtime import compilation_cache, devices
 
-    compilation_cache.use(config.compilation_cache)
-    devices.configure(config.devices, config.distributed)
+    compilation_cache.use(chosen.compilation_cache)
+    devices.configure(chosen.devices, chosen.distributed)
     from sparse_rl.study import training
-    from sparse_rl.study.progress import for_console
+    from sparse_rl.study.progress.events import Both, Quiet, Told
+    from sparse_rl.study.progress.live import for_console
+    from sparse_rl.watched_page import WatchedPage
 
-    if isinstance(progress, bool):
-        if not progress:
-            return training.train(config)
-        shown = for_console()
-        try:
-            return training.train(config, shown)
-        finally:
+    given = isinstance(progress, bool)
+    shown: Progress = (for_console() if progress else Quiet()) if given else progress  # type: ignore[assignment]
+    if line := devices.fewer_than_asked(chosen.devices):
+        shown.say(line)
+    heard = shown if on_evaluation is None else Both(shown, Told(on_evaluation))
+    if chosen.watch:
+        heard = Both(WatchedPage(shown.say), heard)
+    try:
+        return training.train(chosen, heard)
+    finally:
+        if given:
             shown.stop()
-    return training.train(config, progress)
+
+
+def _chosen(
+    config: Config | str | PathLike[str] | None, resume: str | PathLike[str] | None
+) -> Config:
+    """The configuration that is meant. Raises TypeError or `ConfigError`, one line."""
+    if resume is not None:
+        if config is not None:
+            raise TypeError("config: found beside resume; allowed: one of them")
+        return continued(fspath(resume))
+    if isinstance(config, str | PathLike):
+        return load_config(fspath(config))
+    if not isinstance(config, Config):
+        found = "none" if config is None else f"{type(config).__name__}, {show(config)}"
+        raise TypeError(
+            f"config: found {found}; allowed: a Config, the name of an experiment or a YAML file, "
+            f"or resume=RUN"
+        )
+    return config

@@ -19,7 +19,7 @@ def main(config: Config) -> None:
     from sparse_rl.launch import train
     from sparse_rl.runtime.devices import is_first
     from sparse_rl.runtime.interruption import Interrupted, ending_the_process
-    from sparse_rl.study.progress import for_console
+    from sparse_rl.study.progress.live import for_console
 
     progress = for_console()
     try:
@@ -39,9 +39,19 @@ def main(config: Config) -> None:
         progress.stop()
 
 
+def describe(config: Config) -> None:
+    """Prints what the study would do and need, and trains nothing."""
+    from sparse_rl.runtime import devices
+
+    devices.configure(config.devices, config.distributed)
+    from sparse_rl.study.description import describe as described
+
+    print(described(config))
+
+
 def run(arguments: Sequence[str] | None = None) -> None:
     """The command: `main` with what these words say, or those of the command line."""
-    command_line.run(main, arguments)
+    command_line.run(main, arguments, dry=describe)
 
 
 if __name__ == "__main__":

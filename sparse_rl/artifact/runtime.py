@@ -23,6 +23,7 @@ from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compiler import CompilationError, compile_shared, find_compiler
+from sparse_rl.artifact.facts import as_html, facts, in_a_line
 from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph, is_static
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
@@ -61,6 +62,14 @@ class Actor:
                 if backend == "c":
                     raise CompilationError(f"backend c: {reason}") from None
                 warnings.warn(f"the actor runs with NumPy, not C: {reason}", stacklevel=3)
+
+    def __repr__(self) -> str:
+        """Where it comes from, its weights, what it reads and gives, in one line."""
+        return in_a_line(facts(self.graph, self.provenance, self.backend))
+
+    def _repr_html_(self) -> str:
+        """The same, with its layers, as a table in a notebook."""
+        return as_html(facts(self.graph, self.provenance, self.backend))
 
     def __call__(self, observation: ArrayLike) -> NDArray:
         """Action of one observation of the actor's shape, or actions of a batch with one axis more.

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from sparse_rl import registry
 from sparse_rl.config import options, program, text, words
-from sparse_rl.config.error import ConfigError, show
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.help_screen import help_screen, width_of_terminal
-from sparse_rl.config.reading import from_mapping, put
+from sparse_rl.config.reading import continued_values, from_mapping, put
 from sparse_rl.config.words import Given
 
 DEFAULT = "sac_pendulum"
+DRY = ("--dry-run", "--dry_run")
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -31,9 +31,7 @@ def parse(arguments: Sequence[str]) -> Config:
         values = text.read_file(text.find(DEFAULT if name is None else name))
     else:
         _refuse_changes(name, given)
-        values = text.read_file(_run_directory(resumed[-1]) / "config.yaml")
-        values["out"] = resumed[-1]
-        values.pop("distributed", None)  # its processes are gone
+        values = continued_values(resumed[-1])
     known = _known_options(values, given)
     for key, part in given:
         if key != "import":
@@ -71,24 +69,13 @@ def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, opti
 
 def _refuse_changes(name: str | None, given: list[Given]) -> None:
     """A run resumes as what it was: beside --resume only what changes no result may be given."""
-    free = ("resume", "devices", "compilation_cache", "checkpoint", "log", "distributed")
+    free = ("resume", "devices", "compilation_cache", "checkpoint", "log", "watch", "distributed")
     for key in [*([] if name is None else [name]), *(key for key, _ in given)]:
         if key.partition(".")[0] not in free:
             raise ConfigError(
                 f"{key}: found beside --resume; allowed: {', '.join(free[1:])}, which change no "
                 f"result; all else is in the run's config.yaml"
             )
-
-
-def _run_directory(name: object) -> Path:
-    path = Path(name if isinstance(name, str) else "")
-    try:
-        found = isinstance(name, str) and (path / "config.yaml").is_file()
-    except (OSError, ValueError):  # a name that no path can have
-        found = False
-    if not found:
-        raise ConfigError(f"resume: {show(name)} has no config.yaml; allowed: a run directory")
-    return path
 
 
 def show_help(arguments: Sequence[str] = ()) -> NoReturn:
@@ -107,9 +94,18 @@ def show_help(arguments: Sequence[str] = ()) -> NoReturn:
     raise SystemExit(0)
 
 
-def run(command: Callable[[Config], None], arguments: Sequence[str] | None = None) -> None:
-    """Parses and runs `command`; what a user can mend becomes one line and exit status 2."""
+def run(
+    command: Callable[[Config], None],
+    arguments: Sequence[str] | None = None,
+    dry: Callable[[Config], None] | None = None,
+) -> None:
+    """Parses and runs `command`; what a user can mend becomes one line and exit status 2.
+
+    With the word --dry-run it is `dry` that is run.
+    """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in given or "-h" in given:
         show_help(given)
+    if dry is not None and any(word in given for word in DRY):
+        command, given = dry, [word for word in given if word not in DRY]
     program.ending(lambda: command(parse(given)))

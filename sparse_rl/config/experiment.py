@@ -61,6 +61,8 @@ class Config:
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
     compilation_cache: str = "auto"
     """Keeps compiled programs for the next run: auto (user's cache directory), off, a directory."""
+    watch: bool = False
+    """Writes the report's page at evaluations, while it trains; it reloads itself."""
     out: str = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
     resume: str = ""
@@ -133,7 +135,7 @@ class Config:
     def digest(self) -> str:
         """Twelve hexadecimal digits that name the experiment, however it is run.
 
-        Devices, groups, checkpoints, logs, kept programs and directories have no part in it.
+        Devices, groups, checkpoints, logs, pages, kept programs and directories have no part in it.
         """
         experiment = dataclasses.replace(
             self,
@@ -145,7 +147,11 @@ class Config:
             resume="",
         )
         values = to_mapping(experiment)
-        for key in ("compilation_cache", "log"):  # which runs of earlier versions did not have
+        for key in (
+            "compilation_cache",
+            "log",
+            "watch",
+        ):  # which runs of earlier versions did not have
             del values[key]
         _drop_defaults_of_later_versions(values)
         return hashlib.sha256(_yaml(values).encode()).hexdigest()[:12]

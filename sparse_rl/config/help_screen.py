@@ -33,8 +33,9 @@ Every value of it can be overridden by name, for example
   python -m sparse_rl.train sac_pendulum --seeds 3 --sparsity.levels 0 0.9
 
 Numbers may be written as 1e6. A list is given as several words. A switch such as --agent.double
-needs no value. --import PACKAGE adds what a package of your own registers. Below, each option
-stands with its type, the value it has in {name}, and what it means."""
+needs no value. --import PACKAGE adds what a package of your own registers. --dry-run says what
+the study would do and how much memory it needs, and trains nothing. Below, each option stands
+with its type, the value it has in {name}, and what it means."""
 
 
 def width_of_terminal() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -37,6 +38,26 @@ def load_config(name: str, **overrides: Any) -> Config:
     for key, value in overrides.items():
         put(values, key, value)
     return from_mapping(values)
+
+
+def continued(run: str) -> Config:
+    """The configuration of a run that was stopped, to go on with. Raises `ConfigError`."""
+    return from_mapping(continued_values(run))
+
+
+def continued_values(run: object) -> dict[str, Any]:
+    """The same as mappings that are not yet checked; `run` is what was given as its directory."""
+    path = Path(run if isinstance(run, str) else "")
+    try:
+        found = isinstance(run, str) and (path / "config.yaml").is_file()
+    except (OSError, ValueError):  # a name that no path can have
+        found = False
+    if not found:
+        raise ConfigError(f"resume: {show(run)} has no config.yaml; allowed: a run directory")
+    values = read_file(path / "config.yaml")
+    values |= {"out": str(run), "resume": str(run)}
+    values.pop("distributed", None)  # its processes are gone
+    return values
 
 
 def put(values: dict[str, Any], key: str, value: object) -> None:

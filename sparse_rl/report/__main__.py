@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,9 @@ def main(
 ) -> None:
     """Print the final table of each run and write the page and its figures.
 
+    Several runs get a page each, and before them one that compares them. Of several, as of runs/*,
+    what is no run directory is left out, in a line.
+
     Args:
         runs: run directories (with config.yaml and metrics.csv).
         out: where index.html and figures/ go; by default RUN/report for one run, else report.
@@ -29,8 +33,6 @@ def main(
     """
     if not runs:
         raise ValueError("RUN: none given; needed is at least one run directory")
-    if margin is not None and not margin >= 0:
-        raise ValueError(f"--margin: found {margin:g}; allowed: a number, 0 or more")
     # Imported here, so that --help and a mistyped option answer at once.
     from rich.console import Console
 
@@ -40,6 +42,7 @@ def main(
     from sparse_rl.runs.run import Run
     from sparse_rl.summary.table import terminal_table
 
+    runs = chosen(runs)
     findings = [analyse(Run(path), margin) for path in runs]
     console = Console()
     for one in findings:
@@ -57,6 +60,22 @@ def main(
     console.print(
         f"{write_page(findings, directory)}", highlight=False, soft_wrap=True, markup=False
     )
+
+
+def chosen(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The run directories; of several paths that exist, those that are none are named and left out.
+
+    Raises ValueError where none is left.
+    """
+    if len(paths) == 1:
+        return tuple(paths)
+    others = [path for path in paths if path.exists() and not (path / layout.CONFIG).is_file()]
+    for path in others:
+        print(f"{path}: left out: no run directory, it has no {layout.CONFIG}", file=sys.stderr)
+    left = tuple(path for path in paths if path not in others)
+    if not left:
+        raise ValueError(f"RUN: found {len(paths)}, none of them a run directory; needed is one")
+    return left
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -17,6 +17,7 @@ from sparse_rl.artifact.runtime import Actor
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.runs import format_1, layout
+from sparse_rl.runs.description import Shown
 from sparse_rl.runs.metrics import read_metrics
 from sparse_rl.runs.policies import Policies, read_policies
 from sparse_rl.runs.record import Record, format_of, read_json, read_record, read_variants
@@ -24,11 +25,12 @@ from sparse_rl.runs.recorded_return import RecordedReturn
 from sparse_rl.runs.settings import number, read_settings, text
 from sparse_rl.runs.variant import Variant
 from sparse_rl.spaces import EnvSpec
+from sparse_rl.summary.displayed import Summary
 from sparse_rl.summary.final_table import final_table
 from sparse_rl.summary.table import markdown_table
 
 
-class Run:
+class Run(Shown):
     """What a run directory holds, each part read when it is first asked for.
 
     Raises ValueError, one line that names the file, where it is missing or damaged.
@@ -99,9 +101,13 @@ class Run:
             reason = getattr(error, "strerror", None) or "not text"
             raise ValueError(f"{file}: cannot be read: {reason}") from None
 
-    def summary(self) -> pd.DataFrame:
-        """One row per variant: return with its interval, difference from dense, weights."""
-        return final_table(self.metrics)
+    def summary(self) -> Summary:
+        """One row per variant: return with its interval, difference from dense, weights.
+
+        A data frame that shows itself as the final table. Raises ValueError before the run is
+        finished.
+        """
+        return Summary(final_table(self.metrics))
 
     def summary_text(self) -> str:
         """The summary as Markdown, headed by what was run."""
@@ -225,9 +231,13 @@ class Run:
         about = Provenance(config.environment, variant, seed, config.digest(), measured)
         return PackedActor(graph, about)
 
-    def actor(self, variant: str, seed: int, spec: EnvSpec | None = None) -> Actor:
-        """One trained policy as a function of an observation, or of a batch of them."""
-        return Actor(self.packed(variant, seed, spec))
+    def actor(self, variant: str | float, seed: int, spec: EnvSpec | None = None) -> Actor:
+        """One trained policy as a function of an observation, or of a batch of them.
+
+        A number is the variant of that sparsity by gradual pruning in float32: 0.9 is "0.9".
+        """
+        name = variant if isinstance(variant, str) else f"{variant:g}"
+        return Actor(self.packed(name, seed, spec))
 
     def cost(self, variant: str) -> dict[str, Any]:
         """artifacts/VARIANT/cost.json, what an exported actor costs; empty without one."""

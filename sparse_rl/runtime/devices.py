@@ -76,12 +76,31 @@ def choose(devices: int) -> Sequence[jax.Device]:
     """The first `devices` devices of every process, or all of them for 0."""
     available = len(jax.local_devices())
     if devices > available:
-        raise ConfigError(f"devices: found {devices}; allowed: at most {available}")
+        raise ConfigError(
+            f"devices: found {devices}; allowed: at most {available}{_why_so_few(devices)}"
+        )
     chosen: list[jax.Device] = []
     for process in range(jax.process_count()):
         own = [device for device in jax.devices() if device.process_index == process]
         chosen += own[:devices] if devices else own
     return chosen
+
+
+def fewer_than_asked(devices: int) -> str:
+    """One line where one device per core was meant, and JAX had started with fewer; else empty."""
+    available = len(jax.local_devices())
+    why = _why_so_few(cores()) if devices == 0 and available < cores() else ""
+    return f"devices: {available} for {cores()} cores{why}" if why else ""
+
+
+def _why_so_few(wanted: int) -> str:
+    """Why a CPU has fewer than `wanted` devices, where it is because JAX was used too early."""
+    if jax.default_backend() != "cpu" or wanted > cores():
+        return ""
+    return (
+        ", because JAX was used in this process before sparse_rl.train, and cannot be given more "
+        "now; in a new process, train first"
+    )
 
 
 def is_first() -> bool:

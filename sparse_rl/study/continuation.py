@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +22,7 @@ from sparse_rl.runtime import devices
 from sparse_rl.runtime.interruption import Interrupted, Interruption
 from sparse_rl.study.phases import parents
 from sparse_rl.study.preparation import Study
-from sparse_rl.study.progress import Progress
+from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.recording import Recorder
 
 
@@ -120,10 +122,28 @@ def pause(session: Session, reached: StudyState) -> None:
     steps = steps_done(session.study, reached)
     wish = int(devices.all_max(session.interruption.signal))
     if devices.all_max(wish or session.interval.is_over(steps)):
-        clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
-        position = Position(reached.phase, clock, length)
-        saved = session.checkpoints.save(position, reached.state, reached.ends)
-        session.progress.saved(saved)
+        save(session, reached)
         session.interval.restart(steps)
     if wish:
         raise Interrupted(wish, f"python -m sparse_rl.train --resume {session.recorder.path}")
+
+
+def save(session: Session, reached: StudyState) -> None:
+    """Writes a checkpoint."""
+    clock, length = int(reached.state.clock), session.recorder.metrics_bytes()
+    position = Position(reached.phase, clock, length)
+    session.progress.saved(session.checkpoints.save(position, reached.state, reached.ends))
+
+
+@contextmanager
+def leaving_a_checkpoint(session: Session, reached: StudyState) -> Iterator[None]:
+    """Where a listener raises an exception, which ends the study, a checkpoint is written first.
+
+    Not with several processes: the others know nothing of it, and a checkpoint needs them all.
+    """
+    try:
+        yield
+    except Exception:
+        if jax.process_count() == 1:
+            save(session, reached)
+        raise

@@ -15,9 +15,7 @@ from sparse_rl.study import evaluation
 from sparse_rl.study.failures import named
 from sparse_rl.study.phases import Member
 from sparse_rl.study.preparation import Study
-
-Metrics = dict[str, np.ndarray]
-"""One value per member, also for those that only fill up the devices; nan: no value."""
+from sparse_rl.study.progress.evaluation import Metrics
 
 
 def measure(study: Study, state: Population) -> Metrics:

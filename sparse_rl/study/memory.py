@@ -13,15 +13,16 @@ import numpy as np
 from sparse_rl.config.error import ConfigError
 from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.preparation import Study
-from sparse_rl.study.progress import in_bytes
+from sparse_rl.study.units import in_bytes
 
 
 class MemoryEstimate(NamedTuple):
-    """Bytes of networks with their optimizers, of memories, of environments and the rest."""
+    """Bytes of networks with their optimizers, of memories, of environments, of evaluations."""
 
     networks: int
     memory: int
     environments: int
+    evaluation: int = 0
 
     @property
     def total(self) -> int:
@@ -41,22 +42,54 @@ def of_one_member(study: Study) -> MemoryEstimate:
     return MemoryEstimate(networks // count, memory // count, rest // count)
 
 
+def of_one_episode(study: Study) -> int:
+    """Bytes of one episode of an evaluation, all of which are played side by side.
+
+    The environment's state, twice because a step makes a new one, and what the policy sees.
+    """
+    environment = study.evaluation_environment
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
+    state, seen = jax.eval_shape(environment.reset, keys)
+    return 2 * _bytes(state) + 2 * _bytes(seen) * max(environment.spec.frame_stack, 1)
+
+
 def most_members(study: Study, phases: Sequence[Phase]) -> int:
     """The most members that are held at one time: at the start of the hungriest phase.
 
     There are then the phase's own, those that they are copied from, and the ends of earlier phases
     that later ones continue from.
     """
+    return max(_held(study, phases, index, at_start=True) for index in range(len(phases)))
 
-    def held(index: int) -> int:
-        phase = phases[index]
-        later = {other.after for other in phases[index + 1 :]}
-        ends = {end for end in later if 0 <= end < index}
-        if phase.after >= 0 and phase.members != phases[phase.after].members:
-            ends |= {phase.after}  # else it goes on in place
-        return sum(len(study.pad(phases[i].members)) for i in (index, *ends))
 
-    return max(held(index) for index in range(len(phases)))
+def _held(study: Study, phases: Sequence[Phase], index: int, *, at_start: bool) -> int:
+    """Members that exist in a phase; at its start also those that its own are copied from."""
+    phase = phases[index]
+    later = {other.after for other in phases[index + 1 :]}
+    ends = {end for end in later if 0 <= end < index}
+    if at_start and phase.after >= 0 and phase.members != phases[phase.after].members:
+        ends |= {phase.after}  # else it goes on in place
+    return sum(len(study.pad(phases[i].members)) for i in (index, *ends))
+
+
+def needed(
+    study: Study, phases: Sequence[Phase], one: MemoryEstimate, episode: int
+) -> MemoryEstimate:
+    """What is held at the hungriest moment: at a fork, or while a phase's members are evaluated.
+
+    `one` is what a member takes and `episode` what an episode does.
+    """
+    moments = [one.times(most_members(study, phases))]
+    settings = study.config.evaluation
+    for index, phase in enumerate(phases):
+        if phase.name == "prefill":
+            continue
+        is_last = phase.end >= study.config.training.steps
+        episodes = max(settings.episodes, settings.final_episodes if is_last else 0)
+        held = one.times(_held(study, phases, index, at_start=False))
+        playing = len(study.pad(phase.members)) * episodes * episode
+        moments.append(held._replace(evaluation=playing))
+    return max(moments, key=lambda moment: moment.total)
 
 
 def require(study: Study, say: Callable[[str], None]) -> None:
@@ -64,21 +97,30 @@ def require(study: Study, say: Callable[[str], None]) -> None:
 
     Raises `ConfigError`, naming the settings to change, where that is not there.
     """
-    one, count = of_one_member(study), study.mesh.devices.size
-    need = one.times(most_members(study, study.phases))
-    say(
-        f"memory: networks {in_bytes(need.networks)}, replay {in_bytes(need.memory)}, "
-        f"environments {in_bytes(need.environments)}; {in_bytes(need.total / count)} on each of "
-        f"{count} device{'s' * (count > 1)}, {in_bytes(need.total)} in all"
-    )
+    one, episode = of_one_member(study), of_one_episode(study)
+    need = needed(study, study.phases, one, episode)
+    say(in_words(study, need))
     local = sum(device in jax.local_devices() for device in study.mesh.devices.flat)
-    there = available(study.mesh.local_devices)
+    there, count = available(study.mesh.local_devices), study.mesh.devices.size
     if there is not None and need.total * local // count > there:
         total = there * count // local
         raise ConfigError(
-            f"{_largest(need)}: the study needs {in_bytes(need.total)} and {in_bytes(total)} are "
-            f"there; allowed: less, {_split_that_fits(study, one, total)}"
+            f"{_largest(study, need)}: the study needs {in_bytes(need.total)} and "
+            f"{in_bytes(total)} are there; allowed: less, "
+            f"{_split_that_fits(study, one, episode, total)}"
         )
+
+
+def in_words(study: Study, need: MemoryEstimate) -> str:
+    """The parts, and their sum for each device and in all."""
+    count = study.mesh.devices.size
+    evaluation = f", evaluation {in_bytes(need.evaluation)}" if need.evaluation else ""
+    return (
+        f"memory: networks {in_bytes(need.networks)}, replay {in_bytes(need.memory)}, "
+        f"environments {in_bytes(need.environments)}{evaluation}; "
+        f"{in_bytes(need.total / count)} on each of {count} device{'s' * (count > 1)}, "
+        f"{in_bytes(need.total)} in all"
+    )
 
 
 def available(local: Sequence[jax.Device]) -> int | None:
@@ -94,18 +136,22 @@ def available(local: Sequence[jax.Device]) -> int | None:
     return min(limits, default=None)
 
 
-def _largest(need: MemoryEstimate) -> str:
+def _largest(study: Study, need: MemoryEstimate) -> str:
     """The setting behind the largest part."""
+    settings = study.config.evaluation
+    if need.evaluation > max(need.memory, need.networks):
+        more = settings.final_episodes >= settings.episodes
+        return "evaluation.final_episodes" if more else "evaluation.episodes"
     return "replay.capacity" if need.memory >= need.networks else "network.hidden"
 
 
-def _split_that_fits(study: Study, one: MemoryEstimate, total: int) -> str:
+def _split_that_fits(study: Study, one: MemoryEstimate, episode: int, total: int) -> str:
     """How to get by with `total` bytes and the same results, if groups of arms are enough."""
     config = study.config
     for split in range(config.population.split + 1, len(config.sparsity.levels) + 1):
         groups = dataclasses.replace(config.population, split=split)
         phases = plan(dataclasses.replace(config, population=groups))
-        if one.times(most_members(study, phases)).total <= total:
+        if needed(study, phases, one, episode).total <= total:
             return f"or population.split {split} with the same results"
     return "or fewer seeds"
 

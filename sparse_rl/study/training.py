@@ -23,21 +23,25 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runtime import devices
 from sparse_rl.runtime.interruption import watch
-from sparse_rl.study import evaluation, memory
+from sparse_rl.study import memory, random_play
 from sparse_rl.study.continuation import (
     Session,
     StudyState,
     begin,
     enter_next,
+    leaving_a_checkpoint,
     pause,
     resume,
     steps_done,
 )
+from sparse_rl.study.evaluations import Evaluations
 from sparse_rl.study.failures import Failures
-from sparse_rl.study.measurement import Metrics, evaluated, final_metrics, measure
+from sparse_rl.study.measurement import final_metrics, measure
 from sparse_rl.study.phases import Phase
-from sparse_rl.study.preparation import prepare
-from sparse_rl.study.progress import Progress, Silent
+from sparse_rl.study.preparation import Study, prepare
+from sparse_rl.study.progress.evaluation import Metrics, evaluation_of
+from sparse_rl.study.progress.events import Progress, Quiet, Silent
+from sparse_rl.study.reach import too_sparse
 from sparse_rl.study.recording import Recorder, command_line, rows_of
 
 CHUNK_SECONDS = 1.0
@@ -52,7 +56,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     Raises `ConfigError`, one line, where it cannot start or the disk refuses; `Interrupted` after
     Ctrl-C or SIGTERM, once a checkpoint is written.
     """
-    progress = progress if progress is not None and devices.is_first() else Silent()
+    progress = (progress or Quiet()) if devices.is_first() else Silent()
     study = prepare(config)
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
@@ -67,6 +71,8 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         session = Session(study, recorder, checkpoints, interval, progress, interruption)
         progress.start(config, study.phases, recorder.path, study.mesh.devices.size)
         memory.require(study, progress.say)
+        for line in too_sparse(study):
+            progress.warn(line)
         if config.resume:
             recorder.reopen(config, command_line())
             reached = resume(session)
@@ -79,7 +85,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
             phase = study.phases[reached.phase]
             reached = run_phase(session, reached)
             if phase.end >= config.training.steps:
-                finish(session, phase, reached.state)
+                finish(session, reached)
             if reached.phase + 1 == len(study.phases):
                 break
             reached = enter_next(study, reached)
@@ -117,9 +123,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         started = time.perf_counter()
         chunk = make(program, study.mesh).lower(state, np.int32(0)).compile()
         progress.compiled(phase, time.perf_counter() - started)
-    evaluate = evaluation.evaluator(
-        agent, study.evaluation_environment, study.mesh, config.evaluation.episodes
-    )
+    evaluations = Evaluations(study, phase, progress)
     while clock < phase.end:
         stop = next_stop(clock, phase, config.evaluation.every)
         steps = FIRST_CHUNK * per_iteration
@@ -136,13 +140,11 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         nobody_is_left = failures.look(state)
         if clock == stop or nobody_is_left:
             state = population.with_failures(state)
-            metrics = (
-                measure(study, state)
-                if phase.name == "prefill"
-                else evaluated(study, agent, evaluate, state, phase.members, progress.warn)
-            )
+            metrics = at_random(study, phase, state) if collects else evaluations.of(state)
             state = population.with_empty_statistics(state)
-            record(session, phase, phase.name, clock, metrics)
+            session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))
+            with leaving_a_checkpoint(session, reached._replace(state=state)):
+                progress.measured(phase, evaluation_of(phase, clock, metrics))
         if nobody_is_left:
             return reached._replace(state=skipped(session, phase, state))
         reached = reached._replace(state=state)
@@ -164,25 +166,23 @@ def next_stop(clock: int, phase: Phase, every: int) -> int:
     return min((clock // every + 1) * every, phase.end)
 
 
-def record(session: Session, phase: Phase, name: str, clock: int, metrics: Metrics) -> None:
-    session.recorder.append(rows_of(clock, name, phase.members, metrics))
-    session.progress.measured(phase, clock, metrics)
+def at_random(study: Study, phase: Phase, state: Population) -> Metrics:
+    """What the prefill says of itself, and the return of acting at random where it does not."""
+    metrics = measure(study, state)
+    if random_play.must_be_played(study, metrics["train_return"]):
+        metrics["return"] = random_play.random_returns(study, phase)
+    return metrics
 
 
-def finish(session: Session, phase: Phase, state: Population) -> None:
+def finish(session: Session, reached: StudyState) -> None:
     """The last evaluation of the phase's variants; their policies go to disk."""
-    study = session.study
-    session.progress.final_evaluation(phase)
-    agent = study.agent(phase)
-    evaluate = evaluation.evaluator(
-        agent,
-        study.evaluation_environment,
-        study.mesh,
-        study.config.evaluation.final_episodes,
-    )
-    metrics = evaluated(study, agent, evaluate, state, phase.members, session.progress.warn)
-    record(session, phase, "final", phase.end, final_metrics(metrics))
-    trained = state.members.agent
+    study, state, phase = session.study, reached.state, session.study.phases[reached.phase]
+    metrics = final_metrics(Evaluations(study, phase, session.progress, final=True).of(state))
+    # Before its rows are recorded, so that a run that is stopped here evaluates once more.
+    with leaving_a_checkpoint(session, reached):
+        session.progress.measured(phase, evaluation_of(phase, phase.end, metrics, final=True))
+    session.recorder.append(rows_of(phase.end, "final", phase.members, metrics))
+    agent, trained = study.agent(phase), state.members.agent
     policies = devices.to_host((jax.vmap(agent.variables)(trained), trained.policy.masks))
     for variant in dict.fromkeys(member.variant for member in phase.members):
         mine = np.array([i for i, member in enumerate(phase.members) if member.variant == variant])

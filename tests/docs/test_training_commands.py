@@ -91,7 +91,10 @@ def test_trainings_and_what_is_done_with_their_runs(
     done: list[Config] = []
     for command in sorted(fresh, key=lambda one: "--out" not in one.words):
         config = shortened(command)
-        if any(replace(config, out=other.out, log=other.log) == other for other in done):
+        if any(
+            replace(config, out=other.out, log=other.log, watch=other.watch) == other
+            for other in done
+        ):
             continue  # several pages train the same; made small they are the same run
         config = replace(config, out=config.out or f"runs/{len(done)}")
         train(config)

@@ -2,6 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from sparse_rl.report.__main__ import chosen
 from sparse_rl.runs.run import Run
 from sparse_rl.summary.final_table import final_table
 
@@ -28,3 +31,18 @@ def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
         f"error: {tmp_path / 'nowhere'}: not a directory; needed is a run directory"
     )
     assert done.stdout == ""
+
+
+def test_of_several_paths_those_that_are_no_runs_are_named_and_left_out(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("no run")
+    (tmp_path / "empty").mkdir()
+    paths = (finished_run, tmp_path / "notes.txt", tmp_path / "empty")
+    assert chosen(paths) == (finished_run,)
+    assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()] == 2 * [
+        "left out: no run directory, it has no config.yaml"
+    ]
+    assert chosen((tmp_path / "empty",)) == (tmp_path / "empty",), "reading it says what is wrong"
+    with pytest.raises(ValueError, match=r"^RUN: found 2, none of them a run directory"):
+        chosen(paths[1:])

@@ -31,7 +31,10 @@ def test_there_are_commands() -> None:
 def test_command(command: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program.call(main, shlex.split(command))
     page = runs / capsys.readouterr().out.split()[-1]
-    assert page.read_text().count('class="run"') == command.count("runs/")
+    count = command.count("runs/")
+    pages = [page] if count == 1 else sorted(page.parent.glob("*/index.html"))
+    assert len(pages) == count
+    assert all(one.read_text().count('class="run"') == 1 for one in pages)
 
 
 def test_python(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

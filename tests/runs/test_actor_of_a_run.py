@@ -54,6 +54,12 @@ def test_the_spread_of_returns_is_recorded_for_exports_check(run: sparse_rl.Run)
     assert not recorded.contradicts(play(actor, environment, 4, seed=0).returns)
 
 
+def test_a_number_is_the_variant_of_that_sparsity(run: sparse_rl.Run) -> None:
+    observation = [0.3, 0.2, 0.1]
+    assert run.actor(0.5, 6)(observation) == run.actor("0.5", 6)(observation)
+    assert run.actor(0, 6).provenance.variant == "0"
+
+
 def test_an_actor_acts_as_the_trained_policy(run: sparse_rl.Run) -> None:
     from safetensors.numpy import load_file
 

@@ -78,3 +78,30 @@ def test_what_does_not_fit_is_refused_and_the_settings_are_named(
 def test_memory_of_this_machine_is_known() -> None:
     there = memory.available(jax.local_devices())
     assert there is None or 2**20 < there < 2**50
+
+
+def test_an_evaluation_is_counted_with_the_episodes_that_it_plays_side_by_side() -> None:
+    small, large = (
+        study(quantization={"modes": []}, evaluation={"episodes": 1, "final_episodes": count})
+        for count in (1000, 3000)
+    )
+    one, episode = memory.of_one_member(small), memory.of_one_episode(small)
+    found = [memory.needed(each, each.phases, one, episode) for each in (small, large)]
+    # Eight members of four levels in the last phase; there is nobody else by then.
+    assert [each.evaluation for each in found] == [8 * 1000 * episode, 8 * 3000 * episode]
+    assert found[0].memory == 8 * one.memory
+    batch = jax.eval_shape(
+        small.evaluation_environment.reset,
+        jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 5)),
+    )
+    held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(batch))
+    assert held / 5 <= episode <= 4 * held / 5
+
+
+def test_what_an_evaluation_needs_too_much_names_its_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = study(quantization={"modes": []}, evaluation={"final_episodes": 100_000})
+    monkeypatch.setattr(memory, "available", lambda _: 20 * memory.of_one_member(one).total)
+    with pytest.raises(ConfigError, match=r"^evaluation\.final_episodes: the study needs "):
+        memory.require(one, lambda _: None)

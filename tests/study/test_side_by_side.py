@@ -15,7 +15,7 @@ from sparse_rl.runs.run import Run
 from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import training
 from sparse_rl.study.phases import Phase
-from sparse_rl.study.progress import Silent
+from sparse_rl.study.progress.events import Silent
 from sparse_rl.study.training import train
 
 

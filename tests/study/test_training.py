@@ -27,7 +27,8 @@ from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import evaluation, training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
-from sparse_rl.study.progress import Silent
+from sparse_rl.study.progress.evaluation import Evaluation
+from sparse_rl.study.progress.events import Both, Silent, Told
 from sparse_rl.study.recording import Recorder
 from sparse_rl.study.training import train
 
@@ -324,7 +325,7 @@ def test_a_reward_that_is_no_number_fails_its_member_aloud(
             returns = found.returns.at[1, 0].set(np.nan) if is_final else found.returns
             return found._replace(returns=returns)
 
-        return of_all
+        return jax.jit(of_all)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(evaluation, "evaluator", poisoned)
     listener = Listener()
@@ -388,3 +389,28 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
 def test_the_configuration_of_a_run_is_what_was_asked_for(whole: Run) -> None:
     asked = replace(configure(whole.path), out="")  # where it lies the directory says itself
     assert to_yaml(whole.config) == to_yaml(asked)
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_an_exception_of_a_callback_leaves_a_checkpoint_and_the_run_goes_on(
+    tmp_path: Path, whole: Run, final: bool
+) -> None:
+    seen: list[tuple[str, int, bool]] = []
+
+    def refuse(evaluation: Evaluation) -> None:
+        seen.append((evaluation.phase, evaluation.step, evaluation.final))
+        if evaluation.final == final and evaluation.phase in ("prune", "finetune"):
+            raise Crash
+
+    out = tmp_path / "run"
+    rarely = {"every": 0}
+    with pytest.raises(Crash):
+        train(configure(out, checkpoint=rarely), Told(refuse))
+    assert seen[-1] == (("finetune", 60, True) if final else ("prune", 18, False))
+    assert list((out / "checkpoints").glob("0*"))
+    went_on = Disturber("none", 0)
+    calls: list[Evaluation] = []
+    train(resume(out, checkpoint=rarely), Both(went_on, Told(calls.append)))
+    assert went_on.said == ["finetune 60" if final else "prune 18"]
+    assert_same(out, whole)
+    assert [one.final for one in calls].count(True) == 3

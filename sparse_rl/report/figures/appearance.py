@@ -10,7 +10,7 @@ import html
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -30,6 +30,8 @@ BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
 PURPLE, ORANGE, SKY = "#a8568a", "#b87700", "#4aa8de"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+LETTER = 4.9
+"""Points that a letter of a tick's label is wide, about."""
 
 CSS_NAMES = {
     INK: "ink",
@@ -168,14 +170,33 @@ def short_number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def sparsity_ticks(axes: Axes, levels: Iterable[float]) -> None:
-    """A log axis of compression factors 1/(1 - s), labelled with sparsity and factor."""
-    chosen = sorted(set(levels))
+def sparsity_ticks(axes: Axes, names: Mapping[float, str], ends: tuple[float, float]) -> None:
+    """A log axis of compression factors 1/(1 - s) between `ends`, labelled with `names` of s.
+
+    A label that would touch the one before it stands lower.
+    """
     axes.set_xscale("log")
-    axes.set_xticks([factor(level) for level in chosen])
-    axes.set_xticklabels([f"{100 * level:g} %\n{factor(level):.3g}{TIMES}" for level in chosen])
+    axes.set_xlim(*ends)
+    chosen = sorted(names)
+    width = axes.get_position().width * axes.get_figure().get_figwidth() * 72  # type: ignore[union-attr]
+    per_decade = width / np.log10(ends[1] / ends[0])
+    texts: list[str] = []
+    until = [-np.inf, -np.inf]  # where the labels of the two rows end, in points
+    for level in chosen:
+        text = f"{names[level]}\n{in_times(factor(level))}"
+        half = 0.5 * LETTER * max(map(len, text.split("\n")))
+        middle = per_decade * np.log10(factor(level))
+        row = int(middle - half < until[0])
+        until[row] = middle + half + LETTER
+        texts.append("\n" * (2 * row) + text)
+    axes.set_xticks([factor(level) for level in chosen], texts)
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axes.set_xlabel("sparsity asked for, and the compression of the weights it means")
+
+
+def in_times(times: float) -> str:
+    """A factor with its sign; three figures, or all of those before the point."""
+    return (f"{times:,.0f}" if times >= 1000 else f"{times:.3g}") + TIMES
 
 
 def factor(sparsity: Level) -> Level:

@@ -16,7 +16,15 @@ from sparse_rl.report.figures.appearance import (
     series_of,
     sparsity_ticks,
 )
+from sparse_rl.report.figures.clipping import (
+    Below,
+    collapsed_below,
+    end_at,
+    floor_of,
+    mark_below,
+)
 from sparse_rl.report.findings import Findings
+from sparse_rl.report.levels import labels, reached
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Difference from dense, seed by seed"
@@ -30,6 +38,11 @@ def caption(findings: Findings) -> str:
         "Bars that stay above the dashed line (the margin) show a variant that is not worse than "
         "dense: mean over seeds of (variant - dense of the same seed), 95 % interval; hollow marks "
         "are not shown to be."
+        + (
+            " Arrows and numbers: what lies below the end of the axis."
+            if np.isfinite(_floor(findings))
+            else ""
+        )
     )
 
 
@@ -39,10 +52,10 @@ def draw(findings: Findings) -> Figure | None:
     table, margin = findings.table, findings.margin
     if table is None or margin is None or table["difference_low"].notna().sum() == 0:
         return None
-    figure = Figure(figsize=(5.9, 3.4))
+    figure = Figure(figsize=(7.2, 3.4))
     axes = figure.add_subplot()
     compared = table[np.isfinite(table["difference_low"])]
-    levels = list(table["target_sparsity"].unique())
+    places, below = reached(table), []
     looks, present = series_of(table), list(by_kind(compared))
     axes.axhline(0, color=INK, linewidth=0.9, zorder=1, label="dense")
     axes.axhline(
@@ -56,7 +69,7 @@ def draw(findings: Findings) -> Figure | None:
     for position, (kind, rows) in enumerate(present):
         series = looks[kind]
         aside = (position - (len(present) - 1) / 2) * ASIDE
-        place = factor(rows["target_sparsity"].to_numpy(float)) * 10**aside
+        place = factor(rows["target_sparsity"].map(places).to_numpy(float)) * 10**aside
         value = rows["difference"].to_numpy(float)
         bars = np.abs(rows[["difference_low", "difference_high"]].to_numpy(float).T - value)
         axes.errorbar(
@@ -64,6 +77,7 @@ def draw(findings: Findings) -> Figure | None:
         )
         axes.plot([], [], series.mark, color=series.color, label=series.label)
         for where, height, verdict in zip(place, value, rows["verdict"], strict=True):
+            below.append(Below(where, height, series.color))
             face = series.color if verdict == "not worse" else PAPER
             axes.plot(
                 where,
@@ -74,12 +88,25 @@ def draw(findings: Findings) -> Figure | None:
                 markeredgewidth=1.3,
                 zorder=3,
             )
-    sparsity_ticks(axes, levels)
     widest = 10 ** (len(present) / 2 * ASIDE)
-    axes.set_xlim(0.9 / widest, 1.15 * widest * factor(max(levels)))
+    ends = (0.9 / widest, 1.15 * widest * factor(max(places.values())))
+    sparsity_ticks(axes, labels(table), ends)
+    floor = _floor(findings)
+    end_at(axes, floor)
     low, high = axes.get_ylim()
     axes.set_ylim(low, max(high, 0.12 * (high - low)))
+    mark_below(axes, floor, below)
     axes.set_ylabel("return minus dense")
     horizontal_grid(axes)
     legend_below(axes, columns=4 if len(present) < 3 else 3)
     return figure
+
+
+def _floor(findings: Findings) -> float:
+    """Where the axis ends: under what has not collapsed."""
+    table, margin = findings.table, findings.margin
+    assert table is not None and margin is not None
+    dense = table.loc[table["verdict"] == "", "return_iqm"]
+    limit = collapsed_below(table, findings.run.metrics) - (dense.iloc[0] if len(dense) else 0.0)
+    shown = [*table["difference"], *table["difference_low"], *table["difference_high"]]
+    return floor_of([*shown, 0.0, -margin.value], limit)

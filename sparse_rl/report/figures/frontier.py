@@ -16,6 +16,13 @@ from sparse_rl.report.figures.appearance import (
     series_of,
     short_number,
 )
+from sparse_rl.report.figures.clipping import (
+    Below,
+    collapsed_below,
+    end_at,
+    floor_of,
+    mark_below,
+)
 from sparse_rl.report.findings import Findings
 from sparse_rl.summary.final_table import dense_variant
 from sparse_rl.summary.kinds import by_kind
@@ -28,6 +35,11 @@ def caption(findings: Findings) -> str:
     return (
         "The best actors are at the top left: as much return as dense (dashed) at a fraction of "
         "its bytes, time or energy (of the exported seed); the star is a dense float32 actor."
+        + (
+            " Arrows and numbers: what lies below the end of the axis."
+            if np.isfinite(_floor(findings))
+            else ""
+        )
     )
 
 
@@ -45,19 +57,24 @@ def draw(findings: Findings) -> Figure | None:
     table = findings.table.merge(costs, on="variant")
     finals = findings.table.set_index("variant")["return_iqm"]
     dense = float(finals.get(dense_variant(findings.run.metrics), np.nan))
+    floor = _floor(findings)
     for axes, cost in zip(grid, measured, strict=True):
         reference = costs[f"dense_{cost.name}"].median()
         if np.isfinite(dense):
             axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
         if np.isfinite(dense) and np.isfinite(reference):
             axes.plot(reference, dense, "*", color=INK, ms=10, label="dense, float32", zorder=5)
-        looks = series_of(findings.table)
+        looks, below = series_of(findings.table), []
         for kind, own in by_kind(table):
             series = looks[kind]
             rows = own[own[cost.name].notna()].sort_values("target_sparsity")
             if rows.empty:
                 continue
             value = rows["return_iqm"].to_numpy(float)
+            below += [
+                Below(where, height, series.color)
+                for where, height in zip(rows[cost.name], value, strict=True)
+            ]
             axes.plot(
                 rows[cost.name],
                 value,
@@ -70,7 +87,7 @@ def draw(findings: Findings) -> Figure | None:
                 label=series.label,
             )
             if kind == next(iter(looks)):  # one line's levels; those of all would overlap
-                for _, row in rows.iterrows():
+                for _, row in rows[rows["return_iqm"] >= floor].iterrows():
                     axes.annotate(
                         f"{100 * row['target_sparsity']:g} %",
                         (row[cost.name], row["return_iqm"]),
@@ -88,9 +105,18 @@ def draw(findings: Findings) -> Figure | None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(cost.axis)
         horizontal_grid(axes)
+        end_at(axes, floor)
+        mark_below(axes, floor, below)
     grid[0].set_ylabel("return, interquartile mean")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=min(len(labels), 5), handlelength=3.4
     )
     return figure
+
+
+def _floor(findings: Findings) -> float:
+    """Where the axis of returns ends."""
+    assert findings.table is not None
+    limit = collapsed_below(findings.table, findings.run.metrics)
+    return floor_of(list(findings.table["return_iqm"]), limit)

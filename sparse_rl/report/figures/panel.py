@@ -19,13 +19,23 @@ from sparse_rl.report.figures.appearance import (
     series_of,
     sparsity_ticks,
 )
+from sparse_rl.report.figures.clipping import (
+    Below,
+    collapsed_below,
+    end_at,
+    floor_of,
+    mark_below,
+)
 from sparse_rl.report.findings import Findings
+from sparse_rl.report.levels import labels, reached
 from sparse_rl.report.published import STEPS, published_returns
 from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.final_table import final_returns
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Return against sparsity"
+ASIDE = 0.018
+"""How far the seeds of the kinds stand apart at one level, on the log axis."""
 
 
 def caption(findings: Findings) -> str:
@@ -39,9 +49,16 @@ def caption(findings: Findings) -> str:
         if published_returns(environment)
         else ""
     )
+    cut = (
+        " Arrows and numbers: what lies below the end of the axis."
+        if np.isfinite(_floor(findings))
+        else ""
+    )
     return (
         "Compression costs return where a line falls below the dashed one (dense, with its grey "
-        "band): interquartile means over seeds with 95 % bootstrap intervals." + marks
+        "band): interquartile means over seeds with 95 % bootstrap intervals; each dot is a seed."
+        + cut
+        + marks
     )
 
 
@@ -50,43 +67,67 @@ def draw(findings: Findings) -> Figure | None:
     """The panel of a finished run; None before, and where all members have failed."""
     if findings.table is None or not (findings.table["seeds"] > 0).any():
         return None
-    figure = Figure(figsize=(5.9, 4.3))
+    figure = Figure(figsize=(7.2, 4.3))
     axes = figure.add_subplot()
     table = findings.table
-    levels = list(table["target_sparsity"].unique())
+    levels, places = list(table["target_sparsity"].unique()), reached(table)
     returns = final_returns(findings.run.metrics)
-    ends = (0.93, factor(max(levels)) * 1.08)
+    ends = (0.93, max(factor(max(places.values())) * 1.08, 1.15))
     for _, dense in table[table["verdict"] == ""].iterrows():
         _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
-    looks = series_of(table)
-    for kind, rows in by_kind(table):
+    looks, below = series_of(table), []
+    for index, (kind, rows) in enumerate(by_kind(table)):
         series = looks[kind]
         if not kind.is_dense:
             for _, alone in rows[rows["target_sparsity"] == 0].iterrows():
                 _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
         if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
-            _line(axes, rows, series, returns)
+            aside = 10 ** ((index - (len(looks) - 1) / 2) * ASIDE)
+            below += _line(axes, rows, series, returns, places, aside)
     _published(axes, text(findings.run.settings, "environment"), levels)
-    sparsity_ticks(axes, levels)
-    axes.set_xlim(*ends)
+    sparsity_ticks(axes, labels(table), ends)
+    floor = _floor(findings)
+    end_at(axes, floor)
+    mark_below(axes, floor, below)
     axes.set_ylabel("return, interquartile mean")
     horizontal_grid(axes)
     legend_below(axes)
     return figure
 
 
-def _line(axes: Axes, rows: pd.DataFrame, series: Series, returns: dict[str, pd.Series]) -> None:
+def _floor(findings: Findings) -> float:
+    """Where the axis of returns ends."""
+    table, metrics = findings.table, findings.run.metrics
+    assert table is not None
+    seeds = pd.concat(list(final_returns(metrics).values())).to_numpy(float)
+    shown = [*seeds, *table["return_low"], *table["return_iqm"]]
+    return floor_of(shown, collapsed_below(table, metrics))
+
+
+def _line(
+    axes: Axes,
+    rows: pd.DataFrame,
+    series: Series,
+    returns: dict[str, pd.Series],
+    places: dict[float, float],
+    aside: float,
+) -> list[Below]:
+    """One kind's line with its band, and its seeds as dots a little aside; what it may hide."""
     rows = rows[rows["seeds"] > 0].sort_values("target_sparsity")
     if rows.empty:
-        return
-    place = factor(rows["target_sparsity"].to_numpy(float))
+        return []
+    place = factor(rows["target_sparsity"].map(places).to_numpy(float))
     axes.fill_between(
         place, rows["return_low"], rows["return_high"], color=series.color, alpha=0.13, lw=0
     )
-    if rows["return_low"].isna().any():
-        for where, variant in zip(place, rows["variant"], strict=True):
-            seeds = returns[variant].to_numpy(float)
-            axes.plot(np.full(len(seeds), where), seeds, ".", color=series.color, alpha=0.5, ms=4)
+    below = []
+    for where, row in zip(place, rows.to_dict("records"), strict=True):
+        seeds = returns[row["variant"]].to_numpy(float)
+        spot = np.full(len(seeds), where * aside)
+        axes.plot(spot, seeds, ".", color=series.color, alpha=0.45, ms=4.5, mew=0)
+        below.append(Below(where * aside, row["return_iqm"], series.color))
+        lonely = [seed for seed in seeds if seed < row["return_iqm"]]
+        below += [Below(where * aside, seed, series.color) for seed in sorted(lonely)[:1]]
     axes.plot(
         place,
         rows["return_iqm"],
@@ -98,6 +139,7 @@ def _line(axes: Axes, rows: pd.DataFrame, series: Series, returns: dict[str, pd.
         label=series.label,
         zorder=4,
     )
+    return below
 
 
 def _level_line(

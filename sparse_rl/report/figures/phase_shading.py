@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.axes import Axes
 
 from sparse_rl.report.figures.appearance import FAINT, SHADE
 from sparse_rl.report.phases import Phase
 
+LETTER = 4.2
+"""Points that a letter of a name is wide, about."""
+
 
 def shade(axes: Axes, phases: list[Phase], names: bool) -> None:
-    """Shade every second phase; with `names`, write each phase's name above its column."""
+    """Shade every second phase; with `names`, write each phase's name above its column.
+
+    A name that would touch the one before it stands higher.
+    """
+    width = axes.get_position().width * axes.get_figure().get_figwidth() * 72  # type: ignore[union-attr]
+    per_step = width / max(phases[-1].end - phases[0].begin, 1)
+    until = [-math.inf, -math.inf]  # where the names of the two rows end, in points
     for index, phase in enumerate(phases):
         if index % 2:
             axes.axvspan(phase.begin, phase.end, color=SHADE, lw=0, zorder=0)
         if names:
+            middle, half = (phase.begin + phase.end) / 2, 0.5 * LETTER * len(phase.name)
+            row = int(middle * per_step - half < until[0])
+            until[row] = middle * per_step + half
             axes.annotate(
                 phase.name,
-                ((phase.begin + phase.end) / 2, 1),
+                (middle, 1),
                 xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
+                xytext=(0, 3 + 8 * row),
                 textcoords="offset points",
                 ha="center",
                 va="bottom",

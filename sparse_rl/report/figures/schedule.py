@@ -43,7 +43,7 @@ def draw(findings: Findings) -> Figure | None:
     if rows.empty:
         return None
     spans = [phase for phase in phases(record) if phase.name != "int8"]
-    figure = Figure(figsize=(5.9, 3.2))
+    figure = Figure(figsize=(7.2, 3.2))
     axes = figure.add_subplot()
     shade(axes, spans, names=True)
     steps = np.linspace(0, spans[-1].end, 601)

@@ -1,0 +1,99 @@
+"""An axis that ends where returns have collapsed: what lies below is marked with its number.
+
+Else one level at -1,155 makes three at -150 look alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from sparse_rl.summary.final_table import random_return
+
+HEALTHY = 0.5
+"""The share of what dense gained over acting at random from which on a variant has not collapsed.
+
+Without returns of acting at random, half of dense's own size is as much of a loss.
+"""
+WORTH = 2.0
+"""Times as high as the healthy part a whole axis must be, before anything is cut off."""
+SPACE = 0.08
+"""Of the healthy part's height, left free below it."""
+
+
+class Below(NamedTuple):
+    """A point under the end of the axis."""
+
+    place: float
+    value: float
+    color: str
+
+
+def collapsed_below(table: pd.DataFrame, metrics: pd.DataFrame) -> float:
+    """The return under which a variant counts as collapsed; -inf without dense to compare with."""
+    dense = table.loc[table["verdict"] == "", "return_iqm"]
+    if dense.empty or not math.isfinite(dense.iloc[0]):
+        return -math.inf
+    best, random = float(dense.iloc[0]), random_return(metrics)
+    gained = abs(best) if random is None else best - random
+    return best - HEALTHY * gained if gained > 0 else -math.inf
+
+
+def floor_of(values: Sequence[float], limit: float) -> float:
+    """Where an axis of these values ends: under the lowest that is not below `limit`.
+
+    -inf, for the whole axis, where nothing is below, or cutting it off would gain little.
+    """
+    finite = np.array([value for value in values if math.isfinite(value)])
+    healthy = finite[finite >= limit]
+    if len(healthy) < 2 or len(healthy) == len(finite):
+        return -math.inf
+    height = float(np.ptp(healthy))
+    if height <= 0 or np.ptp(finite) < WORTH * height:
+        return -math.inf
+    return float(healthy.min()) - SPACE * height
+
+
+def end_at(axes: Axes, floor: float) -> None:
+    """Ends the axis there; nothing is done for -inf."""
+    if math.isfinite(floor):
+        top = axes.get_ylim()[1]
+        axes.set_ylim(floor, top)
+
+
+def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
+    """An arrow at the end of the axis for each point under it, with its number.
+
+    Numbers of one place stand above each other.
+    """
+    stacked: dict[float, int] = {}
+    for point in points:
+        if not point.value < floor:
+            continue
+        near = next((x for x in stacked if math.isclose(x, point.place, rel_tol=0.15)), point.place)
+        row = stacked[near] = stacked.get(near, 0) + 1
+        axes.plot(
+            [point.place], [floor], marker="v", color=point.color, ms=6, clip_on=False, zorder=6,
+            linestyle="",
+        )  # fmt: skip
+        axes.annotate(
+            _number(point.value),
+            (point.place, floor),
+            xytext=(7, 10 * (row - 1) + 1),
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            fontsize=8,
+            color=point.color,
+            annotation_clip=False,
+            zorder=7,
+        )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,57 @@
+"""Templates and figures as HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from matplotlib.figure import Figure
+
+from sparse_rl.report.figures.appearance import inline_svg, write_figure
+
+SMALL = 4.6
+"""Inches: a figure that is narrower is not stretched to the width of the text."""
+
+
+def render(template: str, **values: Any) -> str:
+    """A page's HTML. `style.css` is in every one of them."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def anchor(name: str) -> str:
+    """A name as an identifier on a page."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "run"
+
+
+def figure_view(
+    draw: Callable[[], Figure | None],
+    name: str,
+    prefix: str,
+    title: str,
+    caption: Callable[[], str],
+    directory: Path | None,
+) -> dict[str, Any] | None:
+    """A figure for a page, and as PNG and SVG in a directory if there is one; None: none drawn."""
+    figure = draw()
+    if figure is None:
+        return None
+    words = caption()
+    if directory is not None:
+        write_figure(figure, directory, name)
+    identifier = f"{prefix}-{name}"
+    return {
+        "identifier": identifier,
+        "title": title,
+        "caption": words,
+        "small": figure.get_figwidth() < SMALL,
+        "svg": inline_svg(figure, identifier, f"{title}. {words}"),
+    }

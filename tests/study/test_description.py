@@ -1,0 +1,57 @@
+"""A dry run: what would be done, counted here by hand, and nothing left on the disk."""
+
+from pathlib import Path
+
+import pytest
+
+from sparse_rl.config import command_line
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.study import training
+from sparse_rl.study.description import describe
+
+CONFIG = {
+    "environment": "probe/termination?actions=continuous",
+    "seeds": 2,
+    "network": {"hidden": [8]},
+    "replay": {"capacity": 40, "batch_size": 4},
+    "training": {"steps": 100, "learning_starts": 10},
+    "sparsity": {"levels": [0, 0.5, 0.9], "begin": 0.2, "end": 0.8, "interval": 10},
+    "quantization": {"modes": ["int8"], "fraction": 0.5},
+}
+
+
+def test_phases_members_and_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = describe(from_mapping(CONFIG))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
+    assert rows["prefill"] == ["0", "10", "2", "20"]
+    assert rows["dense"] == ["10", "20", "2", "20"]
+    assert rows["prune"] == ["20", "80", "6", "360"]
+    assert rows["finetune"] == ["80", "100", "6", "120"]
+    assert rows["quantize"] == ["int8", "100", "150", "6", "300"]
+    assert rows["in"] == ["all", "820"]
+    assert "memory: networks" in text and "6 variants: 0, 0-int8, 0.5" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_word_chooses_it_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Config] = []
+
+    def refuse(_: Config) -> None:
+        raise AssertionError("trained")
+
+    for words in (["--dry-run", "sac_pendulum"], ["--seeds", "3", "--dry-run"]):
+        command_line.run(refuse, words, dry=seen.append)
+    assert [config.seeds for config in seen] == [10, 3]
+
+
+def test_what_cannot_start_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(config: Config) -> None:
+        print(describe(config))
+
+    with pytest.raises(SystemExit) as end:
+        command_line.run(training.train, ["--dry-run", "--environment", "brax/nothing"], dry=run)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: environment: ")
