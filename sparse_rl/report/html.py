@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sparse_rl.report.figures.appearance import inline_svg, write_figure
 
-SMALL = 4.6
+SMALL = 6.5
 """Inches: a figure that is narrower is not stretched to the width of the text."""
 
 

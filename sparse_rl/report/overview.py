@@ -92,7 +92,7 @@ def rows_of(findings: Findings, name: str) -> list[dict[str, Any]]:
     if table is None:
         nothing = dict.fromkeys(("return", "interval", "dense", "sparsity"), "-")
         method = ", ".join(sorted({variant.method for variant in run.variants.values()}))
-        return [shared | nothing | {"smallest": "not finished", "method": method, "first": True}]
+        return [shared | nothing | {"smallest": "not finished", "method": method, "first": False}]
     cells = dict(zip(table["variant"], formatted(table), strict=True))
     dense = next((cells[v]["return"] for v in table.loc[table["verdict"] == "", "variant"]), "-")
     pruned = table[table["verdict"] != ""]
@@ -111,7 +111,7 @@ def rows_of(findings: Findings, name: str) -> list[dict[str, Any]]:
                 "return": found.get("return", "-"),
                 "interval": found.get("return_interval", "-"),
                 "sparsity": found.get("achieved", "-"),
-                "first": index == 0,
+                "first": index == 0 and len(methods) > 1,
             }
         )
     return rows

@@ -37,9 +37,7 @@ def test_a_whole_axis_stays_whole(values: list[float]) -> None:
 
 def collapsed(make_run: MakeRun) -> Run:
     """Dense at 2,600, 99 % at 30, where acting at random gets 20; one seed of 90 % at 700."""
-    path = make_run(
-        environment="brax/hopper", levels=(0.0, 0.9, 0.99), modes=(), with_costs=False
-    )
+    path = make_run(environment="brax/hopper", levels=(0.0, 0.9, 0.99), modes=(), with_costs=False)
     rows = pd.read_csv(path / "metrics.csv", dtype={"variant": str})
     final = (rows.phase == "final") & (rows.metric == "return")
     rows.loc[final & (rows.variant == "0.99"), "value"] = 30.0 + rows.seed
@@ -61,9 +59,9 @@ def test_the_panel_keeps_healthy_levels_readable_and_marks_the_others(make_run: 
     returns = np.array([*run.final_returns("0").values(), *run.final_returns("0.9").values()])
     healthy = returns[returns > 1310]
     assert low < healthy.min() and healthy.max() < high
-    assert high - low < 2 * np.ptp(healthy)
-    # The level's mean and its worst seed, and the one seed of a level that has not collapsed.
-    assert texts(figure) == ["700", "34", "30"] or texts(figure) == ["700", "33.5", "30"]
+    assert low > 1310 and high - low < 3 * np.ptp(healthy)
+    # The one seed of a level that has not collapsed, and the mean of the one that has.
+    assert texts(figure) == ["700", "33.5"]
     assert "Arrows and numbers" in panel.caption(findings)
     assert figure_bytes(figure, "svg", "x")
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sparse_rl.report import page
 from sparse_rl.report.films import beside_dense, median_seed, own_film
 from sparse_rl.report.findings import analyse
 from sparse_rl.report.page import write_page
@@ -85,8 +84,8 @@ def test_the_seed_is_the_median_of_the_compressed_arm(seeds: int, place: int) ->
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take seconds to draw, and stand elsewhere on the page."""
-    monkeypatch.setattr(page, "LEADING", ())
-    monkeypatch.setattr(page, "FOLLOWING", ())
+    monkeypatch.setattr(run_view, "LEADING", ())
+    monkeypatch.setattr(run_view, "FOLLOWING", ())
 
 
 def colours(picture: str) -> tuple[int, ...]:

@@ -23,7 +23,9 @@ Without returns of acting at random, half of dense's own size is as much of a lo
 WORTH = 2.0
 """Times as high as the healthy part a whole axis must be, before anything is cut off."""
 SPACE = 0.08
-"""Of the healthy part's height, left free below it."""
+"""Of the healthy part's height, left free below and above it."""
+NEAR = 1.3
+"""Times as far to the right on the log axis, within which arrows are of one place."""
 
 
 class Below(NamedTuple):
@@ -60,39 +62,48 @@ def floor_of(values: Sequence[float], limit: float) -> float:
 
 
 def end_at(axes: Axes, floor: float) -> None:
-    """Ends the axis there; nothing is done for -inf."""
+    """Ends the axis there, and a little above what is drawn; nothing is done for -inf."""
     if math.isfinite(floor):
-        top = axes.get_ylim()[1]
-        axes.set_ylim(floor, top)
+        highest = float(axes.dataLim.ymax)
+        axes.set_ylim(floor, highest + SPACE * (highest - floor))
 
 
 def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
     """An arrow at the end of the axis for each point under it, with its number.
 
-    Numbers of one place stand above each other.
+    Numbers of one place stand above each other, beside the last of their arrows.
     """
-    stacked: dict[float, int] = {}
-    for point in points:
-        if not point.value < floor:
-            continue
-        near = next((x for x in stacked if math.isclose(x, point.place, rel_tol=0.15)), point.place)
-        row = stacked[near] = stacked.get(near, 0) + 1
-        axes.plot(
-            [point.place], [floor], marker="v", color=point.color, ms=6, clip_on=False, zorder=6,
-            linestyle="",
-        )  # fmt: skip
-        axes.annotate(
-            _number(point.value),
-            (point.place, floor),
-            xytext=(7, 10 * (row - 1) + 1),
-            textcoords="offset points",
-            ha="left",
-            va="bottom",
-            fontsize=8,
-            color=point.color,
-            annotation_clip=False,
-            zorder=7,
-        )
+    found = sorted(point for point in points if point.value < floor)
+    for first in range(len(found)):
+        if first and found[first].place < NEAR * found[first - 1].place:
+            continue  # of the place before
+        here = [found[first]]
+        for point in found[first + 1 :]:
+            if point.place < NEAR * here[-1].place:
+                here.append(point)
+        for row, point in enumerate(here):
+            axes.plot(
+                [point.place],
+                [floor],
+                marker="v",
+                color=point.color,
+                ms=6.5,
+                clip_on=False,
+                zorder=6,
+                linestyle="",
+            )
+            axes.annotate(
+                _number(point.value),
+                (here[-1].place, floor),
+                xytext=(7, 10 * row + 2),
+                textcoords="offset points",
+                ha="left",
+                va="bottom",
+                fontsize=8,
+                color=point.color,
+                annotation_clip=False,
+                zorder=7,
+            )
 
 
 def _number(value: float) -> str:

@@ -30,7 +30,7 @@ from sparse_rl.report.figures.appearance import (
 from sparse_rl.report.figures.clipping import Below, end_at, mark_below
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.levels import reached
-from sparse_rl.summary.final_table import dense_variant, final_returns, random_return
+from sparse_rl.summary.final_table import random_return
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "What is kept of dense's gain over acting at random"
@@ -49,15 +49,15 @@ _LINES = ("-", (0, (6, 1.5)), (0, (1, 1)))
 
 
 def gain(findings: Findings) -> tuple[float, float] | None:
-    """Mean return of acting at random, and dense's above it; None where one is not known."""
-    metrics = findings.run.metrics
-    if findings.table is None:
+    """Mean return of acting at random, and dense's above it; None where one is not known.
+
+    Dense's is the interquartile mean over seeds, as that of all variants.
+    """
+    table, random = findings.table, random_return(findings.run.metrics)
+    if table is None or random is None:
         return None
-    dense, random = final_returns(metrics).get(dense_variant(metrics)), random_return(metrics)
-    if dense is None or dense.empty or random is None:
-        return None
-    gained = float(dense.mean()) - random
-    return (random, gained) if gained > LEAST * abs(float(dense.mean())) else None
+    dense = float(table.loc[table["verdict"] == "", "return_iqm"].max())
+    return (random, dense - random) if dense - random > LEAST * abs(dense) else None
 
 
 def left_out(findings: Sequence[Findings], names: Sequence[str]) -> list[str]:
@@ -115,7 +115,7 @@ def draw(findings: Sequence[Findings], names: Sequence[str]) -> Figure | None:
         mark_below(axes, LOWEST, below)
     axes.set_ylabel("share of dense's gain")
     horizontal_grid(axes)
-    legend_below(axes, columns=2 if max(len(name) for name, *_ in shown) > 24 else 3)
+    legend_below(axes, columns=2 if max(len(name) for name, *_ in shown) > 20 else 4)
     return figure
 
 

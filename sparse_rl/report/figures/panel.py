@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -75,7 +76,7 @@ def draw(findings: Findings) -> Figure | None:
     ends = (0.93, max(factor(max(places.values())) * 1.08, 1.15))
     for _, dense in table[table["verdict"] == ""].iterrows():
         _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
-    looks, below = series_of(table), []
+    looks, below, floor = series_of(table), [], _floor(findings)
     for index, (kind, rows) in enumerate(by_kind(table)):
         series = looks[kind]
         if not kind.is_dense:
@@ -83,15 +84,14 @@ def draw(findings: Findings) -> Figure | None:
                 _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
         if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
             aside = 10 ** ((index - (len(looks) - 1) / 2) * ASIDE)
-            below += _line(axes, rows, series, returns, places, aside)
+            below += _line(axes, rows, series, returns, places, aside, floor)
     _published(axes, text(findings.run.settings, "environment"), levels)
     sparsity_ticks(axes, labels(table), ends)
-    floor = _floor(findings)
     end_at(axes, floor)
     mark_below(axes, floor, below)
     axes.set_ylabel("return, interquartile mean")
     horizontal_grid(axes)
-    legend_below(axes)
+    legend_below(axes, columns=4)
     return figure
 
 
@@ -111,8 +111,9 @@ def _line(
     returns: dict[str, pd.Series],
     places: dict[float, float],
     aside: float,
+    floor: float,
 ) -> list[Below]:
-    """One kind's line with its band, and its seeds as dots a little aside; what it may hide."""
+    """One kind's line with its band, and its seeds as dots a little aside; what lies below."""
     rows = rows[rows["seeds"] > 0].sort_values("target_sparsity")
     if rows.empty:
         return []
@@ -124,10 +125,9 @@ def _line(
     for where, row in zip(place, rows.to_dict("records"), strict=True):
         seeds = returns[row["variant"]].to_numpy(float)
         spot = np.full(len(seeds), where * aside)
-        axes.plot(spot, seeds, ".", color=series.color, alpha=0.45, ms=4.5, mew=0)
-        below.append(Below(where * aside, row["return_iqm"], series.color))
-        lonely = [seed for seed in seeds if seed < row["return_iqm"]]
-        below += [Below(where * aside, seed, series.color) for seed in sorted(lonely)[:1]]
+        axes.plot(spot, seeds, ".", color=series.color, alpha=0.6, ms=4.5, mew=0)
+        hidden = _hidden(seeds, row["return_iqm"], floor)
+        below += [Below(where * aside, value, series.color) for value in hidden]
     axes.plot(
         place,
         rows["return_iqm"],
@@ -140,6 +140,11 @@ def _line(
         zorder=4,
     )
     return below
+
+
+def _hidden(seeds: Float[np.ndarray, " seeds"], middle: float, floor: float) -> list[float]:
+    """What lies below the axis: a variant's mean or, where that is shown, single seeds of it."""
+    return [middle] if middle < floor else sorted(seed for seed in seeds if seed < floor)
 
 
 def _level_line(
