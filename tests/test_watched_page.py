@@ -7,6 +7,7 @@ import pytest
 
 from sparse_rl import watched_page
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.report import run_view
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.training import train
 from sparse_rl.watched_page import WatchedPage
@@ -37,6 +38,8 @@ def said_and_pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str],
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watched_page, "SHARE", 0)
+        patch.setattr(run_view, "LEADING", ())  # figures take seconds, and are drawn elsewhere
+        patch.setattr(run_view, "FOLLOWING", ())
         train(from_mapping(values), Kept(said.append))
     pages.append((out / "report" / "index.html").read_text())
     return said, pages

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sparse_rl.report import run_view
 from sparse_rl.report.films import beside_dense, median_seed, own_film
 from sparse_rl.report.findings import analyse
 from sparse_rl.report.page import write_page

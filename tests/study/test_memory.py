@@ -57,7 +57,7 @@ def test_the_most_is_held_at_a_fork() -> None:
 def test_what_does_not_fit_is_refused_and_the_settings_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one = study(quantization={"modes": []})
+    one = study(quantization={"modes": []}, evaluation={"final_episodes": 20})
     member = memory.of_one_member(one).total
     said: list[str] = []
     monkeypatch.setattr(memory, "available", lambda _: 10 * member)

@@ -1,6 +1,5 @@
 """The return of acting at random: from the prefill where it tells it, else played."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,12 @@ import pytest
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
+from sparse_rl.runs.metrics import joined, table_of
+from sparse_rl.runs.variant import DENSE
 from sparse_rl.study import random_play
 from sparse_rl.study.preparation import prepare
-from sparse_rl.study.training import train
+from sparse_rl.study.recording import rows_of
+from sparse_rl.study.training import at_random
 from sparse_rl.summary.final_table import random_return
 
 
@@ -22,7 +24,7 @@ def config(name: str, **changes: Any) -> Config:
         "network": {"hidden": [8]},
         "replay": {"capacity": 40, "batch_size": 4},
         "training": {"steps": 60, "learning_starts": 20},
-        "sparsity": {"levels": [0], "interval": 6},
+        "sparsity": {"levels": [0], "begin": 0.5, "interval": 6},
         "quantization": {"modes": []},
         "evaluation": {"every": 60, "episodes": 1, "final_episodes": 1},
     }
@@ -35,14 +37,14 @@ def test_it_is_played_where_the_prefill_does_not_tell_it() -> None:
     assert random_play.must_be_played(study, np.array([np.nan, np.nan]))
 
 
-def test_a_run_whose_prefill_ends_no_episode_records_it(tmp_path: Path) -> None:
-    made = config("gymnax/Pendulum-v1?time_limit=30", out=str(tmp_path / "run"))
-    run = train(made)
-    rows = run.metrics[(run.metrics["phase"] == "prefill") & (run.metrics["metric"] == "return")]
-    assert sorted(rows["seed"]) == [7, 8, 9]
+def test_a_prefill_that_ends_no_episode_has_it_played_in_its_evaluations_environment() -> None:
+    study = prepare(config("gymnax/Pendulum-v1?time_limit=30"))
+    phase = study.phases[0]
+    metrics = at_random(study, phase, study.fresh(phase))  # before the first step, even
+    returns = metrics["return"][: len(phase.members)]
     # The reward of a step lies between -16.3 and 0, and hanging down at rest it is about -10.
-    assert (rows["value"] > -30 * 16.3).all() and (rows["value"] < -20).all()
-    assert random_return(run.metrics) == pytest.approx(rows["value"].mean())
-    study = prepare(made)
-    again = random_play.random_returns(study, study.phases[0])
-    np.testing.assert_allclose(again[:3], rows.sort_values("seed")["value"], rtol=1e-6)
+    assert ((returns > -30 * 16.3) & (returns < -20)).all() and len(set(returns)) == 3
+    np.testing.assert_array_equal(random_play.random_returns(study, phase)[:3], returns)
+    rows = rows_of(20, "prefill", phase.members, metrics)
+    table = joined(table_of(rows), {"0": DENSE})
+    assert random_return(table) == pytest.approx(returns.mean())
