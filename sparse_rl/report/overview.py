@@ -17,12 +17,12 @@ from sparse_rl.summary.table import formatted
 
 HEADINGS = {
     "run": "run",
-    "environment": "environment",
     "smallest": "smallest not worse",
     "return": "return (IQM)",
     "interval": "95 %",
     "dense": "dense",
     "sparsity": "sparsity",
+    "environment": "environment",
     "agent": "agent",
     "method": "method",
     "seeds": "seeds",

@@ -17,11 +17,12 @@ def describe(config: Config) -> str:
     study = prepare(config)
     said: list[str] = []
     memory.require(study, said.append)
-    variants = {member.variant.name for phase in study.phases for member in phase.members}
+    members = [member for phase in study.phases for member in phase.members]
+    variants = list(dict.fromkeys(member.variant.name for member in members))
     devices = study.mesh.devices.size
     lines = [
         f"{config.environment}, {config.agent.name.upper()}, {config.seeds} seeds, "
-        f"{len(variants)} variants: {', '.join(sorted(variants))}",
+        f"{len(variants)} variants: {', '.join(variants)}",
         "",
         *_table(study.phases),
         "",

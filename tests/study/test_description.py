@@ -31,7 +31,7 @@ def test_phases_members_and_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert rows["finetune"] == ["80", "100", "6", "120"]
     assert rows["quantize"] == ["int8", "100", "150", "6", "300"]
     assert rows["in"] == ["all", "820"]
-    assert "memory: networks" in text and "6 variants: 0, 0-int8, 0.5" in text
+    assert "memory: networks" in text and "6 variants: 0, 0.5, 0.9, 0-int8" in text
     assert not list(tmp_path.iterdir())
 
 
