@@ -18,12 +18,14 @@ from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
+from sparse_rl.runs.layout import PREFILL
 from sparse_rl.runtime import devices
 from sparse_rl.runtime.interruption import Interrupted, Interruption
+from sparse_rl.study import random_play
 from sparse_rl.study.phases import parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
-from sparse_rl.study.recording import Recorder
+from sparse_rl.study.recording import Recorder, rows_of
 
 
 class StudyState(NamedTuple):
@@ -47,8 +49,15 @@ class Session:
 
 
 def begin(session: Session) -> StudyState:
-    """All members of the first phase before their first step."""
-    return StudyState(0, session.study.fresh(session.study.phases[0]), {})
+    """All members of the first phase before their first step.
+
+    Agents that take no random steps of their own have the return of acting at random recorded here.
+    """
+    study, first = session.study, session.study.phases[0]
+    if not any(phase.name == PREFILL for phase in study.phases):
+        metrics = {"return": random_play.random_returns(study, first)}
+        session.recorder.append(rows_of(0, PREFILL, first.members, metrics))
+    return StudyState(0, study.fresh(first), {})
 
 
 def resume(session: Session) -> StudyState:

@@ -1,7 +1,7 @@
 """The return of acting at random, which returns are normalized by and margins follow from.
 
-The prefill tells it for nothing, unless no episode has ended in it, or its episodes are not those
-of an evaluation: Atari trains on lives and on signs of rewards.
+The prefill tells it for nothing, unless there is none, no episode has ended in it, or its episodes
+are not those of an evaluation: Atari trains on lives and on signs of rewards.
 """
 
 from __future__ import annotations

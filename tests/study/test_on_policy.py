@@ -12,6 +12,7 @@ from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import training
 from sparse_rl.study.phases import plan
 from sparse_rl.study.training import train
+from sparse_rl.summary.final_table import random_return
 from tests.study.test_side_by_side import Interrupter
 
 
@@ -55,6 +56,10 @@ def test_a_study_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.M
         train(everything(out), Interrupter("prune rigl"))
     train(everything(out, resume=str(out)))
     assert (out / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
+    # Acting at random is played, once for each seed: there are no random steps that tell it.
+    random = whole.metrics[whole.metrics["phase"] == "prefill"].drop_duplicates("seed")
+    assert sorted(random["seed"]) == [0, 1] and set(random["metric"]) == {"return"}
+    assert random_return(whole.metrics) is not None
     for policies in sorted((whole.path / "policies").iterdir()):
         assert (out / "policies" / policies.name).read_bytes() == policies.read_bytes()
     # What is delivered: the network and the observations' statistics, without the exploration.
