@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -44,12 +45,12 @@ class Evaluation:
         """The returns as a table: a row for each seed, a column for each variant."""
         return pd.DataFrame(self.returns).rename_axis(index="seed", columns="variant")
 
-    @property
+    @cached_property
     def means(self) -> dict[str, float]:
         """The interquartile mean over seeds of each variant; nan where none has a return."""
         return {name: _mean(list(own.values())) for name, own in self.returns.items()}
 
-    @property
+    @cached_property
     def lowest(self) -> dict[str, float]:
         """The return of each variant's worst seed; nan where none has a return."""
         return {name: min(_finite(own), default=math.nan) for name, own in self.returns.items()}

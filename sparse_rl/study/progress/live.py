@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.run import Run
@@ -35,6 +36,7 @@ class Screen(Lines):
         super().__init__(console)
         self._doing = ""
         self._latest: dict[str, Evaluation] = {}
+        self._drawn_table: tuple[tuple[int, int, int], Text] = ((0, 0, 0), Text())
 
     def phase(self, phase: Phase) -> None:
         self.enter(phase)
@@ -95,7 +97,17 @@ class Screen(Lines):
         )
         if not self._latest:
             return grid
-        return Group(grid, "", standings(self._latest, rows))
+        return Group(grid, "", self._laid_out(rows, self.console.width))
+
+    def _laid_out(self, rows: int, width: int) -> Text:
+        """The table, whose cells are only measured and laid out when there are new numbers."""
+        key = (id(self._latest), rows, width)
+        if self._drawn_table[0] != key:
+            console = Console(file=io.StringIO(), width=width, force_terminal=True)
+            with console.capture() as captured:
+                console.print(standings(self._latest, rows))
+            self._drawn_table = key, Text.from_ansi(captured.get().rstrip("\n"))
+        return self._drawn_table[1]
 
 
 def standings(latest: dict[str, Evaluation], rows: int) -> Table:
@@ -130,7 +142,7 @@ class Terminal(Screen):
             get_renderable=self._whole,
             console=self.console,
             transient=True,
-            refresh_per_second=2,
+            refresh_per_second=1,
         )
 
     def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None:
