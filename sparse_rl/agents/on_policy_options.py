@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @section
 class OnPolicyOptions(AgentOptions):
-    """What PPO and A2C have in common; the defaults are PPO's of Stable-Baselines3."""
+    """What PPO and A2C have in common."""
 
     name: str
     rhythm: ClassVar[str] = "agent.rollout_steps"
-    rollout_steps: PositiveCount = 2_048
+    rollout_steps: PositiveCount = 1_000
     """Steps of every environment between updates."""
     learning_rate: Positive = 3e-4
     """The optimizer's step size, for both networks."""
@@ -67,7 +67,11 @@ class OnPolicyOptions(AgentOptions):
 
 @section
 class PPOOptions(OnPolicyOptions):
-    """Proximal policy optimization (Schulman et al. 2017), Stable-Baselines3's defaults."""
+    """Proximal policy optimization (Schulman et al. 2017).
+
+    Stable-Baselines3's defaults, but for rollouts of 1,000 steps in batches of 50 instead of 2,048
+    in batches of 64: the other sections' default lengths are multiples of 1,000.
+    """
 
     name: Literal["ppo"] = "ppo"
     """The algorithm; these are the options of ppo."""
@@ -75,7 +79,7 @@ class PPOOptions(OnPolicyOptions):
     """Adam's epsilon, outside the square root."""
     epochs: PositiveCount = 10
     """Passes over each rollout."""
-    batch_size: PositiveCount = 64
+    batch_size: PositiveCount = 50
     """Steps per gradient step, drawn without replacement in each epoch."""
     clip: Positive = 0.2
     """How far the ratio of new to old probabilities may leave 1."""

@@ -174,7 +174,7 @@ def _drop_defaults_of_later_versions(values: dict[str, Any]) -> None:
     for key, default in _LATER.items():
         *path, last = key.split(".")
         part = values[path[0]] if path else values
-        if part[last] == default:
+        if last in part and part[last] == default:
             del part[last]
 
 

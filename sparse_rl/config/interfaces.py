@@ -46,9 +46,9 @@ class NetworkOptions(Options):
 
     torso: str
     hidden: tuple[int, ...]
-    activation: str
-    layer_norm: bool
-    initializer: str
+    activation: str = "relu"
+    layer_norm: bool = False
+    initializer: str = "uniform"
     normalize: bool
 
 

@@ -198,9 +198,13 @@ def _peel(hint: Any) -> tuple[Any, list[Any]]:
 
 
 def _help(default: Any, name: str) -> str:
-    """The docstring below the field."""
+    """The docstring below the field, where it is declared."""
     kind = default if isinstance(default, type) else type(default)
-    return " ".join((kind.__pydantic_fields__[name].description or "").split())  # type: ignore[attr-defined]
+    for declared in kind.__mro__:
+        field = declared.__dict__.get("__pydantic_fields__", {}).get(name)
+        if field is not None and field.description:
+            return " ".join(field.description.split())
+    return ""
 
 
 def _first_line(default: Any) -> str:
