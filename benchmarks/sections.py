@@ -207,6 +207,12 @@ SECTIONS: tuple[Section, ...] = (
         "Forward and backward of the quantized network alone, ten members; to float32.",
     ),
     Section(
+        "What a sparsity method costs",
+        "benchmarks/methods.json",
+        "python -m benchmarks.methods --json results/benchmarks/methods.json",
+        "SAC 256-256 and DQN on MinAtar at 75 %; a mask update is the difference of two programs.",
+    ),
+    Section(
         "Convolutions of a population",
         "benchmarks/conv.json",
         "python -m benchmarks.conv --networks minatar nature --json results/benchmarks/conv.json",

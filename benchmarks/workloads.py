@@ -18,7 +18,9 @@ from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.distributions import pruned_counts, uniform
 from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
+from sparse_rl.sparsity.method import Method
 from sparse_rl.study.preparation import build_agent
 
 
@@ -86,15 +88,18 @@ def of_config(
     devices: int,
     quantization: str = "float32",
     mask_interval: int | None = None,
+    method: Method | None = None,
+    level: float = 0.5,
 ) -> Workload:
-    """As `prepare`, of a checked configuration."""
+    """As `prepare`, of a checked configuration; with a method, its masks reach `level`."""
     agent = build_agent(config, environment.spec, dot_products(quantization))
-    method = mask_interval and GradualPruning(CubicSchedule(0, 2**30, mask_interval))
-    program = Program(agent, environment, method or None)
+    if mask_interval:
+        method = GradualPruning(CubicSchedule(0, 2**30, mask_interval))
+    program = Program(agent, environment, method)
     mesh = population.mesh(jax.devices()[:devices])
     counts = {
-        name: np.tile(np.array(sizes, np.int32) // 2, (members, 1))
-        for name, sizes in layer_sizes(program).items()
+        name: np.tile(dead_weights(method, shapes, level), (members, 1))
+        for name, shapes in layer_shapes(program).items()
     }
     state = population.init(program, mesh, np.arange(members, dtype=np.int32), counts)
     state = chunks.collect_chunk(program, mesh)(
@@ -103,15 +108,29 @@ def of_config(
     return Workload(program, mesh, state, chunks.train_chunk(program, mesh))
 
 
-def layer_sizes(program: Program) -> dict[str, list[int]]:
-    """Weights of each layer of every network that may be pruned; of stacked twins those of one."""
+def dead_weights(method: Any, shapes: list[tuple[int, ...]], level: float) -> Any:
+    """How many weights of each layer are to go: by the method's pattern, or of all layers alike."""
+    own = hasattr(method, "pruned_counts")
+    return method.pruned_counts(shapes, level) if own else pruned_counts(shapes, level, uniform)
+
+
+def layer_shapes(program: Program) -> dict[str, list[tuple[int, ...]]]:
+    """Kernels of every network that may be pruned; of stacked twins those of one."""
     state = jax.eval_shape(program.agent.init, jax.random.key(0))
     return {
         name: [
-            int(np.prod(layer.shape)) // max(twins, 1)
+            layer.shape[1:] if twins else layer.shape
             for layer in mask_rules.layers(getattr(state, name).params)
         ]
         for name, twins in program.agent.prunable.items()
+    }
+
+
+def layer_sizes(program: Program) -> dict[str, list[int]]:
+    """Weights of each of them."""
+    return {
+        name: [int(np.prod(shape)) for shape in shapes]
+        for name, shapes in layer_shapes(program).items()
     }
 
 

@@ -22,6 +22,9 @@ for _name, _options, _build in (
     ("set", "Dynamic", "dynamic:build_set"),
     ("rigl", "Dynamic", "dynamic:build_rigl"),
     ("snip", "Snip", "single_shot:build_snip"),
+    ("n_m", "NM", "n_m:build"),
+    ("lottery", "Lottery", "lottery:build"),
+    ("ste", "StraightThrough", "straight_through:build"),
 ):
     METHODS.add(
         Entry(

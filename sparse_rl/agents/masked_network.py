@@ -17,20 +17,45 @@ class MaskedNetwork(NamedTuple):
     Where a mask is False the parameter and its moments are exactly zero: `step` keeps that, and
     `with_masks` restores it when masks change. A weight that comes back starts at zero with zero
     moments, because that is what it was while it was dead.
+
+    With the straight-through estimator `dense` holds weights that all learn, dead or alive, and the
+    moments are theirs; the parameters are these with the masks on, exactly zero where dead.
+    Otherwise it is empty.
     """
 
     params: Params
     masks: Masks
     optimizer: optax.OptState
+    dense: Params | tuple[()] = ()
+
+    @property
+    def weights(self) -> Params:
+        """What a method chooses from: the parameters, or the dense weights behind them."""
+        return self.dense if jax.tree.leaves(self.dense) else self.params
+
+    def with_dense(self) -> MaskedNetwork:
+        """The same network with its parameters as the dense weights behind it."""
+        return self._replace(dense=self.params)
 
     def step(self, optimizer: optax.GradientTransformation, gradients: Params) -> MaskedNetwork:
-        """One optimizer step along the gradients of the weights that are alive."""
+        """One optimizer step along the gradients of the weights that are alive, or of all."""
+        if jax.tree.leaves(self.dense):
+            updates, state = optimizer.update(gradients, self.optimizer, self.dense)
+            dense = optax.apply_updates(self.dense, updates)
+            return self._replace(
+                params=mask_rules.apply(self.masks, dense), optimizer=state, dense=dense
+            )
         alive = mask_rules.apply(self.masks, gradients)
         updates, state = optimizer.update(alive, self.optimizer, self.params)
         return self._replace(params=optax.apply_updates(self.params, updates), optimizer=state)
 
     def with_masks(self, masks: Masks) -> MaskedNetwork:
-        """The same network with the weights that `masks` drops, and their moments, set to zero."""
+        """The same network with the weights that `masks` drops, and their moments, set to zero.
+
+        Dense weights and their moments stay.
+        """
+        if jax.tree.leaves(self.dense):
+            return self._replace(params=mask_rules.apply(masks, self.dense), masks=masks)
         return MaskedNetwork(
             params=mask_rules.apply(masks, self.params),
             masks=masks,

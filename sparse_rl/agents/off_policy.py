@@ -13,8 +13,10 @@ from sparse_rl.agents import normalization
 from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.normalization import RunningStatistics
 from sparse_rl.config.experiment import Config
-from sparse_rl.memory import replay
+from sparse_rl.config.sections import ReplayConfig
+from sparse_rl.memory import replay, window
 from sparse_rl.memory.replay import Batch, ReplayBuffer
+from sparse_rl.memory.window import Shrinking
 from sparse_rl.spaces import EnvSpec, Outcome
 from sparse_rl.sparsity.masks import Params
 
@@ -33,6 +35,10 @@ class Rhythm:
         discount: of the return.
         frame_stack: frames that the policy sees at once.
         normalize: whether observations are normalized by their running mean and variance.
+        n_step_begin: the step from which `n_step` rewards are summed; 1 before it.
+        emptied: steps at which all but the last batch of steps is forgotten.
+        shrinking: how members forget what their policies have moved away from, if they do.
+        learning_starts: steps of random actions before.
     """
 
     environments: int
@@ -44,6 +50,10 @@ class Rhythm:
     discount: float
     frame_stack: int
     normalize: bool
+    n_step_begin: int = 0
+    emptied: tuple[int, ...] = ()
+    shrinking: Shrinking | None = None
+    learning_starts: int = 0
 
     @classmethod
     def of(cls, config: Config, spec: EnvSpec) -> Rhythm:
@@ -62,12 +72,25 @@ class Rhythm:
             discount=config.agent.discount,
             frame_stack=spec.frame_stack,
             normalize=config.network.normalize,
+            n_step_begin=config.replay.n_step_begin,
+            emptied=config.replay.empty_at
+            + ((config.prune_end,) if config.replay.empty_after_pruning else ()),
+            shrinking=_shrinking(config.replay),
+            learning_starts=config.training.learning_starts,
         )
 
     @property
     def rows(self) -> int:
         """Rows of the buffer, each a step of all environments."""
         return self.capacity // self.environments
+
+
+def _shrinking(options: ReplayConfig) -> Shrinking | None:
+    if options.most_distance == 0:
+        return None
+    return Shrinking(
+        options.most_distance, options.distance_every, options.least, options.batch_size
+    )
 
 
 class OffPolicy:
@@ -122,7 +145,11 @@ class OffPolicy:
         clock: Int[Array, ""],
     ) -> tuple[Any, ReplayBuffer]:
         action = jax.eval_shape(self.random_action, jax.random.key(0))
-        buffer = replay.init(self.rhythm.rows, observation, action, time=self.time(clock))
+        dynamic = self.rhythm.shrinking is not None
+        extras = action if dynamic else ()
+        buffer = replay.init(self.rhythm.rows, observation, action, extras, self.time(clock))
+        if dynamic:
+            buffer = buffer._replace(oldest=jnp.int32(0))
         return self._counted(state, observation), buffer
 
     def observe(
@@ -139,8 +166,35 @@ class OffPolicy:
         extras: Any,
         outcome: Outcome,
     ) -> tuple[Any, ReplayBuffer]:
+        if self.rhythm.shrinking is None:
+            state = self._counted(state, outcome.observation)
+            return state, replay.write(memory, self.time(clock), action, outcome, extras)
+        intended = self.act(self.variables(state), self.observe(memory, clock))
+        intended = jnp.where(clock < self.rhythm.learning_starts, action, intended)
         state = self._counted(state, outcome.observation)
-        return state, replay.write(memory, self.time(clock), action, outcome, extras)
+        memory = replay.write(memory, self.time(clock), action, outcome, intended)
+        return state, self._shrunk(state, memory, clock + self.environments, self.rhythm.shrinking)
+
+    def _shrunk(
+        self, state: Any, memory: ReplayBuffer, clock: Int[Array, ""], rule: Shrinking
+    ) -> ReplayBuffer:
+        """The memory after the look that is due at `clock`, if one is."""
+        variables, stack = self.variables(state), self.rhythm.frame_stack
+
+        def act(observation: Num[Array, "environments *observation"]) -> Any:
+            return self.act(variables, observation)
+
+        # The clock is not batched over members, so this stays a branch under vmap.
+        return jax.lax.cond(
+            clock % rule.every == 0,
+            lambda: window.shrunk(memory, self.time(clock), rule, memory.extras, act, stack),
+            lambda: memory,
+        )
+
+    def act(
+        self, variables: Params, observation: Num[Array, "batch *observation"]
+    ) -> Num[Array, "batch *action"]:
+        raise NotImplementedError
 
     def learn(
         self, state: Any, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
@@ -167,15 +221,19 @@ class OffPolicy:
 
     def sample(self, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]) -> Batch:
         """A batch of transitions, their observations as they were made."""
-        rhythm = self.rhythm
+        rhythm, time = self.rhythm, self.time(clock)
+        emptied = [-(-step // rhythm.environments) for step in rhythm.emptied]
+        least = max(-(-rhythm.batch_size // rhythm.environments), rhythm.n_step)
         return replay.sample(
             memory,
             key,
-            self.time(clock),
+            time,
             rhythm.batch_size,
             rhythm.discount,
             rhythm.n_step,
             rhythm.frame_stack,
+            rewards=window.rewards_now(clock, rhythm.n_step, rhythm.n_step_begin),
+            since=window.oldest_kept(time, emptied, least),
         )
 
     def variables(self, state: Any) -> Params:

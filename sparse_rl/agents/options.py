@@ -38,6 +38,49 @@ class OffPolicyOptions(AgentOptions):
                 f"and training.learning_starts, {training.learning_starts}"
                 + (f", each over training.environments, {each}" if each > 1 else ""),
             )
+        yield from _of_replay(config)
+
+
+def _of_replay(config: Config) -> Iterator[Problem]:
+    """Times of the replay buffer at which nothing would happen, or at which there is nothing."""
+    training, replay = config.training, config.replay
+    if replay.n_step_begin > 0 and replay.n_step == 1:
+        yield (
+            "replay.n_step_begin",
+            f"found {replay.n_step_begin} with replay.n_step 1; allowed: 0, or more steps",
+        )
+    elif replay.n_step_begin >= training.steps:
+        yield (
+            "replay.n_step_begin",
+            f"found {replay.n_step_begin}; allowed: less than training.steps, {training.steps}",
+        )
+    for step in replay.empty_at:
+        if not training.learning_starts < step < training.steps:
+            yield (
+                "replay.empty_at",
+                f"found {step}; allowed: steps after training.learning_starts, "
+                f"{training.learning_starts}, and before training.steps, {training.steps}",
+            )
+    if replay.most_distance > 0:
+        yield from config.partial_updates("replay.distance_every", replay.distance_every)
+        if replay.least >= replay.capacity:
+            yield (
+                "replay.least",
+                f"found {replay.least}; allowed with replay.most_distance: less than "
+                f"replay.capacity, {replay.capacity}",
+            )
+        if replay.least < 16 * replay.batch_size:
+            yield (
+                "replay.least",
+                f"found {replay.least}; allowed with replay.most_distance: 16 times "
+                f"replay.batch_size or more, {16 * replay.batch_size}",
+            )
+    if replay.empty_after_pruning and config.prune_end >= training.steps:
+        yield (
+            "replay.empty_after_pruning",
+            f"found true with sparsity.end {config.sparsity.end:g}; allowed: an end before "
+            f"training.steps",
+        )
 
 
 @section
@@ -134,3 +177,9 @@ class DQNOptions(OffPolicyOptions):
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)
         yield from config.partial_updates("agent.target_interval", self.target_interval)
+        if config.replay.most_distance > 0:
+            yield (
+                "replay.most_distance",
+                f"found {config.replay.most_distance:g} with dqn; allowed: 0, because discrete "
+                f"actions have no distance",
+            )

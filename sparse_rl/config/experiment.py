@@ -162,6 +162,14 @@ _LATER: dict[str, Any] = {
     "network.activation": "relu",
     "network.layer_norm": False,
     "network.initializer": "uniform",
+    "replay.n_step_begin": 0,
+    "replay.empty_at": [],
+    "replay.empty_after_pruning": False,
+    "replay.most_distance": 0.0,
+    "replay.distance_every": 10_000,
+    "replay.least": 200_000,
+    "sparsity.gradual.score": "magnitude",
+    "sparsity.gradual": {},
     "training.environments": 1,
     "sparsity.critic_levels": [0.0],
     "sparsity.methods": ["gradual"],
@@ -173,7 +181,9 @@ def _drop_defaults_of_later_versions(values: dict[str, Any]) -> None:
     """What did not exist and changes nothing by default leaves the digests of old runs alone."""
     for key, default in _LATER.items():
         *path, last = key.split(".")
-        part = values[path[0]] if path else values
+        part = values
+        for name in path:
+            part = part.get(name, {})
         if last in part and part[last] == default:
             del part[last]
 

@@ -36,6 +36,19 @@ class ReplayConfig:
     """Transitions per gradient step."""
     n_step: Annotated[PositiveCount, Field(le=100)] = 1
     """Rewards summed before the target bootstraps."""
+    n_step_begin: Count = 0
+    """Before this step targets sum one reward, from then on n_step of them."""
+    empty_at: tuple[PositiveCount, ...] = ()
+    """Steps at which all but the last batch_size steps are forgotten."""
+    empty_after_pruning: bool = False
+    """The same where pruning ends, after sparsity.end of training.steps."""
+    most_distance: NonNegative = 0.0
+    """How far the policy's actions may be from those of the oldest steps before a tenth of the
+    buffer is forgotten (RLx2: 0.2); 0: nothing is. For continuous actions."""
+    distance_every: PositiveCount = 10_000
+    """Steps between looks at that distance."""
+    least: PositiveCount = 200_000
+    """A buffer of no more steps is not shortened by it."""
 
 
 @section
@@ -66,8 +79,8 @@ class SparsityConfig:
         "gradual",
     )
     """How masks come about; with several methods each has arms of its own."""
-    distribution: Literal["uniform", "erk", "er_paper", "global"] = "uniform"
-    """How a level is spread over the layers."""
+    distribution: Literal["uniform", "erk", "er_paper", "global"] = "erk"
+    """How a level is spread over the layers (uniform is what Ivanov et al. 2024 did)."""
     begin: Fraction = 0.2
     """Pruning begins after this share of training.steps."""
     end: Fraction = 0.8

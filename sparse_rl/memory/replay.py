@@ -25,7 +25,8 @@ class ReplayBuffer(NamedTuple):
     """Rows of the last steps; the observation at the time is that of the step to come.
 
     `extras` is a pytree of what else an agent keeps of a step, such as the log-probability of its
-    action; empty for most.
+    action; empty for most. `oldest` is the first step that may still be drawn, where a member
+    forgets by itself (`window.shrunk`); empty for most.
     """
 
     observation: Num[Array, "rows environments *observation"]
@@ -35,6 +36,7 @@ class ReplayBuffer(NamedTuple):
     truncated: Bool[Array, "rows environments"]
     valid: Bool[Array, "rows environments"]
     extras: Any = ()
+    oldest: Int[Array, ""] | tuple[()] = ()
 
 
 class Batch(NamedTuple):
@@ -90,7 +92,7 @@ def write(
     """The buffer after step `time`: its row is complete and the next observation is in place."""
     rows = buffer.reward.shape[0]
     now, following = time % rows, (time + 1) % rows
-    return ReplayBuffer(
+    return buffer._replace(
         observation=buffer.observation.at[following].set(outcome.observation),
         action=buffer.action.at[now].set(action),
         reward=buffer.reward.at[now].set(outcome.reward),
@@ -138,11 +140,15 @@ def sample(
     discount: float,
     n_step: int = 1,
     frame_stack: int = 1,
+    rewards: Int[Array, ""] | None = None,
+    since: Int[Array, ""] | None = None,
 ) -> Batch:
     """Uniform transitions with replacement, after `time` finished steps (at least `n_step`).
 
     With n steps, reward = sum_k discount^k r_{t+k} over the m <= n steps until the episode ends,
-    and discount = discount^m, or 0 if it terminated (Sutton and Barto 2018, equation 7.1).
+    and discount = discount^m, or 0 if it terminated (Sutton and Barto 2018, equation 7.1). With
+    `rewards`, from 1 to `n_step`, n is that number now: the same as if `n_step` were. Transitions
+    from before step `since` are not drawn; it is at most `time - n_step`.
 
     Raises ValueError where the buffer is too small to hold a single such transition.
     """
@@ -155,12 +161,18 @@ def sample(
     # The row at the time lends its place to the observation to come; older frames of a stack must
     # not have been overwritten either.
     oldest = jnp.where(time < rows, 0, time - rows + frame_stack)
+    for bound in (since, buffer.oldest):
+        if isinstance(bound, jax.Array):
+            oldest = jnp.maximum(oldest, bound)
     take = _taker(environments, key, batch_size)
-    start = jax.random.randint(key, (batch_size,), oldest, time - n_step + 1)
+    ahead = n_step if rewards is None else rewards
+    start = jax.random.randint(key, (batch_size,), oldest, time - ahead + 1)
     window = (start[:, None] + jnp.arange(n_step)) % rows
     terminated = take(buffer.terminated, window)
     ended = terminated | take(buffer.truncated, window)
     reached = jnp.cumprod(jnp.pad(~ended[:, :-1], ((0, 0), (1, 0)), constant_values=True), axis=1)
+    if rewards is not None:  # rows beyond are older than the buffer, or not yet written
+        reached = reached * (jnp.arange(n_step) < rewards)
     steps = jnp.sum(reached, axis=1, dtype=jnp.int32)
     powers = discount ** jnp.arange(n_step, dtype=jnp.float32)
     return Batch(

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from sparse_rl.agents.agent import Agent
-from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.method import Method, Pruned
+from sparse_rl.sparsity.method import Method, Pruned, keeps_dense_weights
 
 
 def masked_fields(agent: Agent, state: Any) -> dict[str, Any]:
@@ -39,6 +38,9 @@ def first_masks(
     """The agent of one member with the masks that its method starts from."""
     if method is None:
         return state
+    if keeps_dense_weights(method):
+        behind = {name: getattr(state, name).with_dense() for name in agent.prunable}
+        state = state._replace(**behind)
 
     def start(name: str) -> Callable[..., Any]:
         return lambda masks, params, key: method.init(params, target_counts[name], key)
@@ -49,6 +51,14 @@ def first_masks(
         for network in [getattr(state, name)]
     }
     return state._replace(**_with_masks(agent, state, networks, start, key))
+
+
+def given_masks(agent: Agent, state: Any, masks: Mapping[str, Any]) -> dict[str, Any]:
+    """What `masked_fields` are with these masks, of one member or of all."""
+    fields = {name: getattr(state, name).with_masks(masks[name]) for name in agent.prunable}
+    for follower, name in agent.followers.items():
+        fields[follower] = mask_rules.apply(masks[name], getattr(state, follower))
+    return fields
 
 
 def updated_masks(
@@ -69,7 +79,7 @@ def updated_masks(
         return new
 
     networks = {
-        name: (network.masks, network.params, gradients.get(name))
+        name: (network.masks, network.weights, gradients.get(name))
         for name in agent.prunable
         for network in [getattr(state, name)]
     }
@@ -84,16 +94,12 @@ def _with_masks(
     key: Key[Array, ""],
 ) -> dict[str, Any]:
     """Every prunable network with masks by its rule(*arguments, key), and its followers."""
-    fields = {}
+    masks = {}
     for index, (name, twins) in enumerate(agent.prunable.items()):
         own_key = jax.random.fold_in(key, index)
         new = rule(name)
         if twins:  # stacked networks: each by itself, with a key of its own
-            masks = jax.vmap(new)(*arguments[name], jax.random.split(own_key, twins))
+            masks[name] = jax.vmap(new)(*arguments[name], jax.random.split(own_key, twins))
         else:
-            masks = new(*arguments[name], own_key)
-        network: MaskedNetwork = getattr(state, name)
-        fields[name] = network.with_masks(masks)
-    for follower, name in agent.followers.items():
-        fields[follower] = mask_rules.apply(fields[name].masks, getattr(state, follower))
-    return fields
+            masks[name] = new(*arguments[name], own_key)
+    return given_masks(agent, state, masks)

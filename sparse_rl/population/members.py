@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from sparse_rl.agents.agent import Agent, Metrics
 from sparse_rl.envs import VectorEnv
-from sparse_rl.population.masking import first_masks, mask_key
+from sparse_rl.population.masking import first_masks, given_masks, mask_key
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method
 
@@ -179,6 +179,25 @@ def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Me
         out_shardings=NamedSharding(mesh, P(AXIS)),
     )
     return Population(copy(population.members), jnp.copy(population.clock))
+
+
+def with_masks_of(
+    agent: Agent,
+    population: Population,
+    donors: Population,
+    chosen: Int[np.ndarray, " members"],
+    mesh: Mesh,
+) -> Population:
+    """The population in which member i has the masks of member `chosen[i]` of the donors."""
+
+    def masked(state: Any, masks: Any) -> Any:
+        mine = jax.tree.map(lambda leaf: leaf[chosen], masks)
+        return state._replace(**given_masks(agent, state, mine))
+
+    given = {name: getattr(donors.members.agent, name).masks for name in agent.prunable}
+    compiled = jax.jit(masked, out_shardings=NamedSharding(mesh, P(AXIS)))
+    members = population.members
+    return population._replace(members=members._replace(agent=compiled(members.agent, given)))
 
 
 def with_target_counts(

@@ -20,10 +20,10 @@ from jaxtyping import Array, Bool, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.gradual import magnitude
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import DynamicOptions, StaticOptions
+from sparse_rl.sparsity.scores import magnitude
 
 Growth = Callable[[Pruned], Params]
 """Scores by which dead weights come back, the highest first."""

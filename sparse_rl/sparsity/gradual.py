@@ -6,10 +6,8 @@ or by one threshold (`select`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -19,6 +17,7 @@ from sparse_rl.sparsity.cubic import cubic_share
 from sparse_rl.sparsity.masks import Masks, Params, Prune
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import GradualOptions
+from sparse_rl.sparsity.scores import Score, lamp, magnitude
 
 
 class CubicSchedule(NamedTuple):
@@ -49,17 +48,12 @@ class CubicSchedule(NamedTuple):
         return cubic_share(jnp.clip(progress, 0.0, 1.0))
 
 
-def magnitude(params: Params) -> Params:
-    """|w| (Han et al. 2015, arXiv 1506.02626)."""
-    return jax.tree.map(jnp.abs, params)
-
-
 class GradualPruning(NamedTuple):
     """At each due step the lowest scores go for good."""
 
     schedule: CubicSchedule
     select: Prune = mask_rules.prune_per_layer
-    score: Callable[[Params], Params] = magnitude
+    score: Score = magnitude
 
     @property
     def begin(self) -> int:
@@ -95,6 +89,13 @@ class GradualPruning(NamedTuple):
 
 
 def build(options: GradualOptions, config: Config) -> GradualPruning:
-    """As `sparsity` of a configuration says."""
-    schedule = CubicSchedule(config.prune_begin, config.prune_end, config.sparsity.interval)
+    """As `sparsity` of a configuration says; LAMP compares the weights of all layers."""
+    schedule = schedule_of(config)
+    if options.score == "lamp":
+        return GradualPruning(schedule, mask_rules.prune_globally, lamp)
     return GradualPruning(schedule, mask_rules.pruning_of(config.sparsity.distribution))
+
+
+def schedule_of(config: Config) -> CubicSchedule:
+    """From `sparsity.begin` to `sparsity.end`, every `sparsity.interval`."""
+    return CubicSchedule(config.prune_begin, config.prune_end, config.sparsity.interval)

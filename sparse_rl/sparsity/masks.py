@@ -143,7 +143,7 @@ def prune_per_layer(masks: Masks, scores: Params, dead: Int[Array, " layers"]) -
 
     They are more only where more were dead before, and one fewer where all would be.
     """
-    return _both(masks, keep_per_layer(masks, _live_only(masks, scores), dead))
+    return _both(masks, keep_per_layer(masks, live_only(masks, scores), dead))
 
 
 def prune_globally(masks: Masks, scores: Params, dead: Int[Array, " layers"]) -> Masks:
@@ -151,7 +151,7 @@ def prune_globally(masks: Masks, scores: Params, dead: Int[Array, " layers"]) ->
 
     The best weight of every layer is kept first, so that none is cut through.
     """
-    ranked = _flat(masks, _live_only(masks, scores))
+    ranked = _flat(masks, live_only(masks, scores))
     protected = [layer.at[jnp.argmax(layer)].set(jnp.inf) for layer in ranked]
     limit = sum(layer.shape[0] for layer in ranked) - len(ranked)
     kept = keep_largest(jnp.concatenate(protected), jnp.minimum(jnp.sum(dead), limit))
@@ -164,7 +164,7 @@ def pruning_of(distribution: str) -> Prune:
     return prune_globally if distribution == "global" else prune_per_layer
 
 
-def _live_only(masks: Masks, scores: Params) -> Params:
+def live_only(masks: Masks, scores: Params) -> Params:
     """Scores in which a dead weight ranks below every live one, so that it never returns."""
     return jax.tree.map(
         lambda mask, score: None if mask is None else jnp.where(mask, score, -jnp.inf),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
 from sparse_rl.sparsity.masks import Masks, Params
@@ -14,7 +16,8 @@ class Pruned(NamedTuple):
 
     Attributes:
         masks: those of now.
-        params: where a mask is False, exactly zero.
+        params: where a mask is False, exactly zero; with the straight-through estimator the dense
+            weights.
         gradients: of the loss of the last batch, dense: also where a mask is False. None where
             the method does not need them.
         target_counts: how many weights of each layer are dead in the end; traced, so that one
@@ -58,3 +61,33 @@ class Method(Protocol):
 
     def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
         """The masks from here on, at a step that is due."""
+
+
+@runtime_checkable
+class OwnCounts(Protocol):
+    """A method whose pattern says how many weights of each layer go, whatever the distribution."""
+
+    def pruned_counts(
+        self, shapes: Sequence[tuple[int, ...]], sparsity: float
+    ) -> Int[np.ndarray, " layers"]:
+        """How many weights of each layer are dead in the end; at least one of each stays."""
+
+
+@runtime_checkable
+class Heir(Protocol):
+    """A method whose members start with the final masks of another one, and from the first step.
+
+    Attributes:
+        masks_of: the other method's name.
+    """
+
+    @property
+    def masks_of(self) -> str: ...
+
+
+def keeps_dense_weights(method: Method) -> bool:
+    """Whether all weights go on learning behind the masks: the method's `straight_through`.
+
+    Such a method is sparse from the first step.
+    """
+    return bool(getattr(method, "straight_through", False))

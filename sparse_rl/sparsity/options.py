@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from sparse_rl.config.fields import Fraction, Real, section
+from sparse_rl.config.fields import Fraction, PositiveCount, Real, section
 from sparse_rl.config.interfaces import MethodOptions, Options, Problem
 
 if TYPE_CHECKING:
@@ -16,7 +16,42 @@ if TYPE_CHECKING:
 
 @section
 class GradualOptions(MethodOptions):
-    """Gradual magnitude pruning (Zhu and Gupta 2017); all it needs stands in `sparsity`."""
+    """Gradual pruning (Zhu and Gupta 2017); when and how much stands in `sparsity`."""
+
+    score: Literal["magnitude", "lamp"] = "magnitude"
+    """magnitude: |w|, spread as sparsity.distribution says; lamp: w^2 over the sum of what is at
+    least as large in its layer, by one threshold for all layers (Lee et al. 2021)."""
+
+
+@section
+class NMOptions(MethodOptions):
+    """Of every m weights along the input axis n stay; n follows from the level, m (1 - level)."""
+
+    m: Annotated[PositiveCount, Field(ge=2, le=64)] = 4
+    """Weights of a group: with 4, level 0.5 is 2:4 and 0.75 is 1:4; with 8, 0.875 is 1:8."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Levels that are no whole number of weights of a group."""
+        yield from super().problems(config)
+        for key in ("levels", "critic_levels"):
+            levels = getattr(config.sparsity, key)
+            if any(abs(level * self.m - round(level * self.m)) > 1e-6 for level in levels):
+                found = ", ".join(f"{level:g}" for level in levels)
+                yield (
+                    f"sparsity.{key}",
+                    f"found {found} with the method n_m; allowed: multiples of "
+                    f"1 / sparsity.n_m.m, {1 / self.m:g}",
+                )
+
+
+@section
+class StraightThroughOptions(Options):
+    """The largest of dense weights act, all of them learn (straight-through estimator)."""
+
+    updates: PositiveCount = 1
+    """Updates after which the largest weights are chosen anew."""
+    stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
+    """Masks stay as they are after this share of training.steps."""
 
 
 @section
@@ -51,6 +86,20 @@ class DynamicOptions(Options):
     al. 2022: 0.5 for SAC, 0.3 for DQN on images)."""
     stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
     """Masks stay as they are after this share of training.steps."""
+
+
+@section
+class LotteryOptions(Options):
+    """Trains again from the first weights, with gradual pruning's final masks."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Masks that nobody finds."""
+        if "gradual" not in config.sparsity.methods:
+            yield (
+                "sparsity.methods",
+                f"found {', '.join(config.sparsity.methods)}; allowed: lottery together with "
+                f"gradual, whose final masks it starts from",
+            )
 
 
 @section

@@ -11,10 +11,10 @@ from jaxtyping import Array, Bool, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.gradual import magnitude
 from sparse_rl.sparsity.masks import Masks, Params, Prune
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import OneShotOptions, SnipOptions
+from sparse_rl.sparsity.scores import magnitude
 
 
 def connection_sensitivity(network: Pruned) -> Params:

@@ -22,7 +22,7 @@ from sparse_rl.runs.layout import PREFILL
 from sparse_rl.runtime import devices
 from sparse_rl.runtime.interruption import Interrupted, Interruption
 from sparse_rl.study import random_play
-from sparse_rl.study.phases import parents
+from sparse_rl.study.phases import donors, parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.recording import Recorder, rows_of
@@ -104,9 +104,15 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
     """The start of the next phase: forked if its members are not those that it continues from."""
     index = reached.phase + 1
     ends = reached.ends | {reached.phase: reached.state}
-    needed = {phase.after for phase in study.phases[index + 1 :]}
+    needed = {end for phase in study.phases[index + 1 :] for end in phase.needs}
     phase = study.phases[index]
-    if phase.after < 0:
+    if phase.masks_from >= 0:
+        giving = study.pad(study.phases[phase.masks_from].members)
+        chosen = donors(giving, study.pad(phase.members))
+        state = population.with_masks_of(
+            study.agent(phase), study.fresh(phase), ends[phase.masks_from], chosen, study.mesh
+        )
+    elif phase.after < 0:
         state = study.fresh(phase)
     else:
         state, before = ends[phase.after], study.pad(study.phases[phase.after].members)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from sparse_rl.config.error import ConfigError
+from sparse_rl.sparsity.method import keeps_dense_weights
 from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.units import in_bytes
@@ -33,13 +34,17 @@ class MemoryEstimate(NamedTuple):
 
 
 def of_one_member(study: Study) -> MemoryEstimate:
-    """What one member holds; the same in every phase."""
-    phase = study.phases[0]
-    members = study.shapes(phase).members
-    count = len(study.pad(phase.members))
-    networks, memory = _bytes(members.agent), _bytes(members.memory)
-    rest = _bytes(members) - networks - memory
-    return MemoryEstimate(networks // count, memory // count, rest // count)
+    """What one member holds: the same in every phase, unless a method keeps dense weights too."""
+    first = {phase.method: phase for phase in reversed(study.phases)}
+    larger = [first[name] for name, m in study.methods.items() if keeps_dense_weights(m)]
+    estimates = []
+    for phase in (study.phases[0], *larger):
+        members = study.shapes(phase).members
+        count = len(study.pad(phase.members))
+        networks, memory = _bytes(members.agent), _bytes(members.memory)
+        rest = _bytes(members) - networks - memory
+        estimates.append(MemoryEstimate(networks // count, memory // count, rest // count))
+    return max(estimates, key=lambda estimate: estimate.total)
 
 
 def of_one_episode(study: Study) -> int:
@@ -65,10 +70,12 @@ def most_members(study: Study, phases: Sequence[Phase]) -> int:
 def _held(study: Study, phases: Sequence[Phase], index: int, *, at_start: bool) -> int:
     """Members that exist in a phase; at its start also those that its own are copied from."""
     phase = phases[index]
-    later = {other.after for other in phases[index + 1 :]}
-    ends = {end for end in later if 0 <= end < index}
+    later = {end for other in phases[index + 1 :] for end in other.needs}
+    ends = {end for end in later if end < index}
     if at_start and phase.after >= 0 and phase.members != phases[phase.after].members:
         ends |= {phase.after}  # else it goes on in place
+    if at_start:
+        ends |= {phase.masks_from} - {-1}
     return sum(len(study.pad(phases[i].members)) for i in (index, *ends))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from jaxtyping import Int
 from sparse_rl import registry
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.variant import DENSE, Variant
-from sparse_rl.sparsity.method import Method
+from sparse_rl.sparsity.method import Heir, Method
 
 PhaseName = Literal["prefill", "dense", "prune", "finetune", "quantize"]
 
@@ -27,6 +28,7 @@ class Phase(NamedTuple):
     """The steps [begin, end) of one member, for all `members`, in one compiled program.
 
     `after` is the index, in the plan, of the phase that it continues from; -1 for fresh members.
+    `masks_from` is that of the phase whose last masks fresh members start with; -1 for their own.
     `method` names the sparsity method of its members; empty for those that all methods share.
     """
 
@@ -36,6 +38,12 @@ class Phase(NamedTuple):
     members: tuple[Member, ...]
     after: int = -1
     method: str = ""
+    masks_from: int = -1
+
+    @property
+    def needs(self) -> set[int]:
+        """The phases at whose ends it begins."""
+        return {self.after, self.masks_from} - {-1}
 
     @property
     def arithmetic(self) -> str:
@@ -99,6 +107,8 @@ class _Plan:
     def __init__(self, config: Config) -> None:
         self.seeds = config.seed_numbers
         self.phases: list[Phase] = []
+        self.trained: dict[str, list[tuple[list[Variant], int]]] = {}
+        """For each method its groups of variants, and the phase that each ends with in float32."""
 
     def members(self, variants: Sequence[Variant]) -> tuple[Member, ...]:
         return tuple(Member(seed, variant) for variant in variants for seed in self.seeds)
@@ -117,16 +127,23 @@ def plan(config: Config) -> list[Phase]:
     A method's members leave the dense training, which all share, where the method begins; a method
     that begins at step 0 trains its members from the start. Variants may be split into groups, one
     after the other. Every quantization phase continues from the end of its group's fine-tuning.
+    Methods that start with another's masks come after it, in its groups.
     """
     made = methods(config)
     plan = _Plan(config)
     starts = _shared(config, plan, made)
     split = min(config.population.split, len(config.sparsity.levels))
+    heirs = {name: method.masks_of for name, method in made.items() if isinstance(method, Heir)}
     for name, all_variants in variants(config, made).items():
         for chosen in np.array_split(np.arange(len(all_variants)), split):
             group = [all_variants[index] for index in chosen]
-            if group:
+            if group and name not in heirs:
                 _train(config, plan, name, made[name], group, starts[name])
+    for name, source in heirs.items():
+        for found, masks_from in plan.trained.get(source, []):
+            group = [dataclasses.replace(v, method=name) for v in found if not v.is_dense]
+            if group:
+                _train(config, plan, name, made[name], group, -1, masks_from)
     return plan.phases
 
 
@@ -148,16 +165,25 @@ def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str
 
 
 def _train(
-    config: Config, plan: _Plan, name: str, method: Method, group: list[Variant], start: int
+    config: Config,
+    plan: _Plan,
+    name: str,
+    method: Method,
+    group: list[Variant],
+    start: int,
+    masks_from: int = -1,
 ) -> None:
     """The phases of one group of a method's variants, from `start`, or from the first step."""
     members, begin = plan.members(group), method.begin
     if start < 0:
         begin = config.prefill_steps
-        start = plan.add(Phase("prefill", 0, begin, members, -1, name))
-    pruned = plan.add(Phase("prune", begin, method.end, members, start, name))
-    steps = config.training.steps
-    tuned = plan.add(Phase("finetune", method.end, steps, members, pruned, name))
+        start = plan.add(Phase("prefill", 0, begin, members, -1, name, masks_from))
+    # The first phase that has steps is the one that fresh members begin.
+    given = masks_from if start < 0 else -1
+    pruned = plan.add(Phase("prune", begin, method.end, members, start, name, given))
+    steps, given = config.training.steps, masks_from if pruned < 0 else -1
+    tuned = plan.add(Phase("finetune", method.end, steps, members, pruned, name, given))
+    plan.trained.setdefault(name, []).append((group, tuned))
     for mode in config.quantization.modes:
         quantized = plan.members([variant.quantized(mode) for variant in group])
         plan.add(Phase("quantize", steps, config.quantize_end, quantized, tuned, name))
@@ -179,3 +205,16 @@ def parents(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.nda
         ],
         dtype=np.int32,
     )
+
+
+def donors(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.ndarray, " after"]:
+    """For each member of `after` the position of the one in `before` whose masks it is given.
+
+    That is the one of the same seed and the same levels, of whatever method.
+    """
+
+    def what(member: Member) -> tuple[int, float, float]:
+        return member.seed, member.variant.sparsity, member.variant.critic_sparsity
+
+    position = {what(member): i for i, member in enumerate(before)}
+    return np.array([position[what(member)] for member in after], dtype=np.int32)

@@ -23,7 +23,7 @@ from sparse_rl.runs.variant import Variant
 from sparse_rl.runtime.devices import choose as choose_devices
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.method import Method
+from sparse_rl.sparsity.method import Method, OwnCounts
 from sparse_rl.study.phases import Member, Phase, methods, plan
 
 Layers = tuple[mask_rules.Layer, ...]
@@ -62,35 +62,36 @@ class Study(NamedTuple):
         self, members: tuple[Member, ...]
     ) -> dict[str, Int[np.ndarray, "members layers"]]:
         """How many weights of each layer of each network each member loses in the end."""
-        name = self.config.sparsity.distribution
-        # A global threshold needs the total only; `uniform` gives the right one.
-        spread = distributions.PER_LAYER.get(name, distributions.uniform)
+        variants = {member.variant for member in members}
         found = {}
-        for network, layers in self.layers.items():
-            shapes = [layer.shape for layer in layers]
-            level_of = {member.variant: _level(member.variant, network) for member in members}
-            by_level = {
-                level: distributions.pruned_counts(shapes, level, spread)
-                for level in set(level_of.values())
-            }
-            rows = [by_level[level_of[member.variant]] for member in members]
-            found[network] = np.stack(rows).astype(np.int32)
+        for network in self.layers:
+            dead = {variant: self._dead_weights(network, variant) for variant in variants}
+            found[network] = np.stack([dead[member.variant] for member in members])
         return found
+
+    def _dead_weights(self, network: str, variant: Variant) -> Int[np.ndarray, " layers"]:
+        shapes = [layer.shape for layer in self.layers[network]]
+        level = variant.sparsity if network == "policy" else variant.critic_sparsity
+        method = self.methods.get(variant.method)
+        if isinstance(method, OwnCounts):
+            return method.pruned_counts(shapes, level)
+        # A global threshold needs the total only; `uniform` gives the right one.
+        name = self.config.sparsity.distribution
+        spread = distributions.PER_LAYER.get(name, distributions.uniform)
+        return distributions.pruned_counts(shapes, level, spread)
 
     def fresh(self, phase: Phase) -> Population:
         """Members of `phase` before their first step."""
         members = self.pad(phase.members)
         seeds = np.array([member.seed for member in members], np.int32)
-        return population.init(self.program(phase), self.mesh, seeds, self.target_counts(members))
+        # With its method also where masks have stopped to change: what it keeps is there still.
+        program = self.program(phase)._replace(method=self.methods.get(phase.method))
+        return population.init(program, self.mesh, seeds, self.target_counts(members))
 
     def shapes(self, phase: Phase) -> Population:
         """What `fresh` would return, as shapes and types."""
         shapes: Population = jax.eval_shape(lambda: self.fresh(phase))
         return shapes
-
-
-def _level(variant: Variant, network: str) -> float:
-    return variant.sparsity if network == "policy" else variant.critic_sparsity
 
 
 def build_agent(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:

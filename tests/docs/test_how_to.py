@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from sparse_rl.runs.run import Run
+from sparse_rl.sparsity.distributions import erk, pruned_counts
 from tests.docs.blocks import ROOT, Block, blocks, commands
 
 FOLDER = ROOT / "docs" / "how_to"
@@ -73,8 +74,9 @@ def test_agent(tmp_path: Path) -> None:
     # of the two may need more steps than the page takes.
     assert returns["0"].max() > -450
     assert returns["0.8-int8"].max() > -450
-    mask = run.policies("0.8").masks["hidden_1/kernel"]
-    assert mask.sum(axis=(1, 2)).tolist() == [64 * 64 - round(0.8 * 64 * 64)] * 2
+    masks = list(run.policies("0.8").masks.values())
+    dead = pruned_counts([mask.shape[1:] for mask in masks], 0.8, erk)
+    assert [(~mask).sum((1, 2)).tolist() for mask in masks] == [[count] * 2 for count in dead]
 
 
 @pytest.mark.slow

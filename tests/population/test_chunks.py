@@ -13,6 +13,8 @@ import pytest
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
+from sparse_rl.sparsity.dynamic import DynamicSparseTraining, by_gradient
+from sparse_rl.sparsity.method import Method
 from tests.population.training import (
     COLLECTED,
     DQN,
@@ -272,6 +274,29 @@ def test_the_test_above_sees_a_batched_clock() -> None:
     found = selections(SAC, 0)
     assert found
     assert not any("cond" in inside for inside in found)
+
+
+@pytest.mark.parametrize("setting", [SAC, DQN], ids=str)
+def test_dense_gradients_are_computed_once(setting: Setting) -> None:
+    """RigL reads those of the update: it multiplies no matrix that training without it does not."""
+
+    def products(method: Method | None) -> int:
+        program = build_program(setting)._replace(method=method)
+        members = jax.eval_shape(lambda: fresh(setting, [0], [0])).members
+        jaxpr = jax.make_jaxpr(
+            jax.vmap(functools.partial(chunks.learn, program), (0, 0, 0, 0, 0, None))
+        )(
+            members.agent,
+            members.memory,
+            members.learn_key,
+            members.target_counts,
+            members.failed,
+            jnp.int32(20),
+        )
+        return sum(one.primitive.name == "dot_general" for one, _ in primitives(jaxpr.jaxpr))
+
+    rigl = DynamicSparseTraining(by_gradient, True, 0.5, 10, 60)
+    assert products(rigl) == products(None) > 0
 
 
 def test_the_dqn_target_is_copied_inside_a_branch() -> None:

@@ -19,7 +19,7 @@ from sparse_rl.architecture import Dense, Network, Observation, Squash
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
-from sparse_rl.config.sections import LogConfig
+from sparse_rl.config.sections import LogConfig, SparsityConfig
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.wandb_runs import STATE, WandbRuns
@@ -209,7 +209,8 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_logging_is_no_part_of_the_experiment() -> None:
     assert Config(log=LogConfig(wandb=True, project="x")).digest() == Config().digest()
-    assert Config().digest() == "cbd43fd36e08", "checkpoints and actors from before logs existed"
+    old = Config(sparsity=SparsityConfig(distribution="uniform"))
+    assert old.digest() == "cbd43fd36e08", "checkpoints and actors from before logs existed"
 
 
 def test_the_package_itself_offline(

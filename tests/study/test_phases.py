@@ -12,7 +12,7 @@ from sparse_rl.config.interfaces import Options
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.registry import METHODS
 from sparse_rl.runs.variant import DENSE, Variant
-from sparse_rl.study.phases import Member, Phase, parents, plan
+from sparse_rl.study.phases import Member, Phase, donors, parents, plan
 
 
 def test_the_papers_phases() -> None:
@@ -250,3 +250,31 @@ def test_critics_levels_are_crossed_with_those_of_the_policy() -> None:
         *("0", "0-critics0.5", "0.9", "0.9-critics0.5")
     ]
     assert [member.variant.name for member in phases[1].members] == ["0"]
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+def test_a_lottery_starts_again_with_the_masks_of_its_own_seed_and_level(split: int) -> None:
+    phases = several("lottery", "gradual", split=split)
+    tickets = [phase for phase in phases if phase.method == "lottery"]
+    assert {member.variant.name for phase in tickets for member in phase.members} == {
+        *("lottery-0.5", "lottery-0.9", "lottery-0.5-int8", "lottery-0.9-int8")
+    }
+    for index, phase in enumerate(phases):
+        assert (phase.masks_from >= 0) == (phase.method == "lottery" and phase.name == "prefill")
+        if phase.masks_from < 0:
+            continue
+        found = phases[phase.masks_from]
+        assert (found.name, found.method, found.end) == ("finetune", "gradual", 1_000_000)
+        assert phase.masks_from < index and phase.after == -1
+        assert phase.needs == {phase.masks_from}
+        for ticket, donor in zip(phase.members, donors(found.members, phase.members), strict=True):
+            mother = found.members[donor]
+            assert (mother.seed, mother.variant.sparsity) == (ticket.seed, ticket.variant.sparsity)
+            assert (mother.variant.method, ticket.variant.method) == ("gradual", "lottery")
+    per_seed = 200_000 + 3 * 800_000 + 2 * 1_000_000 + 5 * 200_000
+    assert sum(phase.member_steps for phase in phases) == 2 * per_seed
+
+
+def test_a_lottery_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^sparsity.methods: found lottery, static; allowed: "):
+        several("lottery", "static")

@@ -58,21 +58,65 @@ class Interrupter(Silent):
         self.noticed.set()
 
 
+KEPT_BEHIND: dict[str, Any] = {
+    "seeds": 1,
+    "replay": {
+        "capacity": 80,
+        "batch_size": 4,
+        "n_step": 2,
+        "n_step_begin": 30,
+        "empty_at": [40],
+        "empty_after_pruning": True,
+        "most_distance": 1e-9,
+        "distance_every": 8,
+        "least": 64,
+    },
+    "training": {"steps": 96, "learning_starts": 12, "environments": 2},
+    "sparsity": {
+        "levels": [0, 0.5],
+        "methods": ["gradual", "ste", "lottery"],
+        "interval": 6,
+        "end": 0.7,
+    },
+    "quantization": {"modes": []},
+}
+"""Dense weights behind masks, masks of another method, buffers that forget."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "names", "stops"),
+    [
+        (
+            {},
+            ["0", "0.5", "0.5-critics0.5", "rigl-0.5", "rigl-0.5-critics0.5-int8"],
+            ["prune", "prune rigl", "quantize rigl int8"],
+        ),
+        (
+            KEPT_BEHIND,
+            ["0", "0.5", "ste-0.5", "lottery-0.5"],
+            ["prune", "finetune ste", "finetune lottery"],
+        ),
+    ],
+    ids=["everything", "kept behind"],
+)
 def test_a_study_with_everything_resumes_to_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    names: list[str],
+    stops: list[str],
 ) -> None:
-    whole = train(everything(tmp_path / "whole"))
-    names = set(whole.variants)
-    assert {"0", "0.5", "0.5-critics0.5", "rigl-0.5", "rigl-0.5-critics0.5-int8"} <= names
+    whole = train(everything(tmp_path / "whole", **changes))
+    assert set(names) <= set(whole.variants)
     monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(training, "FIRST_CHUNK", 2)
     out = tmp_path / "run"
-    config = everything(out)
-    for label in ("prune", "prune rigl", "quantize rigl int8"):
+    config = everything(out, **changes)
+    for label in stops:
         with pytest.raises(Interrupted):
             train(config, Interrupter(label))
-        config = everything(out, resume=str(out))
+        config = everything(out, **changes, resume=str(out))
     train(config)
     assert (out / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
     for policies in sorted((whole.path / "policies").iterdir()):

@@ -1,0 +1,112 @@
+"""N:M sparsity: of every M weights in a row along the input axis, N are alive at most.
+
+What sparse matrix units compute with (2:4; Mishra et al. 2021, arXiv 2104.08378). The input axis of
+a kernel is all of its axes but the last, flattened: that of the matrix product that a dense layer
+and a convolution over patches are. Where its length is no multiple of M, the kernel counts as
+padded with zeros: of a last group of r weights min(N, r) stay. So what is delivered is N:M in each
+layer, whatever the layer's shape.
+
+Pruning is gradual: N falls from M to its final value along the cubic rise of Zhu and Gupta (2017),
+in whole weights of a group (a decaying structure; Kao et al. 2022, arXiv 2209.07617).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from sparse_rl.config.experiment import Config
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.gradual import CubicSchedule, schedule_of
+from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.sparsity.method import Pruned
+from sparse_rl.sparsity.options import NMOptions
+from sparse_rl.sparsity.scores import magnitude
+
+
+def dead_weights(shape: Sequence[int], m: int) -> Int[np.ndarray, " m"]:
+    """How many weights of a kernel are dead where d of each group of m are, for d in 0 .. m - 1."""
+    groups, rest = divmod(math.prod(shape[:-1]), m)
+    d = np.arange(m)
+    return (shape[-1] * (groups * d + np.maximum(0, rest - (m - d)))).astype(np.int32)
+
+
+def keep_largest_of_groups(
+    scores: Float[Array, "*inputs outputs"], dead: Int[Array, ""], m: int
+) -> Bool[Array, "*inputs outputs"]:
+    """A mask in which the `dead` smallest of each group of m scores are dead.
+
+    Of equal scores the lower index goes first; a NaN is the largest. What a last group lacks is
+    dead before anything else.
+    """
+    inputs = math.prod(scores.shape[:-1])
+    flat = scores.reshape(inputs, scores.shape[-1])
+    missing = -inputs % m
+    padding = jnp.full((missing, flat.shape[1]), -jnp.inf, flat.dtype)
+    # In front of the last group's own, so that it goes before dead weights, which score the same.
+    full = (inputs // m) * m
+    groups = jnp.concatenate([flat[:full], padding, flat[full:]]).reshape(-1, m, flat.shape[1])
+    order = jnp.argsort(groups, axis=1, stable=True)
+    rank = jnp.argsort(order, axis=1)
+    kept = (rank >= dead).reshape(-1, flat.shape[1])
+    return jnp.concatenate([kept[:full], kept[full + missing :]]).reshape(scores.shape)
+
+
+class NMPruning(NamedTuple):
+    """At each due step the smallest magnitudes of every group of m go for good."""
+
+    schedule: CubicSchedule
+    m: int
+
+    @property
+    def begin(self) -> int:
+        return self.schedule.begin
+
+    @property
+    def end(self) -> int:
+        return self.schedule.end
+
+    @property
+    def needs_gradients(self) -> bool:
+        return False
+
+    def pruned_counts(
+        self, shapes: Sequence[tuple[int, ...]], sparsity: float
+    ) -> Int[np.ndarray, " layers"]:
+        """How many weights of each layer go: round(m sparsity) of each group."""
+        dead = min(round(self.m * sparsity), self.m - 1)
+        return np.array([dead_weights(shape, self.m)[dead] for shape in shapes], np.int32)
+
+    def init(
+        self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
+    ) -> Masks:
+        """Dense."""
+        return mask_rules.dense(params)
+
+    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
+        return self.schedule.is_due(clock)
+
+    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
+        """The masks of this step: of each group so many are dead as in the end, times the share."""
+        share = self.schedule.share(clock)
+        scores = mask_rules.live_only(network.masks, magnitude(network.params))
+        masks, structure = jax.tree.flatten(network.masks)
+        found = []
+        for i, (mask, score) in enumerate(zip(masks, jax.tree.leaves(scores), strict=True)):
+            # The fewest of each group that make the final count.
+            steps = jnp.asarray(dead_weights(mask.shape, self.m))
+            final = jnp.sum(steps < network.target_counts[i], dtype=jnp.int32)
+            dead = jnp.rint(share * final).astype(jnp.int32)
+            found.append(mask & keep_largest_of_groups(score, dead, self.m))
+        return jax.tree.unflatten(structure, found)
+
+
+def build(options: NMOptions, config: Config) -> NMPruning:
+    """From `sparsity.begin` to `sparsity.end`, as gradual pruning."""
+    return NMPruning(schedule_of(config), options.m)

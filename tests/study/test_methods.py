@@ -1,0 +1,177 @@
+"""What some methods keep or need beside masks, through a study's phases."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sparse_rl.config.experiment import Config
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.population import chunks
+from sparse_rl.population import members as population
+from sparse_rl.population.members import Population
+from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.study import memory
+from sparse_rl.study.continuation import StudyState, enter_next
+from sparse_rl.study.preparation import Study, prepare
+
+
+def tiny(*methods: str, **changes: Any) -> Config:
+    return from_mapping(
+        {
+            "environment": "probe/termination?actions=continuous",
+            "seeds": 2,
+            "network": {"hidden": [8]},
+            "replay": {"capacity": 60, "batch_size": 4},
+            "training": {"steps": 40, "learning_starts": 10},
+            "sparsity": {
+                "levels": [0, 0.5],
+                "critic_levels": [0, 0.5],
+                "methods": list(methods),
+                "interval": 4,
+            },
+            "quantization": {"modes": []},
+            "devices": 1,
+        }
+        | changes
+    )
+
+
+def with_random_masks(study: Study, state: Population) -> Population:
+    """As many weights dead as are to be, at random."""
+    agent = study.agent(study.phases[0])
+    fields, counts = state.members.agent, state.members.target_counts
+    for i, name in enumerate(agent.prunable):
+        network = getattr(fields, name)
+        scores = mask_rules.random_scores(network.params, jax.random.key(i))
+        per_member = mask_rules.keep_per_layer
+        if agent.prunable[name]:
+            per_member = jax.vmap(per_member, (0, 0, None))
+        masks = jax.vmap(per_member)(network.masks, scores, counts[name])
+        fields = fields._replace(**{name: network.with_masks(masks)})
+    return state._replace(members=state.members._replace(agent=fields))
+
+
+def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
+    study = prepare(tiny("gradual", "lottery"))
+    labels = [phase.label for phase in study.phases]
+    before, tuned = labels.index("prefill lottery") - 1, labels.index("finetune")
+    giving = with_random_masks(study, study.fresh(study.phases[tuned]))
+    own = jax.tree.map(jnp.copy, giving)
+    phase = study.phases[before + 1]
+    started = enter_next(study, StudyState(before, own, {tuned: giving}))
+    assert started.ends == {} and int(started.state.clock) == 0
+    fresh = study.fresh(study.phases[tuned]).members.agent  # of the same seeds, dense
+    for place, ticket in enumerate(phase.members):
+        (donor,) = (
+            i
+            for i, member in enumerate(study.phases[tuned].members)
+            if member.seed == ticket.seed
+            and member.variant.sparsity == ticket.variant.sparsity
+            and member.variant.critic_sparsity == ticket.variant.critic_sparsity
+        )
+        found, first = started.state.members.agent, fresh
+        for name in ("policy", "critics"):
+            masks = jax.tree.map(
+                lambda leaf, i=donor: leaf[i], getattr(giving.members.agent, name).masks
+            )
+            mine = jax.tree.map(lambda leaf, i=place: leaf[i], getattr(found, name))
+            weights = jax.tree.map(lambda leaf, i=donor: leaf[i], getattr(first, name).params)
+            for one, other in zip(jax.tree.leaves(mine.masks), jax.tree.leaves(masks), strict=True):
+                np.testing.assert_array_equal(one, other)
+            wanted = mask_rules.apply(masks, weights)
+            for one, other in zip(
+                jax.tree.leaves(mine.params), jax.tree.leaves(wanted), strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+            if name == "critics":
+                targets = jax.tree.map(lambda leaf, i=place: leaf[i], found.targets)
+                for one, other in zip(
+                    jax.tree.leaves(targets), jax.tree.leaves(wanted), strict=True
+                ):
+                    np.testing.assert_array_equal(one, other)
+    dead = [
+        sum(int((~mask).sum()) for mask in jax.tree.leaves(network.masks))
+        for network in (started.state.members.agent.policy, started.state.members.agent.critics)
+    ]
+    assert min(dead) > 0
+
+
+def test_the_masks_that_a_lottery_waits_for_count_as_memory() -> None:
+    with_lottery = prepare(tiny("gradual", "lottery", quantization={"modes": ["int8"]}))
+    phases = list(with_lottery.phases)
+    first = [phase.label for phase in phases].index("prefill lottery")
+    held = len(phases[phases[first].masks_from].members) + len(phases[first].members)
+    assert memory.most_members(with_lottery, phases[: first + 1]) >= held
+
+
+@pytest.fixture(scope="module")
+def straight_through() -> tuple[Study, Population]:
+    """After training beyond the last choice of masks."""
+    study = prepare(tiny("ste", "gradual"))
+    (prune,) = (phase for phase in study.phases if phase.label == "prune ste")
+    (start,) = (phase for phase in study.phases if phase.label == "prefill ste")
+    program = study.program(prune)
+    collect, train = (
+        make(program, study.mesh) for make in (chunks.collect_chunk, chunks.train_chunk)
+    )
+    state = collect(study.fresh(start), jnp.int32(10))
+    return study, train(state, jnp.int32(25))
+
+
+def test_dead_is_exactly_zero_and_dense_weights_learn_behind(
+    straight_through: tuple[Study, Population],
+) -> None:
+    study, state = straight_through
+    agent = state.members.agent
+    for network in (agent.policy, agent.critics):
+        masks = jax.tree.leaves(network.masks)
+        kernels = [
+            leaf for leaf in jax.tree.leaves(network.params) if leaf.ndim > masks[0].ndim - 1
+        ]
+        behind = [leaf for leaf in jax.tree.leaves(network.dense) if leaf.ndim > masks[0].ndim - 1]
+        for mask, kernel, dense in zip(masks, kernels, behind, strict=True):
+            mask, kernel, dense = map(np.asarray, (mask, kernel, dense))
+            assert (kernel[~mask] == 0).all()
+            np.testing.assert_array_equal(kernel[mask], dense[mask])
+            assert (dense[~mask] != 0).mean() > 0.9
+    (phase,) = (phase for phase in study.phases if phase.label == "prune ste")
+    for network, counts in study.target_counts(study.pad(phase.members)).items():
+        alive = np.asarray(population.alive_counts(state, network))
+        twins = 2 if network == "critics" else 1
+        sizes = [np.prod(layer.shape) for layer in study.layers[network]]
+        np.testing.assert_array_equal(alive, twins * (np.array(sizes) - counts))
+    # What is evaluated, delivered and bootstrapped from is the sparse network.
+    built = study.agent(phase)
+    assert built.variables(agent)["params"] is agent.policy.params["params"]
+    for mask, target in zip(
+        jax.tree.leaves(agent.critics.masks),
+        [leaf for leaf in jax.tree.leaves(agent.targets) if leaf.ndim == 4],
+        strict=True,
+    ):
+        assert (np.asarray(target)[~np.asarray(mask)] == 0).all()
+
+
+def test_the_largest_of_the_dense_weights_act(
+    straight_through: tuple[Study, Population],
+) -> None:
+    """At the end of an update whose masks were due, which the last one of pruning is."""
+    policy = straight_through[1].members.agent.policy
+    for layer in policy.masks["params"]:
+        masks = np.asarray(policy.masks["params"][layer]["kernel"])
+        dense = np.abs(np.asarray(policy.dense["params"][layer]["kernel"]))
+        for mask, size in zip(masks, dense, strict=True):
+            if not mask.all():
+                assert size[~mask].max() <= size[mask].min()
+
+
+def test_later_phases_keep_the_dense_weights(straight_through: tuple[Study, Population]) -> None:
+    """Checkpoints are read into the shapes of a phase."""
+    study, state = straight_through
+    for phase in study.phases:
+        if phase.method == "ste":
+            assert jax.tree.structure(study.shapes(phase)) == jax.tree.structure(state)
+    plain = memory.of_one_member(prepare(tiny("gradual")))
+    assert memory.of_one_member(study).networks > plain.networks
