@@ -69,7 +69,7 @@ def shrunk(
 ) -> ReplayBuffer:
     """The buffer after a look at `time`; `then` are the policy's actions when rows were written."""
     rows, environments = buffer.reward.shape
-    oldest = jnp.maximum(buffer.oldest, time - rows + frame_stack)
+    oldest = jnp.maximum(jnp.asarray(buffer.oldest), time - rows + frame_stack)
     size = time - oldest
     looked_at = oldest + jnp.arange(min(-(-8 * rule.batch_size // environments), rows))
     now = jax.vmap(lambda t: act(replay.observe(buffer, t, frame_stack)))(looked_at)

@@ -23,7 +23,7 @@ from sparse_rl.config.text import FOLDER, find, read_file
 
 registry.load()
 AGENTS = "sac, dqn, td3, ddpg, ppo"
-EVERY_METHOD = {"sparsity": {"methods": list(registry.METHODS.names())}}
+EVERY_METHOD = {"sparsity": {"methods": list(registry.METHODS.names()), "levels": [0, 0.5]}}
 PLAIN = [
     yaml.safe_load(to_yaml(from_mapping({"agent": {"name": name}} | EVERY_METHOD)))
     for name in registry.AGENTS.names()

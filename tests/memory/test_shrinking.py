@@ -1,5 +1,6 @@
 """RLx2's dynamic buffer: what the policy has moved away from is forgotten, a tenth at a time."""
 
+import functools
 from typing import Any
 
 import jax
@@ -25,32 +26,40 @@ def filled(steps: int, then: float, oldest: int = 0) -> ReplayBuffer:
     """Observations count steps; the policy meant `then`; every fifth step teaches nothing."""
     zeros = jnp.zeros((ENVIRONMENTS, 1))
     memory = replay.init(ROWS, zeros, zeros, zeros)._replace(oldest=jnp.int32(oldest))
-    flags = jnp.zeros(ENVIRONMENTS, bool)
-    for t in range(steps):
-        outcome = Outcome(
-            jnp.full((ENVIRONMENTS, 1), t + 1.0),
-            jnp.zeros(ENVIRONMENTS),
-            flags,
-            flags,
-            ~flags & (t % 5 != 0),
-        )
-        memory = replay.write(memory, jnp.int32(t), zeros, outcome, jnp.full_like(zeros, then))
-    return memory
-
-
-def oldest_after(memory: ReplayBuffer, time: int, act: Any, rule: Shrinking = RULE) -> int:
-    found = jax.jit(lambda b, t: window.shrunk(b, t, rule, b.extras, act, 1))(
-        memory, jnp.int32(time)
+    times = np.arange(max(0, steps - ROWS + 1), steps)
+    newest = np.arange(max(0, steps - ROWS + 1), steps + 1)
+    return memory._replace(
+        observation=memory.observation.at[newest % ROWS].set(newest[:, None, None]),
+        valid=memory.valid.at[times % ROWS].set((times % 5 != 0)[:, None]),
+        extras=memory.extras.at[times % ROWS].set(then),
     )
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def looked(memory: ReplayBuffer, time: jax.Array, act: Any, shift: jax.Array) -> ReplayBuffer:
+    meant = functools.partial(act, shift)
+    return window.shrunk(memory, time, RULE, memory.extras, meant, 1)
+
+
+def oldest_after(memory: ReplayBuffer, time: int, act: Any, shift: float) -> int:
+    found = looked(memory, jnp.int32(time), act, jnp.float32(shift))
     for one, other in zip(found[:-1], memory[:-1], strict=True):
         np.testing.assert_array_equal(one, other)
     return int(found.oldest)
 
 
-def by_hand(time: int, oldest: int, distance: float, rule: Shrinking) -> int:
+def constant(shift: jax.Array, observation: jax.Array) -> jax.Array:
+    return jnp.full_like(observation, 0.1) + shift
+
+
+def far_from(first: jax.Array, observation: jax.Array) -> jax.Array:
+    return jnp.where(observation >= first, 2.0, 0.0)
+
+
+def by_hand(time: int, oldest: int, distance: float) -> int:
     oldest = max(oldest, time - ROWS + 1)
     size = time - oldest
-    forget = distance > rule.threshold and size * ENVIRONMENTS > rule.least
+    forget = distance > RULE.threshold and size * ENVIRONMENTS > RULE.least
     return oldest + (size // 10 if forget else 0)
 
 
@@ -58,9 +67,8 @@ def by_hand(time: int, oldest: int, distance: float, rule: Shrinking) -> int:
 @pytest.mark.parametrize("gap", [0.5, 0.7])
 def test_a_tenth_goes_where_the_policy_is_far(time: int, oldest: int, gap: float) -> None:
     memory = filled(time, then=0.1, oldest=oldest)
-    act = lambda observation: jnp.full_like(observation, 0.1 + gap)  # noqa: E731
-    expected = by_hand(time, oldest, 0.5 * gap**2, RULE)
-    assert oldest_after(memory, time, act) == expected
+    expected = by_hand(time, oldest, 0.5 * gap**2)
+    assert oldest_after(memory, time, constant, gap) == expected
     assert (expected > max(oldest, time - ROWS + 1)) == (
         gap == 0.7 and (time - max(oldest, time - ROWS + 1)) > 10
     )
@@ -69,14 +77,10 @@ def test_a_tenth_goes_where_the_policy_is_far(time: int, oldest: int, gap: float
 def test_only_the_oldest_steps_that_teach_something_count() -> None:
     """A policy that changed its mind at step 26 of 40, or where nothing is learned, is near."""
     memory = filled(40, then=0.0, oldest=18)
-
-    def far_from(first: int) -> Any:
-        return lambda observation: jnp.where(observation >= first, 2.0, 0.0)
-
     # Rows 18 to 25 are looked at; of these 20 and 25 teach nothing.
-    assert oldest_after(memory, 40, far_from(26)) == 18
-    assert oldest_after(memory, 40, far_from(25)) == 18
-    assert oldest_after(memory, 40, far_from(24)) == 18 + 2  # 1/2 * 4 / 6 is more than 0.2
+    assert oldest_after(memory, 40, far_from, 26) == 18
+    assert oldest_after(memory, 40, far_from, 25) == 18
+    assert oldest_after(memory, 40, far_from, 24) == 18 + 2  # 1/2 * 4 / 6 is more than 0.2
 
 
 def test_what_is_forgotten_is_not_drawn() -> None:

@@ -18,6 +18,7 @@ ROWS, DISCOUNT = 16, 0.9
 def buffer_of(steps: int) -> ReplayBuffer:
     """Step t has action t and reward 2^(t mod 5); every seventh step terminates."""
     memory = replay.init(ROWS, jnp.zeros((1, 1)), jnp.zeros(1, jnp.int32))
+    write = jax.jit(replay.write)
     for t in range(steps):
         ended = jnp.array([t % 7 == 6])
         outcome = Outcome(
@@ -27,7 +28,7 @@ def buffer_of(steps: int) -> ReplayBuffer:
             truncated=jnp.array([False]),
             valid=jnp.array([t % 7 != 0 or t == 0]),
         )
-        memory = replay.write(memory, jnp.int32(t), jnp.array([t], jnp.int32), outcome)
+        memory = write(memory, jnp.int32(t), jnp.array([t], jnp.int32), outcome)
     return memory
 
 
@@ -77,15 +78,17 @@ def drawn(emptied: tuple[int, ...], clock: int, steps: int, n_step_begin: int = 
         RHYTHM, environments=1, batch_size=4, n_step=2, capacity=40, n_step_begin=n_step_begin
     )
     agent = Listener(replace(rhythm, emptied=emptied))
-    memory = replay.init(40, jnp.zeros((1, 3)), jnp.zeros(1, jnp.int32))
-    flags = jnp.zeros(1, bool)
-    outcome = Outcome(jnp.zeros((1, 3)), jnp.zeros(1), flags, flags, ~flags)
-    for t in range(steps):
-        memory = replay.write(memory, jnp.int32(t), jnp.array([t], jnp.int32), outcome)
-    sample = jax.jit(agent.sample)
+    return actions_drawn(agent, np.arange(steps)[:, None], 40, clock)
+
+
+def actions_drawn(agent: Listener, actions: np.ndarray, rows: int, clock: int) -> set[int]:
+    """All actions in fifty batches of a buffer in which they were taken, one row after another."""
+    steps, environments = actions.shape
+    memory = replay.init(rows, jnp.zeros((environments, 3)), jnp.zeros(environments, jnp.int32))
+    memory = memory._replace(action=memory.action.at[:steps].set(actions))
     keys = jax.random.split(jax.random.key(0), 50)
-    actions = jax.vmap(lambda key: sample(memory, key, jnp.int32(clock)).action)(keys)
-    return set(np.unique(actions).tolist())
+    sample = jax.jit(jax.vmap(lambda key: agent.sample(memory, key, jnp.int32(clock)).action))
+    return set(np.unique(sample(keys)).tolist())
 
 
 def test_an_agent_learns_from_what_came_after_and_from_one_batch_at_least() -> None:
@@ -106,12 +109,6 @@ def test_an_agent_looks_one_step_ahead_before_and_two_after() -> None:
 def test_steps_of_all_environments_are_steps_of_each() -> None:
     """Two environments: emptied at 21 of both is after step 11 of each; a batch is two rows."""
     agent = Listener(replace(RHYTHM, emptied=(21,)))
-    memory = replay.init(32, jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32))
-    flags = jnp.zeros(2, bool)
-    outcome = Outcome(jnp.zeros((2, 3)), jnp.zeros(2), flags, flags, ~flags)
-    for t in range(15):
-        action = jnp.array([t, 100 + t], jnp.int32)
-        memory = replay.write(memory, jnp.int32(t), action, outcome)
-    keys = jax.random.split(jax.random.key(0), 50)
-    actions = jax.vmap(lambda key: agent.sample(memory, key, jnp.int32(30)).action)(keys)
-    assert set(np.unique(actions).tolist()) == {11, 12, 13, 14, 111, 112, 113, 114}
+    actions = np.arange(15)[:, None] + np.array([0, 100])
+    found = actions_drawn(agent, actions, 32, clock=30)
+    assert found == {11, 12, 13, 14, 111, 112, 113, 114}

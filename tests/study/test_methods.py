@@ -25,7 +25,7 @@ def tiny(*methods: str, **changes: Any) -> Config:
             "seeds": 2,
             "network": {"hidden": [8]},
             "replay": {"capacity": 60, "batch_size": 4},
-            "training": {"steps": 40, "learning_starts": 10},
+            "training": {"steps": 40, "learning_starts": 8},
             "sparsity": {
                 "levels": [0, 0.5],
                 "critic_levels": [0, 0.5],
@@ -58,12 +58,11 @@ def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
     study = prepare(tiny("gradual", "lottery"))
     labels = [phase.label for phase in study.phases]
     before, tuned = labels.index("prefill lottery") - 1, labels.index("finetune")
-    giving = with_random_masks(study, study.fresh(study.phases[tuned]))
-    own = jax.tree.map(jnp.copy, giving)
+    dense = study.fresh(study.phases[tuned])  # of the same seeds
+    giving = jax.jit(lambda state: with_random_masks(study, state))(dense)
     phase = study.phases[before + 1]
-    started = enter_next(study, StudyState(before, own, {tuned: giving}))
+    started = enter_next(study, StudyState(before, giving, {tuned: giving}))
     assert started.ends == {} and int(started.state.clock) == 0
-    fresh = study.fresh(study.phases[tuned]).members.agent  # of the same seeds, dense
     for place, ticket in enumerate(phase.members):
         (donor,) = (
             i
@@ -72,7 +71,7 @@ def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
             and member.variant.sparsity == ticket.variant.sparsity
             and member.variant.critic_sparsity == ticket.variant.critic_sparsity
         )
-        found, first = started.state.members.agent, fresh
+        found, first = started.state.members.agent, dense.members.agent
         for name in ("policy", "critics"):
             masks = jax.tree.map(
                 lambda leaf, i=donor: leaf[i], getattr(giving.members.agent, name).masks
@@ -117,7 +116,7 @@ def straight_through() -> tuple[Study, Population]:
     collect, train = (
         make(program, study.mesh) for make in (chunks.collect_chunk, chunks.train_chunk)
     )
-    state = collect(study.fresh(start), jnp.int32(10))
+    state = collect(study.fresh(start), jnp.int32(8))
     return study, train(state, jnp.int32(25))
 
 
