@@ -7,7 +7,8 @@ DQN on MinAtar Breakout. Each method trains in two programs, one whose masks nev
 whose masks change at every update; their difference is a mask update. All programs, and the dense
 one, run in turns in one process. "products" counts the matrix products of one update in its jaxpr:
 1 says that no gradient is computed twice. Meant for a machine that does nothing else: on others
-mask updates, which are differences, can be negative.
+mask updates, which are differences, can be negative. Most of its time is compiling, two programs
+for each method and workload.
 """
 
 import statistics
@@ -26,7 +27,7 @@ def main() -> None:
     parser.set_defaults(repeats=7)
     parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--devices", type=int, default=0, help="0: one per core")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one timing, about")
+    parser.add_argument("--iterations", type=int, default=60, help="of one timing")
     parser.add_argument("--methods", nargs="+", help="all that are built in, unless given")
     parser.add_argument("--workloads", nargs="+", choices=("sac", "dqn"), default=("sac", "dqn"))
     options = parser.parse_args()
@@ -75,12 +76,9 @@ def measure(workload: str, options: Any) -> list[dict[str, Any]]:
             made[name if interval == NEVER else f"{name}, due"] = program
     held = {name: bytes_of(program) for name, program in made.items()}
     flops = {name: learn_flops(program) for name, program in made.items()}
-    warm = {name: stepper(program, 5) for name, program in made.items()}
-    per_iteration = min(run() for run in [warm["dense"]] * 2) / 5
-    iterations = max(int(options.seconds / per_iteration), 5)
-    runs = {name: stepper(program, iterations) for name, program in made.items()}
+    runs = {name: stepper(program, options.iterations) for name, program in made.items()}
     timings = in_turns(runs, options.repeats)
-    ms = {name: statistics.median(t) / iterations * 1e3 for name, t in timings.items()}
+    ms = {name: statistics.median(t) / options.iterations * 1e3 for name, t in timings.items()}
     dense = ms["dense"]
     rows = []
     for name in ("dense", *names):
