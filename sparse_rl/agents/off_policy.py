@@ -13,7 +13,6 @@ from sparse_rl.agents import normalization
 from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.normalization import RunningStatistics
 from sparse_rl.config.experiment import Config
-from sparse_rl.config.sections import ReplayConfig
 from sparse_rl.memory import replay, window
 from sparse_rl.memory.replay import Batch, ReplayBuffer
 from sparse_rl.memory.window import Shrinking
@@ -38,7 +37,6 @@ class Rhythm:
         n_step_begin: the step from which `n_step` rewards are summed; 1 before it.
         emptied: steps at which all but the last batch of steps is forgotten.
         shrinking: how members forget what their policies have moved away from, if they do.
-        learning_starts: steps of random actions before.
     """
 
     environments: int
@@ -53,7 +51,6 @@ class Rhythm:
     n_step_begin: int = 0
     emptied: tuple[int, ...] = ()
     shrinking: Shrinking | None = None
-    learning_starts: int = 0
 
     @classmethod
     def of(cls, config: Config, spec: EnvSpec) -> Rhythm:
@@ -75,8 +72,7 @@ class Rhythm:
             n_step_begin=config.replay.n_step_begin,
             emptied=config.replay.empty_at
             + ((config.prune_end,) if config.replay.empty_after_pruning else ()),
-            shrinking=_shrinking(config.replay),
-            learning_starts=config.training.learning_starts,
+            shrinking=_shrinking(config),
         )
 
     @property
@@ -85,11 +81,12 @@ class Rhythm:
         return self.capacity // self.environments
 
 
-def _shrinking(options: ReplayConfig) -> Shrinking | None:
+def _shrinking(config: Config) -> Shrinking | None:
+    options, starts = config.replay, config.training.learning_starts
     if options.most_distance == 0:
         return None
     return Shrinking(
-        options.most_distance, options.distance_every, options.least, options.batch_size
+        options.most_distance, options.distance_every, options.least, options.batch_size, starts
     )
 
 
@@ -166,14 +163,15 @@ class OffPolicy:
         extras: Any,
         outcome: Outcome,
     ) -> tuple[Any, ReplayBuffer]:
-        if self.rhythm.shrinking is None:
+        rule = self.rhythm.shrinking
+        if rule is None:
             state = self._counted(state, outcome.observation)
             return state, replay.write(memory, self.time(clock), action, outcome, extras)
         intended = self.act(self.variables(state), self.observe(memory, clock))
-        intended = jnp.where(clock < self.rhythm.learning_starts, action, intended)
+        intended = jnp.where(clock < rule.starts, action, intended)
         state = self._counted(state, outcome.observation)
         memory = replay.write(memory, self.time(clock), action, outcome, intended)
-        return state, self._shrunk(state, memory, clock + self.environments, self.rhythm.shrinking)
+        return state, self._shrunk(state, memory, clock + self.environments, rule)
 
     def _shrunk(
         self, state: Any, memory: ReplayBuffer, clock: Int[Array, ""], rule: Shrinking

@@ -50,13 +50,15 @@ class Shrinking(NamedTuple):
 
         1/2 mean (pi_now(s) - pi_then(s))^2 > threshold,
 
-    the oldest tenth of the buffer goes, as long as more than `least` steps are there.
+    the oldest tenth of the buffer goes, as long as more than `least` steps are there. Before step
+    `starts` actions are random, and count as the policy's.
     """
 
     threshold: float
     every: int
     least: int
     batch_size: int
+    starts: int = 0
 
 
 def shrunk(

@@ -275,6 +275,29 @@ def test_a_lottery_starts_again_with_the_masks_of_its_own_seed_and_level(split: 
     assert sum(phase.member_steps for phase in phases) == 2 * per_seed
 
 
+def test_a_lottery_without_random_steps_has_its_masks_in_its_first_phase() -> None:
+    """PPO has no prefill: the masks are there where fresh members begin."""
+    phases = plan(
+        from_mapping(
+            {
+                "seeds": 2,
+                "agent": {"name": "ppo", "rollout_steps": 100, "batch_size": 50},
+                "training": {"steps": 10_000},
+                "sparsity": {
+                    "levels": [0, 0.5],
+                    "methods": ["gradual", "lottery"],
+                    "interval": 1_000,
+                },
+                "quantization": {"modes": []},
+                "evaluation": {"every": 5_000},
+            }
+        )
+    )
+    tickets = [phase for phase in phases if phase.method == "lottery"]
+    assert [(p.name, p.begin, p.end, p.after) for p in tickets] == [("finetune", 0, 10_000, -1)]
+    assert phases[tickets[0].masks_from].label == "finetune"
+
+
 def test_a_lottery_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^sparsity.methods: found lottery, static; allowed: "):
         several("lottery", "static")
