@@ -37,16 +37,21 @@ class MaskedNetwork(NamedTuple):
         """The same network with its parameters as the dense weights behind it."""
         return self._replace(dense=self.params)
 
+    def learning(self, gradients: Params) -> Params:
+        """The gradients of the weights that learn: those that are alive, or all dense ones."""
+        if jax.tree.leaves(self.dense):
+            return gradients
+        return mask_rules.apply(self.masks, gradients)
+
     def step(self, optimizer: optax.GradientTransformation, gradients: Params) -> MaskedNetwork:
-        """One optimizer step along the gradients of the weights that are alive, or of all."""
+        """One optimizer step along the gradients of the weights that learn."""
         if jax.tree.leaves(self.dense):
             updates, state = optimizer.update(gradients, self.optimizer, self.dense)
             dense = optax.apply_updates(self.dense, updates)
             return self._replace(
                 params=mask_rules.apply(self.masks, dense), optimizer=state, dense=dense
             )
-        alive = mask_rules.apply(self.masks, gradients)
-        updates, state = optimizer.update(alive, self.optimizer, self.params)
+        updates, state = optimizer.update(self.learning(gradients), self.optimizer, self.params)
         return self._replace(params=optax.apply_updates(self.params, updates), optimizer=state)
 
     def with_masks(self, masks: Masks) -> MaskedNetwork:

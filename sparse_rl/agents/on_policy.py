@@ -20,7 +20,6 @@ from sparse_rl.memory import replay, rollout
 from sparse_rl.memory.replay import ReplayBuffer
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
-from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.masks import Params
 
 LOG_STD = "exploration"
@@ -236,12 +235,12 @@ class OnPolicy:
         self, state: OnPolicyState, policy_gradients: Params, value_gradients: Params
     ) -> OnPolicyState:
         """One optimizer step on both networks, their gradients clipped by one norm of both."""
-        alive = (
-            mask_rules.apply(state.policy.masks, policy_gradients),
-            mask_rules.apply(state.value.masks, value_gradients),
+        learning = (
+            state.policy.learning(policy_gradients),
+            state.value.learning(value_gradients),
         )
         clip = optax.clip_by_global_norm(self.config.gradient_clip)
-        (policy, value), _ = clip.update(alive, clip.init(alive))
+        (policy, value), _ = clip.update(learning, clip.init(learning))
         return state._replace(
             policy=state.policy.step(self._optimizer, policy),
             value=state.value.step(self._optimizer, value),

@@ -64,11 +64,11 @@ class OneShotOptions(Options):
     def problems(self, config: Config) -> Iterator[Problem]:
         """A time before learning starts."""
         at = config.whole_updates(self.at)
-        if at - config.steps_per_update < config.training.learning_starts:
+        if at - config.steps_per_update < config.prefill_steps:
             yield (
                 "sparsity.one_shot.at",
                 f"found {self.at:g}, step {at}; allowed: after the first update, which follows "
-                f"training.learning_starts",
+                f"the {config.prefill_steps} steps of random actions",
             )
 
 
