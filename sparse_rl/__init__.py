@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sparse_rl import extras
 
 if TYPE_CHECKING:
+    from sparse_rl import envs
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.config.experiment import Config
     from sparse_rl.config.reading import load_config
@@ -25,7 +26,16 @@ if TYPE_CHECKING:
     from sparse_rl.study.progress.evaluation import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Evaluation", "Run", "load_actor", "load_config", "train", "write_report"]
+__all__ = [
+    "Config",
+    "Evaluation",
+    "Run",
+    "envs",
+    "load_actor",
+    "load_config",
+    "train",
+    "write_report",
+]
 
 
 _HOMES = {
@@ -37,6 +47,8 @@ _HOMES = {
     "train": "sparse_rl.launch",
     "write_report": "sparse_rl.report.page",
 }
+_ROOMS = ("envs",)
+"""Rooms that the documentation names without importing them: sparse_rl.envs.make(...)."""
 
 
 class _Package(ModuleType):
@@ -52,9 +64,11 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: an artifact is loaded and run without importing JAX.
-    if name not in _HOMES:
+    if name not in _HOMES and name not in _ROOMS:
         raise AttributeError(f"module 'sparse_rl' has no attribute {name!r}")
     try:
+        if name in _ROOMS:
+            return importlib.import_module(f"sparse_rl.{name}")
         return getattr(importlib.import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
         line = extras.missing(error)

@@ -13,12 +13,20 @@ from tests import run_by_hand
 from tests.docs.blocks import ROOT, blocks, commands
 from tests.programs import DELIVERY
 
-PAGES = ("README.md", "docs/commands/export.md", "docs/commands/evaluate.md")
+PAGES = (
+    "README.md",
+    "docs/commands/export.md",
+    "docs/commands/evaluate.md",
+    "docs/which_level.md",
+    "docs/my_policy.md",
+    "docs/zoo.md",
+)
 RETURNS = dict.fromkeys(
     [
         DENSE,
         Variant(sparsity=0.9),
         Variant(sparsity=0.9, arithmetic="int8"),
+        Variant(sparsity=0.95, arithmetic="int8"),
         Variant(sparsity=0.98, arithmetic="int8"),
     ],
     (-9.0, -8.0),
@@ -29,6 +37,9 @@ RETURNS = dict.fromkeys(
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "demo").symlink_to("x")  # pages call a run by either name
     return tmp_path
 
 

@@ -1,0 +1,186 @@
+"""What the benchmarks found, one line each, with its command: from the JSON files they left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.sections import SECTIONS
+
+HEADING = """\
+## Training, delivery, resuming: what was measured
+
+On two shared cores of an AMD EPYC; ratios carry over to other machines better than times do.
+Every table in full, with its machine and load: `benchmarks/RESULTS.md`. Nothing has been run on a
+GPU yet, and no figure for one is given.
+
+| what | figure | command |
+|:---|:---|:---|"""
+
+BY_HAND = (
+    "| policies of the demo at 98 %, int8, called from C, beside dense ONNX Runtime through its C "
+    "interface; both from Python | 8.8x; 1.6x as fast (once, by hand: no file is kept) "
+    "| `python -m benchmarks.inference` |\n"
+    "| on a Cortex-M4F (emulated), 17-256-256-6 at 98 % int8, as masked / compacted, beside dense "
+    "float32 | 34,677 / 26,533 against 510,682 instructions; 6.7 / 5.4 KB against 288 KB of flash "
+    "| `python -m benchmarks.microcontroller` |\n"
+)
+
+Content = Mapping[str, Any]
+
+
+class Highlight(NamedTuple):
+    """A line of the table: the file in results/benchmarks it is read from, and how it is read."""
+
+    file: str
+    what: str
+    figure: Callable[[Content], str]
+
+    @property
+    def command(self) -> str:
+        """That of the file's section, without where the file goes."""
+        (section,) = (one for one in SECTIONS if one.file == f"benchmarks/{self.file}")
+        return section.command.partition(" --json")[0]
+
+
+def _row(content: Content, **named: Any) -> Mapping[str, Any]:
+    """The one row with these values."""
+    (found,) = (row for row in content["rows"] if named.items() <= row.items())
+    return found  # type: ignore[no-any-return]
+
+
+def _beside(library: str) -> Callable[[Content], str]:
+    def figure(content: Content) -> str:
+        row = _row(content, library=library)
+        return (
+            f"{row['sparse_rl is faster by']:.2g}x as fast "
+            f"({row['lowest']:.2g} to {row['highest']:.2g})"
+        )
+
+    return figure
+
+
+def _member_steps(content: Content) -> str:
+    row = _row(content, study="the paper's panel")
+    return f"{row['member-steps'] / 1e6:g} M against {row['separately'] / 1e6:g} M"
+
+
+def _masks(content: Content) -> str:
+    row = _row(content, what="float32, masks at every step")
+    return f"+{(row['against float32'] - 1) / 10:.2f} % of the time"  # percent, of 1,000 steps
+
+
+def _int8(content: Content) -> str:
+    ratio = _row(content, what="int8")["against float32"]
+    return f"{100 * (ratio - 1):+.1f} % of the time"
+
+
+def _devices(content: Content) -> str:
+    one = _row(content, devices=1, members=10)["member-steps/s"]
+    return f"{_row(content, devices=2, members=10)['member-steps/s'] / one:.2f}x as fast"
+
+
+def _actor(content: Content, sparsity: float, compacted: bool) -> Mapping[str, Any]:
+    (found,) = (
+        actor
+        for actor in content["actors"]
+        if (actor["sparsity"], actor["path"], actor["compacted"]) == (sparsity, "int8", compacted)
+    )
+    return found  # type: ignore[no-any-return]
+
+
+def _size(sparsity: float) -> Callable[[Content], str]:
+    def figure(content: Content) -> str:
+        from benchmarks import synthetic
+
+        full = synthetic.dense_float32_bytes(synthetic.mlp_actor((17, 256, 256, 6), 0.0, "float32"))
+        masked, compacted = (
+            full / _actor(content, sparsity, also)["packed_bytes"] for also in (False, True)
+        )
+        return f"{masked:.1f}x / {compacted:.1f}x smaller"
+
+    return figure
+
+
+def _faster(sparsity: float) -> Callable[[Content], str]:
+    def figure(content: Content) -> str:
+        dense = content["c_dense_float32"]["median"]
+        masked, compacted = (
+            dense / _actor(content, sparsity, also)["latency"]["median"] for also in (False, True)
+        )
+        return f"{masked:.1f}x / {compacted:.1f}x as fast"
+
+    return figure
+
+
+LINES = (
+    Highlight(
+        "member_steps.json",
+        "member-steps of the paper's panel (ten seeds, eight levels), forks against separate runs",
+        _member_steps,
+    ),
+    Highlight(
+        "peers_sac.json",
+        "ten seeds of SAC on HalfCheetah-v4, beside sbx, a process per core",
+        _beside("sbx"),
+    ),
+    Highlight("peers_sac.json", "the same beside Stable-Baselines3", _beside("Stable-Baselines3")),
+    Highlight(
+        "peers_dqn.json", "ten seeds of DQN on MinAtar Breakout, beside rejax", _beside("rejax")
+    ),
+    Highlight(
+        "peers_dqn.json",
+        "the same beside a CleanRL-style PyTorch loop, a process per core",
+        _beside("CleanRL-style PyTorch loop"),
+    ),
+    Highlight(
+        "update.json",
+        "SAC 256-256, batch 256, ten members: share of the machine's batched-matmul rate, "
+        "environment, replay and masks included",
+        lambda content: f"{100 * _row(content, what='float32')['share of ceiling']:.0f} %",
+    ),
+    Highlight("update.json", "masks updated every 1,000 steps", _masks),
+    Highlight("update.json", "int8 training beside float32", _int8),
+    Highlight("scaling.json", "ten members on two CPU devices, against one", _devices),
+    Highlight(
+        "dqn_minatar.json",
+        "DQN on MinAtar Breakout, ten members",
+        lambda content: f"{_row(content, members=10)['steps/s']:,.0f} environment steps/s",
+    ),
+    Highlight(
+        "kill.json",
+        "trainings killed with SIGKILL and resumed",
+        lambda content: (
+            f"{content['rows'][0]['kills']} kills, "
+            f"{content['rows'][0]['while_writing_a_checkpoint']} of them while a checkpoint was "
+            f"being written: {content['rows'][0]['the_same']} of {content['rows'][0]['runs']} runs "
+            f"end with the same bytes"
+        ),
+    ),
+    Highlight(
+        "inference.json",
+        "file of a 17-256-256-6 actor at 98 %, int8, beside the same layers dense in float32, "
+        "as masked / compacted (random masks)",
+        _size(0.98),
+    ),
+    Highlight("inference.json", "the same at 99 %", _size(0.99)),
+    Highlight(
+        "inference.json",
+        "its C at 98 %, one observation, beside dense C -O3, as masked / compacted",
+        _faster(0.98),
+    ),
+    Highlight("inference.json", "the same at 90 %", _faster(0.9)),
+)
+
+
+def highlights(results: Path) -> Iterator[str]:
+    """The section, as Markdown; a line whose file is not there is left out."""
+    yield HEADING
+    for line in LINES:
+        file = results / "benchmarks" / line.file
+        if file.exists():
+            figure = line.figure(json.loads(file.read_text()))
+            yield f"| {line.what} | {figure} | `{line.command}` |"
+    yield BY_HAND

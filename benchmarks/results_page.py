@@ -1,0 +1,144 @@
+"""docs/results.md and the README's table: the studies in words and figures, from results/."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import pandas as pd
+
+from benchmarks.highlights import highlights
+from benchmarks.studies import FLOAT32, INT8, RESULTS, ROOT, Study
+from sparse_rl.summary.final_table import NOT_WORSE
+from sparse_rl.summary.table import formatted, markdown_table
+
+INTRODUCTION = """\
+# Results
+
+Made by `python -m benchmarks.overview` from the files in `results/`: do not edit. Each table
+stands with the command that made it and with the machine. Returns are interquartile means over
+seeds with 95 % bootstrap intervals, each seed by many episodes of its last evaluation; what the
+columns and the verdicts mean is on the page of the [report](report.md#the-statistics). Metrics,
+configuration and versions of every study lie in its folder.
+
+![Return against sparsity: random play is 0, the dense policy 1](images/overview.png#only-light)
+![Return against sparsity: random play is 0, the dense policy 1](images/overview_dark.png#only-dark)
+
+*Random play is 0 and the dense policy 1, of each task its own; bars are the 95 % intervals over
+seeds, an arrow says that one goes on. int8 variants have trained a fifth longer than the float32
+ones beside them.*
+"""
+
+REPEATS = """\
+### The same with other seeds
+
+The study again with seeds that it had not seen, and nothing else changed: the return's
+interquartile mean over each set, and the verdict against the dense policy of the same set. This
+is how far a verdict of one run of ten seeds carries.
+"""
+
+
+def page(studies: list[Study]) -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for study in studies:
+        parts += _study(study)
+    parts += highlights(RESULTS)
+    return "\n".join(parts)
+
+
+def _study(study: Study) -> Iterator[str]:
+    folder = study.run.path.relative_to(ROOT)
+    yield f"## {study.title}\n"
+    yield _command(study.command)
+    yield f"{markdown_table(study.table)}\n"
+    yield f"{_conditions(study)} Files: `{folder}/`.\n"
+    if not study.has_learned:
+        yield "Nothing was learned that could be lost: dense is no better than acting at random.\n"
+    if (study.run.path / "README.md").is_file():
+        yield f"Budget, pictures and what to think of it: `{folder}/README.md`.\n"
+    if (study.run.path / "policies").is_dir():
+        yield f"Its policies are in the [model zoo](zoo.md#{folder.name}).\n"
+    if study.repeats:
+        yield REPEATS
+        yield _repeats([study, *study.repeats])
+        for repeat in study.repeats:
+            yield _command(repeat.command)
+
+
+def _command(command: str) -> str:
+    """In a block, broken where it would run out of a page."""
+    wrapped = textwrap.wrap(command, 100, break_long_words=False, break_on_hyphens=False)
+    text = " \\\n    ".join(wrapped)
+    return f"```console\n{text}\n```\n"
+
+
+def _conditions(study: Study) -> str:
+    lines = dict(
+        line.split(": ", 1) for line in study.run.versions.splitlines() if line.count(": ")
+    )
+    random = "unknown" if pd.isna(study.random) else f"{study.random:,.4g}"
+    config = study.run.config
+    machine = f"{lines.get('machine', 'a machine not named')}, jax {lines.get('jax', '?')}"
+    return (
+        f"Seeds {config.seed_numbers[0]} to {config.seed_numbers[-1]}, "
+        f"{config.training.steps:,} steps each, a fifth more for int8; "
+        f"{config.evaluation.final_episodes} episodes in the last evaluation. "
+        f"Acting at random: {random}. Made on {machine}."
+    )
+
+
+def _repeats(studies: list[Study]) -> str:
+    """One row for each variant, one column for each set of seeds."""
+    names = list(studies[0].table["variant"])
+    heads = [
+        f"seeds {one.run.config.seed_numbers[0]} to {one.run.config.seed_numbers[-1]}"
+        for one in studies
+    ]
+    lines = [f"| variant | {' | '.join(heads)} |", f"|:---|{'---:|' * len(heads)}"]
+    for name in names:
+        cells = []
+        for one in studies:
+            rows = [row for row in formatted(one.table) if row["variant"] == name]
+            cells.append(f"{rows[0]['return']} {rows[0]['verdict']}" if rows else "")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def readme_table(studies: list[Study]) -> str:
+    """Dense, int8 and the sparsest variant without loss of each study, with its command."""
+    lines = [
+        "| task | dense, float32 | 90 %, int8 | sparsest that is not worse | how |",
+        "|:---|---:|---:|---:|:---|",
+    ]
+    for study in studies:
+        plain = study.table.reset_index(drop=True)
+        texts = formatted(plain)
+        dense = texts[_row(study, plain, FLOAT32, 0.0)]["return"]
+        ninety = texts[_row(study, plain, INT8, 0.9)] if _has(study, INT8, 0.9) else None
+        sparse = plain[(plain["verdict"] == NOT_WORSE) & (plain["target_sparsity"] > 0)]
+        best = "none shown"
+        if len(sparse):
+            order = sparse.sort_values(["target_sparsity", "arithmetic"])
+            found = order.iloc[-1]
+            best = (
+                f"{100 * found['target_sparsity']:g} %, {found['arithmetic']}: "
+                f"{texts[int(order.index[-1])]['return']}"
+            )
+        seeds = study.run.config.seeds
+        said = "" if ninety is None else f"{ninety['return']} ({ninety['verdict']})"
+        lines.append(
+            f"| {study.title}; {seeds} seeds | {dense} | {said} | {best} | "
+            f"[command and table](docs/results.md#{study.anchor}) |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _has(study: Study, kind: object, level: float) -> bool:
+    return bool((study.of_kind(kind)["target_sparsity"] == level).any())  # type: ignore[arg-type]
+
+
+def _row(study: Study, plain: pd.DataFrame, kind: object, level: float) -> int:
+    rows = study.of_kind(kind)  # type: ignore[arg-type]
+    name = rows.loc[rows["target_sparsity"] == level, "variant"].iloc[0]
+    return int(plain.index[plain["variant"] == name][0])

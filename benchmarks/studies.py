@@ -1,0 +1,157 @@
+"""The studies whose results are kept: every folder results/NAME with a finished run's metrics.
+
+A study is read as any run directory is (`sparse_rl.runs.run`): metrics.csv.gz, config.yaml and
+versions.txt are enough. A folder that is put there is found; nothing lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sparse_rl.runs.run import Run
+from sparse_rl.summary.final_table import random_return
+from sparse_rl.summary.kinds import Kind, kind_of
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+METRICS = "metrics.csv.gz"
+
+FLOAT32, INT8 = Kind(), Kind(arithmetic="int8")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A finished run with its final table.
+
+    Attributes:
+        run: the folder in results/.
+        table: one row for each variant, as `summary.final_table.final_table` makes it.
+        random: mean return of acting at random; nan where the run recorded none.
+        repeats: the same study with other seeds, from the folders inside it.
+    """
+
+    run: Run
+    table: pd.DataFrame
+    random: float
+    repeats: tuple[Study, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """The environment without its suite and options: Hopper-v4."""
+        return self.run.config.environment.partition("?")[0].partition("/")[2]
+
+    @property
+    def agent(self) -> str:
+        """SAC or DQN."""
+        return self.run.config.agent.name.upper()
+
+    @property
+    def distribution(self) -> str:
+        """How a level is spread over the layers."""
+        return self.run.config.sparsity.distribution
+
+    @property
+    def title(self) -> str:
+        """What tells it apart from the others."""
+        pruned = [self.distribution] if self.is_pruned else []
+        return ", ".join([self.task, self.agent, *pruned, *self.other_methods])
+
+    @property
+    def anchor(self) -> str:
+        """Of its heading on the page, as Markdown makes it of the title."""
+        kept = "".join(letter for letter in self.title.lower() if letter not in ",.")
+        return kept.replace(" ", "-")
+
+    @property
+    def other_methods(self) -> list[str]:
+        """Sparsity methods beside gradual pruning: then it is about them, and has a page only."""
+        return [name for name in self.run.config.sparsity.methods if name != "gradual"]
+
+    @property
+    def command(self) -> str:
+        """What made it, from versions.txt."""
+        first = self.run.versions.partition("\n")[0]
+        return first.removeprefix("command:").strip()
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it has more than the dense network to show."""
+        return bool((self.table["target_sparsity"] > 0).any())
+
+    @property
+    def dense(self) -> pd.Series:
+        """The row of the dense network. Raises IndexError where the study has none."""
+        return self.of_kind(FLOAT32).query("target_sparsity == 0").iloc[0]
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether dense is better than acting at random, its whole interval."""
+        rows = self.of_kind(FLOAT32).query("target_sparsity == 0")
+        low = rows["return_low"].fillna(rows["return_iqm"])
+        return bool(len(rows) and np.isfinite(self.random) and (low > self.random).all())
+
+    def of_kind(self, kind: Kind) -> pd.DataFrame:
+        """The rows of one kind that have a seed, by level."""
+        own = [kind_of(row) == kind for row in self.table.to_dict("records")]
+        rows = self.table[np.array(own, bool) & (self.table["seeds"] > 0).to_numpy()]
+        return rows.sort_values("target_sparsity")
+
+    def normalized(self, kind: Kind) -> pd.DataFrame:
+        """Level, value, low, high of one kind, as shares of the way from random (0) to dense (1).
+
+        (return - random) / (dense - random), the interquartile means and the ends of their
+        intervals over seeds; random and dense are taken as they are, without intervals of their
+        own, so dense's own interval shows how well the 1 is known.
+        """
+        rows = self.of_kind(kind)
+        span = self.dense["return_iqm"] - self.random
+        columns = {"value": "return_iqm", "low": "return_low", "high": "return_high"}
+        return pd.DataFrame(
+            {
+                "level": rows["target_sparsity"].to_numpy(float),
+                **{
+                    name: (rows[column].to_numpy(float) - self.random) / span
+                    for name, column in columns.items()
+                },
+            }
+        )
+
+
+def read(folder: Path) -> Study:
+    """The study in a folder, and the repeats inside it. Raises ValueError, one line, as `Run`."""
+    run = Run(folder)
+    metrics = run.metrics
+    random = random_return(metrics)
+    return Study(
+        run,
+        run.summary(),
+        float("nan") if random is None else random,
+        tuple(read(file.parent) for file in sorted(folder.glob(f"*/{METRICS}"))),
+    )
+
+
+def read_all(results: Path = RESULTS) -> list[Study]:
+    """All studies: what has learned and was pruned first, of many seeds before few, by task."""
+    found = [read(file.parent) for file in results.glob(f"*/{METRICS}")]
+    return sorted(
+        found,
+        key=lambda study: (
+            not (study.is_pruned and study.has_learned),
+            -study.run.config.seeds,
+            study.run.config.training.steps,
+            study.title,
+        ),
+    )
+
+
+def shown(studies: list[Study]) -> list[Study]:
+    """Those that the picture and the README show: pruned gradually, and with something to lose."""
+    return [
+        study
+        for study in studies
+        if study.is_pruned and study.has_learned and not study.other_methods
+    ]

@@ -1,0 +1,128 @@
+"""The overview of all studies: what results/ gives, found by itself, and nothing else."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import keep, overview, overview_picture, results_page, studies, zoo_page
+from benchmarks.studies import FLOAT32, INT8
+from tests.made_up_run import DENSE, LOSS, RANDOM, write_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """results/ of a pruned study, its repeat inside it, and a study of dense policies alone."""
+    root = tmp_path_factory.mktemp("kept")
+    hopper = write_run(root / "runs" / "hopper", levels=(0.0, 0.9, 0.99), with_costs=False)
+    dense = write_run(
+        root / "runs" / "dense",
+        environment="brax/ant?backend=spring",
+        levels=(0.0,),
+        modes=(),
+        with_costs=False,
+    )
+    for run in (hopper, dense):
+        (run / "summary.md").write_text("")
+        (run / "versions.txt").write_text("command: python -m sparse_rl.train x\njax: 0.10.2\n")
+    keep.keep(hopper, root / "results" / "hopper")
+    keep.keep(hopper, root / "results" / "hopper" / "seeds_10")
+    keep.keep(dense, root / "results" / "ant")
+    return root / "results"
+
+
+@pytest.fixture(scope="module")
+def committed() -> list[studies.Study]:
+    return studies.read_all()
+
+
+def test_the_committed_pages_are_what_the_results_give(committed: list[studies.Study]) -> None:
+    say = "run python -m benchmarks.overview"
+    assert overview.PAGE.read_text() == results_page.page(committed), say
+    assert overview.ZOO.read_text() == zoo_page.page(committed), say
+    readme = overview.README.read_text()
+    table = results_page.readme_table(studies.shown(committed))
+    assert readme == overview.with_table(readme, table), say
+    for file in overview.PICTURES:
+        assert overview.digest_of(file) == overview.digest(studies.shown(committed)), say
+
+
+def test_studies_and_repeats_are_found_by_themselves(folder: Path) -> None:
+    found = studies.read_all(folder)
+    assert [study.run.name for study in found] == ["hopper", "ant"]
+    assert [one.run.name for one in found[0].repeats] == ["seeds_10"]
+    assert [study.run.name for study in studies.shown(found)] == ["hopper"]
+    assert {study.run.path for study in studies.read_all()} == {
+        Path(file).parent for file in studies.RESULTS.glob("*/metrics.csv.gz")
+    }
+
+
+def test_normalized_returns(folder: Path) -> None:
+    """What was put in comes out: dense is 1, random 0, a level its share, within its noise."""
+    (study,) = studies.shown(studies.read_all(folder))
+    assert study.random == RANDOM
+    float32, int8 = study.normalized(FLOAT32), study.normalized(INT8)
+    assert float32["value"].iloc[0] == 1.0
+    for points, extra in ((float32, 0), (int8, 35)):
+        expected = [
+            (DENSE - LOSS[level] - extra - RANDOM) / (DENSE - RANDOM) for level in (0.9, 0.99)
+        ]
+        # Noise of 50 in one seed, of 8 seeds: three standard errors of a difference.
+        np.testing.assert_allclose(points["value"].iloc[1:], expected, atol=3 * 50 / 2580)
+        assert (points["low"] < points["value"]).all() and (points["value"] < points["high"]).all()
+
+
+def test_high_sparsities_stand_apart_as_on_a_logarithmic_axis() -> None:
+    at = overview_picture.place(np.array([0, 0.5, 0.9, 0.95, 0.98, 0.99]))
+    assert (np.diff(at) > 0).all()
+    width = at[-1] - at[0]
+    assert (np.diff(at)[2:] > 0.1 * width).all()
+    # Twice the factor tends to log 2, as it does everywhere on a logarithmic axis.
+    assert 0.7 * np.log(2) < at[3] - at[2] < at[5] - at[4] < np.log(2)
+    assert at[5] - at[4] > 0.9 * np.log(2)
+
+
+def test_the_picture_says_what_it_is_of(folder: Path, tmp_path: Path) -> None:
+    shown = studies.shown(studies.read_all(folder))
+    file = tmp_path / "picture.png"
+    file.write_bytes(overview.picture(shown * 5, overview_picture.DARK))
+    assert overview.digest_of(file) == overview.digest(shown * 5) != overview.digest(shown)
+    with Image.open(file) as image:
+        assert image.width == round(200 * overview_picture.WIDTH)
+        corner = image.convert("RGB").getpixel((2, 2))
+    assert corner == (0x0D, 0x11, 0x17)
+
+
+def test_the_page_of_a_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results_page, "ROOT", folder.parent)
+    page = results_page.page(studies.read_all(folder))
+    assert "## Hopper-v4, SAC, uniform" in page and "## ant, SAC\n" in page
+    assert page.count("```console\npython -m sparse_rl.train x\n```") == 3
+    assert "| variant | seeds 0 to 7 | seeds 0 to 7 |" in page
+
+
+def test_the_readme_table(folder: Path) -> None:
+    (study,) = studies.shown(studies.read_all(folder))
+    (row,) = results_page.readme_table([study]).splitlines()[2:]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    dense = study.dense["return_iqm"]
+    assert cells[0] == "Hopper-v4, SAC, uniform; 8 seeds"
+    assert cells[1] == f"{dense:,.0f}"
+    ninety = study.of_kind(INT8).set_index("target_sparsity").loc[0.9]
+    assert cells[2] == f"{ninety['return_iqm']:,.0f} ({ninety['verdict']})"
+    assert cells[4].endswith("(docs/results.md#hopper-v4-sac-uniform)")
+
+
+def test_a_readme_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^README\.md: found no marks"):
+        overview.with_table("nothing", "| a |")
+
+
+def test_kept_results_are_the_same_bytes_each_time(folder: Path, tmp_path: Path) -> None:
+    run = folder.parent / "runs" / "hopper"
+    os.utime(run / "metrics.csv", (1, 1))
+    keep.keep(run, tmp_path / "again")
+    for name in (*keep.SMALL, "metrics.csv.gz"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / "hopper" / name).read_bytes()
