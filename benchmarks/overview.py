@@ -55,7 +55,7 @@ def picture(studies: list[Study], look: overview_picture.Look) -> bytes:
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     metadata = {"Title": "Return against sparsity", DATA: digest(studies)}
-    figure.savefig(buffer, format="png", dpi=200, metadata=metadata, facecolor=look.paper)
+    figure.savefig(buffer, format="png", dpi=200, metadata=metadata, facecolor=look.page)
     return buffer.getvalue()
 
 

@@ -24,7 +24,7 @@ WIDTH, HEIGHT, MOST_COLUMNS = 9.6, 2.75, 4
 
 
 class Look(NamedTuple):
-    """Colors of one picture."""
+    """Colors of one picture; `page` is what it lies on, `paper` what is around its marks."""
 
     ink: str
     faint: str
@@ -32,10 +32,11 @@ class Look(NamedTuple):
     paper: str
     float32: str
     int8: str
+    page: str
 
 
-LIGHT = Look("#1b1c1d", "#6b6c6e", "#dcddde", "#ffffff", BLUE, VERMILLION)
-DARK = Look("#e6e8ea", "#9aa0a6", "#30363d", "#0d1117", "#56b4e9", "#ff9e4a")
+LIGHT = Look("#1b1c1d", "#6b6c6e", "#dcddde", "#ffffff", BLUE, VERMILLION, "#ffffff")
+DARK = Look("#e6e8ea", "#9aa0a6", "#3a4048", "#14181f", "#56b4e9", "#ff9e4a", "none")
 
 
 def place(sparsity: Any) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.highlights import highlights
 from benchmarks.studies import FLOAT32, INT8, RESULTS, ROOT, Study
 from sparse_rl.summary.final_table import NOT_WORSE
-from sparse_rl.summary.table import formatted, markdown_table
+from sparse_rl.summary.table import formatted
 
 INTRODUCTION = """\
 # Results
@@ -51,7 +51,7 @@ def _study(study: Study) -> Iterator[str]:
     folder = study.run.path.relative_to(ROOT)
     yield f"## {study.title}\n"
     yield _command(study.command)
-    yield f"{markdown_table(study.table)}\n"
+    yield _table(study)
     yield f"{_conditions(study)} Files: `{folder}/`.\n"
     if not study.has_learned:
         yield "Nothing was learned that could be lost: dense is no better than acting at random.\n"
@@ -64,6 +64,24 @@ def _study(study: Study) -> Iterator[str]:
         yield _repeats([study, *study.repeats])
         for repeat in study.repeats:
             yield _command(repeat.command)
+
+
+def _table(study: Study) -> str:
+    """The final table without the columns that summary.md has beside these."""
+    lines = [
+        "| variant | weights | seeds | return, 95 % | minus dense, 95 % | verdict |",
+        "|:---|---:|---:|---:|---:|:---|",
+    ]
+    for row in formatted(study.table):
+        returned = _with_interval(row["return"], row["return_interval"])
+        difference = _with_interval(row["difference"], row["difference_interval"])
+        cells = (row["variant"], row["weights"], row["seeds"], returned, difference, row["verdict"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _with_interval(value: str, interval: str) -> str:
+    return value if interval == "-" else f"{value} ({interval})"
 
 
 def _command(command: str) -> str:

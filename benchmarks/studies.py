@@ -41,8 +41,9 @@ class Study:
 
     @property
     def task(self) -> str:
-        """The environment without its suite and options: Hopper-v4."""
-        return self.run.config.environment.partition("?")[0].partition("/")[2]
+        """The environment without its options; the suite where others have the task: Hopper-v4."""
+        suite, _, task = self.run.config.environment.partition("?")[0].partition("/")
+        return f"{task} ({suite})" if suite in ("brax", "atari") else task
 
     @property
     def agent(self) -> str:
@@ -63,7 +64,7 @@ class Study:
     @property
     def anchor(self) -> str:
         """Of its heading on the page, as Markdown makes it of the title."""
-        kept = "".join(letter for letter in self.title.lower() if letter not in ",.")
+        kept = "".join(letter for letter in self.title.lower() if letter not in ",.()")
         return kept.replace(" ", "-")
 
     @property

@@ -91,14 +91,13 @@ def test_the_picture_says_what_it_is_of(folder: Path, tmp_path: Path) -> None:
     assert overview.digest_of(file) == overview.digest(shown * 5) != overview.digest(shown)
     with Image.open(file) as image:
         assert image.width == round(200 * overview_picture.WIDTH)
-        corner = image.convert("RGB").getpixel((2, 2))
-    assert corner == (0x0D, 0x11, 0x17)
+        assert image.convert("RGBA").getpixel((2, 2))[3] == 0  # dark pages differ in their dark
 
 
 def test_the_page_of_a_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results_page, "ROOT", folder.parent)
     page = results_page.page(studies.read_all(folder))
-    assert "## Hopper-v4, SAC, uniform" in page and "## ant, SAC\n" in page
+    assert "## Hopper-v4, SAC, uniform" in page and "## ant (brax), SAC\n" in page
     assert page.count("```console\npython -m sparse_rl.train x\n```") == 3
     assert "| variant | seeds 0 to 7 | seeds 0 to 7 |" in page
 

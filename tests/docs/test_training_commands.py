@@ -25,7 +25,7 @@ RUN_ELSEWHERE = (
     *(ROOT / "docs" / name for name in ("quickstart.md", "my_environment.md", "results.md")),
     *(ROOT / "docs" / "how_to").iterdir(),
 )
-"""The page of results names what was trained in hours; that it is understood is tested elsewhere."""
+"""What the page of results names took hours; that it is understood is tested elsewhere."""
 ALL = list(
     {
         (one.name, one.words): one
