@@ -3,11 +3,11 @@
     python -m benchmarks.zoo runs/pendulum results/pendulum
 
 Writes results/NAME/policies: the dense policy, the one of 90 % in int8, of all variants whose
-verdict is "not worse" the one with the smallest file, and where the sparsest is worse than dense
-that one too, for all to see. Of each variant it is the seed with the
-highest return in the run's last evaluation. The card's return is not that one, which was the best
-by luck, too: it is of new episodes, which the file itself plays. `python -m benchmarks.overview`
-makes the page of all cards.
+verdict is "not worse" the one with the smallest file and the one with the fewest weights, and where
+the sparsest of all is worse than dense that one too, for all to see. Of each variant it is the seed
+with the highest return in the run's last evaluation. The card's return is not that one, which was
+the best by luck, too: it is of new episodes, which the file itself plays. After it,
+`python -m benchmarks.overview` makes the page of all cards.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def chosen(run: Run) -> dict[str, list[str]]:
     dense = dense_name(table)
     if dense is None:
         raise ValueError(f"{run.path}: has no dense variant; needed is one")
+    order = table.sort_values(["target_sparsity", "arithmetic"])  # int8 is behind float32
     reasons = {dense: ["dense, float32"]}
     if "0.9-int8" in run.finished:
         reasons["0.9-int8"] = ["90 %, int8"]
@@ -98,7 +99,8 @@ def chosen(run: Run) -> dict[str, list[str]]:
     if kept:
         smallest = min(kept, key=lambda name: len(packed.to_bytes(actor(run, name))))
         reasons.setdefault(smallest, []).append("the smallest file that is not worse")
-    order = table.sort_values(["target_sparsity", "arithmetic"])  # int8 is behind float32
+        sparsest = str(order[order["verdict"] == NOT_WORSE].iloc[-1]["variant"])
+        reasons.setdefault(sparsest, []).append("the fewest weights that are not worse")
     last = order[order["seeds"] > 0].iloc[-1]
     if last["verdict"] == WORSE:
         reasons.setdefault(str(last["variant"]), []).append("too small: it is worse")

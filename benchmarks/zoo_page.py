@@ -30,9 +30,12 @@ python -m sparse_rl.render results/pendulum/policies/dense.srl \\
     results/pendulum/policies/0.9-int8.srl --out both.gif
 ```
 
-- **Which ones.** Of each study the dense policy, the one at 90 % in int8, and of all variants
-  that are *not worse* than dense the one with the smallest file; and, to see what too much looks
-  like, the sparsest where it is worse. A verdict is of all seeds of a variant, not of the one file.
+- **Which ones.** Of each study the dense policy, the one at 90 % in int8, of all variants that
+  are *not worse* than dense the smallest file and the fewest weights, and, to see what too much
+  looks like, the sparsest where it is worse. A verdict is of all seeds of a variant, not of the
+  one file. That float32 may give the smaller file is no mistake: more units can be removed
+  without changing an action where [no activation scale](artifact.md#lossless-compaction) depends
+  on them.
 - **Which seed.** The one with the highest return in its run's last evaluation: it was the best by
   luck, too. The return in the table is therefore of 200 new episodes, played by the file itself,
   with a 95 % Student interval over episodes. It says how good this file is, not how good the next

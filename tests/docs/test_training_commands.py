@@ -22,7 +22,8 @@ from tests.docs.blocks import PAGES, ROOT, Command, commands
 from tests.programs import DELIVERY, train
 
 RUN_ELSEWHERE = (
-    *(ROOT / "docs" / name for name in ("quickstart.md", "my_environment.md", "results.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("quickstart", "my_environment", "gallery")),
+    ROOT / "docs" / "results.md",
     *(ROOT / "docs" / "how_to").iterdir(),
 )
 """What the page of results names took hours; that it is understood is tested elsewhere."""
