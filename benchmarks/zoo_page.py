@@ -49,8 +49,8 @@ python -m sparse_rl.render results/pendulum/policies/dense.srl \\
 """
 
 HEAD = """\
-| file | why it is here | bytes | sparsity | verdict | return, 95 % | seed | SHA-256 |
-|:---|:---|---:|---:|:---|---:|---:|:---|"""
+| file | why it is here | bytes | sparsity | verdict | return, 95 % | seed |
+|:---|:---|---:|---:|:---|---:|---:|"""
 
 
 def page(studies: list[Study]) -> str:
@@ -81,8 +81,8 @@ def _cards(folder: Path, cards: list[Card]) -> list[str]:
 def _row(card: Card) -> str:
     return (
         f"| `{card.file}` | {card.why} | {card.size:,} | {100 * card.sparsity:.1f} % | "
-        f"{card.verdict or '(dense)'} | {_number(card.mean)}, {_number(card.low)} to "
-        f"{_number(card.high)} | {card.seed} | `{card.sha256[:12]}` |"
+        f"{card.verdict or '(dense)'} | {_number(card.mean)} ({_number(card.low)} .. "
+        f"{_number(card.high)}) | {card.seed} |"
     )
 
 
