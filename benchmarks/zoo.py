@@ -103,7 +103,7 @@ def chosen(run: Run) -> dict[str, list[str]]:
         reasons.setdefault(sparsest, []).append("the fewest weights that are not worse")
     last = order[order["seeds"] > 0].iloc[-1]
     if last["verdict"] == WORSE:
-        reasons.setdefault(str(last["variant"]), []).append("too small: it is worse")
+        reasons.setdefault(str(last["variant"]), []).append("the sparsest; its variant is worse")
     return reasons
 
 
