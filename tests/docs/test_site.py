@@ -47,7 +47,7 @@ def test_tables_are_tables(site: Path) -> None:
     tables = re.findall(
         r"<table>(.*?)</table>", (site / "protocol" / "index.html").read_text(), re.S
     )
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         rows = [
             len(re.findall(r"<t[hd][ >]", row))
