@@ -253,6 +253,20 @@ def screen(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
+def test_help_may_be_read_in_part() -> None:
+    """`sparse_rl.train --help | head -1`: whoever reads may stop, and nobody hears of it."""
+    train = subprocess.Popen(
+        [sys.executable, "-m", "sparse_rl.train", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert train.stdout is not None and train.stderr is not None
+    train.stdout.close()
+    assert train.stderr.read() == ""
+    assert train.wait() == 0
+
+
 def test_help_shows_every_option_of_all_agents(capsys: pytest.CaptureFixture[str]) -> None:
     text = screen(capsys)
     lines = text.splitlines()
