@@ -1,15 +1,17 @@
 """Torsos by name: those of the house and a user's own."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pytest
 
 from sparse_rl import registry
 from sparse_rl.architecture import Dense, Flatten, Normalize, Observation, Tanh, torso
 from sparse_rl.architecture.options import TorsoOptions
+from sparse_rl.config.interfaces import NetworkOptions
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True)
+class Options(NetworkOptions):
     torso: str
     hidden: tuple[int, ...] = (8,)
     normalize: bool = False

@@ -8,6 +8,7 @@ import brax.envs
 import pytest
 
 from sparse_rl import export
+from sparse_rl.agents.on_policy_options import OnPolicyOptions
 from sparse_rl.artifact import cost
 from sparse_rl.config import command_line, program
 from sparse_rl.config.experiment import Config
@@ -49,12 +50,24 @@ SMALL = {
     "evaluation.episodes": ["1"],
     "evaluation.final_episodes": ["1"],
 }
+WITHOUT_REPLAY = {
+    "agent.rollout_steps": ["4"],
+    "agent.batch_size": ["8"],
+    "agent.epochs": ["1"],
+    "training.environments": ["2"],
+} | {
+    name: values
+    for name, values in SMALL.items()
+    if not name.startswith("replay.") and name != "training.learning_starts"
+}
+"""PPO's, whose update is due every eight steps."""
 
 
 def shortened(command: Command) -> Config:
     """What the command asks for, with small values in place of its own."""
     words = [*command.words]
-    for name, values in SMALL.items():
+    on_policy = isinstance(command_line.parse(words).agent, OnPolicyOptions)
+    for name, values in (WITHOUT_REPLAY if on_policy else SMALL).items():
         if f"--{name}" in words:
             start = words.index(f"--{name}")
             others = (i for i in range(start + 1, len(words)) if words[i].startswith("--"))
