@@ -23,7 +23,7 @@ def train(
     on_evaluation: Callable[[Evaluation], object] | None = None,
     resume: str | PathLike[str] | None = None,
 ) -> Run:
-    """Trains what `config` describes, or goes on with a run, and returns the finished run.
+    """Trains what `config` describes, or resumes a run, and returns the finished run.
 
         run = sparse_rl.train("sac_pendulum")
         run = sparse_rl.train(resume="runs/x")
@@ -37,7 +37,7 @@ def train(
             plain lines elsewhere; False: nothing but that Ctrl-C was noticed.
         on_evaluation: called after every evaluation with its record. What it raises ends the
             training, with a checkpoint left in the run directory.
-        resume: the directory of a run that was stopped, which goes on as what it was.
+        resume: the directory of a run that was stopped, which resumes as what it was.
 
     Raises:
         TypeError: one line, where `config` is none of these, or both or neither are given.

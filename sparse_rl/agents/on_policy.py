@@ -230,18 +230,3 @@ class OnPolicy:
             weight=in_one_row(steps.valid).astype(jnp.float32),
         )
         return state._replace(statistics=statistics, returns=returns), batch
-
-    def step(
-        self, state: OnPolicyState, policy_gradients: Params, value_gradients: Params
-    ) -> OnPolicyState:
-        """One optimizer step on both networks, their gradients clipped by one norm of both."""
-        learning = (
-            state.policy.learning(policy_gradients),
-            state.value.learning(value_gradients),
-        )
-        clip = optax.clip_by_global_norm(self.config.gradient_clip)
-        (policy, value), _ = clip.update(learning, clip.init(learning))
-        return state._replace(
-            policy=state.policy.step(self._optimizer, policy),
-            value=state.value.step(self._optimizer, value),
-        )

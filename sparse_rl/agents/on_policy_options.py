@@ -37,6 +37,8 @@ class OnPolicyOptions(AgentOptions):
     """Largest global norm of both networks' gradients together."""
     initial_log_std: Annotated[Real, Field(ge=-10, le=2)] = 0.0
     """First log standard deviation of continuous actions, which are in [-1, 1]."""
+    normalize_advantages: bool = True
+    """Gives the advantages of every batch mean 0 and deviation 1."""
     normalize_rewards: bool = False
     """Divides rewards by the running deviation of the discounted return."""
 
@@ -83,8 +85,6 @@ class PPOOptions(OnPolicyOptions):
     """Steps per gradient step, drawn without replacement in each epoch."""
     clip: Positive = 0.2
     """How far the ratio of new to old probabilities may leave 1."""
-    normalize_advantages: bool = True
-    """Gives the advantages of every batch mean 0 and deviation 1."""
 
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)

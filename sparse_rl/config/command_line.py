@@ -16,7 +16,6 @@ from sparse_rl.config import options, program, text, words
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.help_screen import help_screen, width_of_terminal
-from sparse_rl.config.output import forgiving_output
 from sparse_rl.config.reading import continued_values, from_mapping, put
 from sparse_rl.config.words import Given
 
@@ -105,9 +104,8 @@ def run(
     With the word --dry-run it is `dry` that is run.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with forgiving_output():
-        if "--help" in given or "-h" in given:
-            show_help(given)
-        if dry is not None and any(word in given for word in DRY):
-            command, given = dry, [word for word in given if word not in DRY]
-        program.ending(lambda: command(parse(given)))
+    if "--help" in given or "-h" in given:
+        program.ending(lambda: show_help(given))
+    if dry is not None and any(word in given for word in DRY):
+        command, given = dry, [word for word in given if word not in DRY]
+    program.ending(lambda: command(parse(given)))

@@ -71,7 +71,7 @@ def run(function: Callable[..., Any], name: str, arguments: Sequence[str] | None
     """Runs `function` as the command `name`; see `ending`."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in given or "-h" in given:
-        print(screen(function, name))
+        ending(lambda: print(screen(function, name)))
         raise SystemExit(0)
     ending(lambda: call(function, given))
 

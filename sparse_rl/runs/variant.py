@@ -54,6 +54,10 @@ class Variant:
         """Whether nothing is pruned, whatever the method."""
         return self.sparsity == 0 and self.critic_sparsity == 0
 
+    def level_of(self, network: str) -> float:
+        """The sparsity of an agent's network: of `policy`, or of those that are its critics."""
+        return self.sparsity if network == "policy" else self.critic_sparsity
+
     def quantized(self, arithmetic: str) -> Variant:
         """The variant that continues from this one with another arithmetic."""
         return dataclasses.replace(self, arithmetic=arithmetic)

@@ -71,7 +71,7 @@ class Study(NamedTuple):
 
     def _dead_weights(self, network: str, variant: Variant) -> Int[np.ndarray, " layers"]:
         shapes = [layer.shape for layer in self.layers[network]]
-        level = variant.sparsity if network == "policy" else variant.critic_sparsity
+        level = variant.level_of(network)
         method = self.methods.get(variant.method)
         if isinstance(method, OwnCounts):
             return method.pruned_counts(shapes, level)

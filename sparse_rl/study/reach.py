@@ -18,10 +18,7 @@ def too_sparse(study: Study) -> list[str]:
     variants = {member.variant: member for phase in study.phases for member in phase.members}
     for network, layers in study.layers.items():
         size = sum(math.prod(layer.shape) for layer in layers)
-        level = {
-            member: variant.sparsity if network == "policy" else variant.critic_sparsity
-            for variant, member in variants.items()
-        }
+        level = {member: variant.level_of(network) for variant, member in variants.items()}
         counts = study.target_counts(tuple(level))[network]
         left = {one: size - int(row.sum()) for one, row in zip(level.values(), counts, strict=True)}
         by_left: dict[int, list[float]] = {}

@@ -253,18 +253,19 @@ def screen(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
-def test_help_may_be_read_in_part() -> None:
+@pytest.mark.parametrize("program", ["train", "export"])
+def test_help_may_be_read_in_part(program: str) -> None:
     """`sparse_rl.train --help | head -1`: whoever reads may stop, and nobody hears of it."""
-    train = subprocess.Popen(
-        [sys.executable, "-m", "sparse_rl.train", "--help"],
+    command = subprocess.Popen(
+        [sys.executable, "-m", f"sparse_rl.{program}", "--help"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert train.stdout is not None and train.stderr is not None
-    train.stdout.close()
-    assert train.stderr.read() == ""
-    assert train.wait() == 0
+    assert command.stdout is not None and command.stderr is not None
+    command.stdout.close()
+    assert command.stderr.read() == ""
+    assert command.wait() == 0
 
 
 def test_help_shows_every_option_of_all_agents(capsys: pytest.CaptureFixture[str]) -> None:

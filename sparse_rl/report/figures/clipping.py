@@ -68,6 +68,12 @@ def end_at(axes: Axes, floor: float) -> None:
         axes.set_ylim(floor, highest + SPACE * (highest - floor))
 
 
+def caption_of(floor: float) -> str:
+    """What a figure's caption says of such an axis, with a space before it; empty for -inf."""
+    whole = not math.isfinite(floor)
+    return "" if whole else " Arrows and numbers: what lies below the end of the axis."
+
+
 def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
     """An arrow at the end of the axis for each point under it, with its number.
 

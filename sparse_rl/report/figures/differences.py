@@ -18,6 +18,7 @@ from sparse_rl.report.figures.appearance import (
 )
 from sparse_rl.report.figures.clipping import (
     Below,
+    caption_of,
     collapsed_below,
     end_at,
     floor_of,
@@ -37,12 +38,7 @@ def caption(findings: Findings) -> str:
     return (
         "Bars that stay above the dashed line (the margin) show a variant that is not worse than "
         "dense: mean over seeds of (variant - dense of the same seed), 95 % interval; hollow marks "
-        "are not shown to be."
-        + (
-            " Arrows and numbers: what lies below the end of the axis."
-            if np.isfinite(_floor(findings))
-            else ""
-        )
+        "are not shown to be." + caption_of(_floor(findings))
     )
 
 

@@ -18,6 +18,7 @@ from sparse_rl.report.figures.appearance import (
 )
 from sparse_rl.report.figures.clipping import (
     Below,
+    caption_of,
     collapsed_below,
     end_at,
     floor_of,
@@ -35,11 +36,7 @@ def caption(findings: Findings) -> str:
     return (
         "The best actors are at the top left: as much return as dense (dashed) at a fraction of "
         "its bytes, time or energy (of the exported seed); the star is a dense float32 actor."
-        + (
-            " Arrows and numbers: what lies below the end of the axis."
-            if np.isfinite(_floor(findings))
-            else ""
-        )
+        + caption_of(_floor(findings))
     )
 
 

@@ -22,6 +22,7 @@ from sparse_rl.report.figures.appearance import (
 )
 from sparse_rl.report.figures.clipping import (
     Below,
+    caption_of,
     collapsed_below,
     end_at,
     floor_of,
@@ -50,11 +51,7 @@ def caption(findings: Findings) -> str:
         if published_returns(environment)
         else ""
     )
-    cut = (
-        " Arrows and numbers: what lies below the end of the axis."
-        if np.isfinite(_floor(findings))
-        else ""
-    )
+    cut = caption_of(_floor(findings))
     return (
         "Compression costs return where a line falls below the dashed one (dense, with its grey "
         "band): interquartile means over seeds with 95 % bootstrap intervals; each dot is a seed."
