@@ -3,7 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax.tree_utils as otu
+
+from sparse_rl.memory.replay import Batch
 
 Tree = Any
 
@@ -69,3 +74,36 @@ def added(first: Tree, second: Tree) -> Tree:
     if isinstance(first, dict):
         return {key: added(first[key], second[key]) for key in first}
     return first + second
+
+
+def transitions(count: int, actions: int) -> Batch:
+    """Random ones on three numbers; the second ends an episode, the fourth is a reset."""
+    random = np.random.default_rng(1)
+    return Batch(
+        observation=jnp.array(random.normal(size=(count, 3)), jnp.float32),
+        action=jnp.array(random.uniform(-1, 1, (count, actions)), jnp.float32),
+        reward=jnp.array(random.normal(size=count), jnp.float32),
+        discount=jnp.full(count, 0.9).at[1].set(0.0),
+        next_observation=jnp.array(random.normal(size=(count, 3)), jnp.float32),
+        weight=jnp.ones(count).at[3].set(0.0),
+    )
+
+
+def values(critics: Tree, count: int, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
+    """Q(s, a) of the first `count` of stacked critics, [count, batch]."""
+    joined = np.concatenate([observation, action], axis=1)
+    return np.stack([perceptron(take(critics, i), joined, "head")[:, 0] for i in range(count)])
+
+
+def take(tree: Tree, index: int) -> Tree:
+    """One of the networks that are stacked on the first axis."""
+    if isinstance(tree, dict):
+        return {key: take(value, index) for key, value in tree.items()}
+    return tree[index]
+
+
+def check_moment(optimizer: tuple, slopes: Tree) -> None:
+    """From zero moments, Adam's first moment is a tenth of the gradient."""
+    moment = leaves(jax.device_get(otu.tree_get(optimizer, "mu")))
+    for found, wanted in zip(moment, leaves(slopes), strict=True):
+        np.testing.assert_allclose(found / 0.1, wanted, rtol=2e-3, atol=3e-5)

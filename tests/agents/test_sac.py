@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax.tree_utils as otu
 import pytest
 from scipy import stats
 
@@ -15,12 +14,15 @@ from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import Critic, GaussianActor
 from tests.agents.reference import (
     added,
+    check_moment,
     first_adam_step,
     gradient,
     leaves,
     perceptron,
     scaled,
     to_float64,
+    transitions,
+    values,
 )
 from tests.example_networks import gaussian
 
@@ -59,15 +61,7 @@ def state(agent: SAC) -> SACState:
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    random = np.random.default_rng(1)
-    return Batch(
-        observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
-        action=jnp.array(random.uniform(-1, 1, (BATCH, ACTION)), jnp.float32),
-        reward=jnp.array(random.normal(size=BATCH), jnp.float32),
-        discount=jnp.array([0.9, 0.0, 0.9, 0.9, 0.9], jnp.float32),
-        next_observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
-        weight=jnp.array([1.0, 1.0, 1.0, 0.0, 1.0], jnp.float32),
-    )
+    return transitions(BATCH, ACTION)
 
 
 def sampled(
@@ -80,18 +74,6 @@ def sampled(
     action = np.tanh(raw)
     density = stats.norm.logpdf(raw, mean, std) - np.log(1 - action**2)
     return action, density.sum(axis=1)
-
-
-def values(critics: dict, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
-    joined = np.concatenate([observation, action], axis=1)
-    twins = [take(critics, i) for i in range(2)]
-    return np.stack([perceptron(twin, joined, "head")[:, 0] for twin in twins])
-
-
-def take(tree: dict | np.ndarray, index: int) -> dict | np.ndarray:
-    if isinstance(tree, dict):
-        return {key: take(value, index) for key, value in tree.items()}
-    return tree[index]
 
 
 def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch: Batch) -> None:
@@ -114,11 +96,11 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
 
     # Critics, with the temperature from before.
     next_action, next_log_prob = sampled(actor, data.next_observation, next_noise)
-    soft = values(targets, data.next_observation, next_action).min(axis=0)
+    soft = values(targets, 2, data.next_observation, next_action).min(axis=0)
     goal = data.reward + data.discount * (soft - temperature * next_log_prob)
 
     def critics_loss(params: dict) -> float:
-        errors = values(params, data.observation, data.action) - goal
+        errors = values(params, 2, data.observation, data.action) - goal
         return 0.5 * sum(mean(error**2) for error in errors)
 
     np.testing.assert_allclose(metrics["critic_loss"], critics_loss(critics), rtol=1e-4)
@@ -134,7 +116,7 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
 
     def actor_loss(params: dict) -> float:
         action, log_prob = sampled(params, data.observation, noise)
-        lowest = values(stepped, data.observation, action).min(axis=0)
+        lowest = values(stepped, 2, data.observation, action).min(axis=0)
         return mean(temperature * log_prob - lowest)
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4)
@@ -156,13 +138,6 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
     blended = added(scaled(stepped, 0.1), scaled(targets, 0.9))
     for found, wanted in zip(leaves(new.targets), leaves(blended), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
-
-
-def check_moment(optimizer: tuple, slopes: dict) -> None:
-    """From zero moments, Adam's first moment is a tenth of the gradient."""
-    moment = leaves(jax.device_get(otu.tree_get(optimizer, "mu")))
-    for found, wanted in zip(moment, leaves(slopes), strict=True):
-        np.testing.assert_allclose(found / 0.1, wanted, rtol=2e-3, atol=3e-5)
 
 
 def test_rows_without_weight_change_nothing(agent: SAC, state: SACState, batch: Batch) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax.tree_utils as otu
 import pytest
 
 from sparse_rl.agents.td3 import TD3, TD3State
@@ -14,7 +13,17 @@ from sparse_rl.dot_products import FLOAT32
 from sparse_rl.memory.replay import Batch
 from sparse_rl.spaces import Continuous, EnvSpec
 from sparse_rl.study.preparation import build_agent
-from tests.agents.reference import added, gradient, leaves, perceptron, scaled, to_float64
+from tests.agents.reference import (
+    added,
+    check_moment,
+    gradient,
+    leaves,
+    perceptron,
+    scaled,
+    to_float64,
+    transitions,
+    values,
+)
 
 BATCH, ACTION = 5, 2
 
@@ -52,30 +61,11 @@ def states(agent: TD3) -> TD3State:
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    random = np.random.default_rng(1)
-    return Batch(
-        observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
-        action=jnp.array(random.uniform(-1, 1, (BATCH, ACTION)), jnp.float32),
-        reward=jnp.array(random.normal(size=BATCH), jnp.float32),
-        discount=jnp.array([0.9, 0.0, 0.9, 0.9, 0.9], jnp.float32),
-        next_observation=jnp.array(random.normal(size=(BATCH, 3)), jnp.float32),
-        weight=jnp.array([1.0, 1.0, 1.0, 0.0, 1.0], jnp.float32),
-    )
+    return transitions(BATCH, ACTION)
 
 
 def act(params: dict, observation: np.ndarray) -> np.ndarray:
     return np.tanh(perceptron(params, observation, "action"))
-
-
-def values(critics: dict, count: int, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
-    joined = np.concatenate([observation, action], axis=1)
-    return np.stack([perceptron(part(critics, i), joined, "head")[:, 0] for i in range(count)])
-
-
-def part(tree: Any, index: int) -> Any:
-    if isinstance(tree, dict):
-        return {key: part(value, index) for key, value in tree.items()}
-    return tree[index]
 
 
 def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
@@ -124,13 +114,6 @@ def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
         )
         for one, wanted in zip(leaves(jax.device_get(found)), leaves(blended), strict=True):
             np.testing.assert_allclose(one, wanted, rtol=1e-5, atol=1e-6)
-
-
-def check_moment(optimizer: tuple, slopes: dict) -> None:
-    """From zero moments, Adam's first moment is a tenth of the gradient."""
-    moment = leaves(jax.device_get(otu.tree_get(optimizer, "mu")))
-    for found, wanted in zip(moment, leaves(slopes), strict=True):
-        np.testing.assert_allclose(found / 0.1, wanted, rtol=2e-3, atol=3e-5)
 
 
 def test_the_actor_and_the_targets_wait(batch: Batch) -> None:
