@@ -1,6 +1,7 @@
 """What the documentation says to train, trained, with fewer steps, seeds, levels and units."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sparse_rl.agents.on_policy_options import OnPolicyOptions
 from sparse_rl.artifact import cost
 from sparse_rl.config import command_line, program
 from sparse_rl.config.experiment import Config
+from sparse_rl.envs.registry import make
 from sparse_rl.render import __main__ as render
 from sparse_rl.render import comparison
 from sparse_rl.report import __main__ as report
@@ -88,7 +90,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def light_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+def light_physics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every task of brax is its pendulum: physics of two joints compile in half the time.
 
     That the others are brax's own is the subject of tests/envs/test_brax_suite.py.
@@ -97,6 +99,9 @@ def light_physics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         brax.envs, "get_environment", lambda _, **options: original("inverted_pendulum", **options)
     )
+    make.cache_clear()  # another test of this process may have asked for the true one
+    yield
+    make.cache_clear()
 
 
 @pytest.mark.slow
