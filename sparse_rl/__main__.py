@@ -14,6 +14,7 @@ from sparse_rl import __version__, extras
 
 COMMANDS = {
     "train": ("sparse_rl.train", "train, prune and quantize policies: all seeds and levels"),
+    "compress": ("sparse_rl.compress", "compress policies that are trained, also elsewhere"),
     "export": ("sparse_rl.export", "make small files of trained policies"),
     "evaluate": ("sparse_rl.evaluate", "play whole episodes with such a file"),
     "report": ("sparse_rl.report.__main__", "the final table of runs, and a page with all figures"),

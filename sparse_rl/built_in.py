@@ -3,7 +3,7 @@
 Only names: a module is imported when its entry is first used.
 """
 
-from sparse_rl.registry import AGENTS, METHODS, NETWORKS, SUITES, Entry
+from sparse_rl.registry import AGENTS, METHODS, NETWORKS, PASSES, SUITES, Entry
 
 for _name, _options, _build in (
     ("sac", "options:SACOptions", "sac:build"),
@@ -53,3 +53,17 @@ for _name, _module in {
     "synthetic": "probes",
 }.items():
     SUITES.add(Entry(_name, None, f"sparse_rl.envs.{_module}"))
+
+for _name, _options, _build in (
+    ("prune", "Prune", "compression.magnitude:build"),
+    ("units", "Units", "compression.units:build"),
+    ("low_rank", "LowRank", "compression.low_rank:build"),
+    ("int8", "Dynamic", "compression.post_training:build_dynamic"),
+    ("int8_static", "Static", "compression.post_training:build_static"),
+    ("int8w", "Weight", "compression.post_training:build_weights"),
+    ("int4w", "Weight", "compression.post_training:build_four_bits"),
+    ("distil", "Distillation", "distillation.distillation:build"),
+):
+    PASSES.add(
+        Entry(_name, f"sparse_rl.compression.options:{_options}Options", f"sparse_rl.{_build}")
+    )

@@ -6,7 +6,6 @@ Makes deliverable files of trained policies, one of each variant, and reports wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ with extras.needed_by("export", __name__):
     import numpy as np
     from jaxtyping import Float
 
-    from sparse_rl.artifact.delivery import Format
+    from sparse_rl.artifact.delivery import Format, installed
     from sparse_rl.config import program
     from sparse_rl.config.fields import Episodes
     from sparse_rl.runs.layout import ARTIFACTS
@@ -147,22 +146,6 @@ def check_return(
             f"standard errors apart: the policy or its environment has changed; "
             f"allowed: at most {LIMIT:g}"
         )
-
-
-def installed(formats: Sequence[Format]) -> list[Format]:
-    """The formats without those whose packages are missing, which it says.
-
-    Raises ValueError where none is left.
-    """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    left = [form for form in dict.fromkeys(formats) if not (missing and form.startswith("onnx"))]
-    if left == list(dict.fromkeys(formats)):
-        return left
-    reason = f"{' and '.join(missing)} not installed; pip install 'sparse_rl[onnx]'"
-    if not left:
-        raise ValueError(f"--format: found {', '.join(formats)}: {reason}")
-    print(f"onnx is left out: {reason}")
-    return left
 
 
 def choose_variants(asked: Sequence[str], known: Sequence[str]) -> list[str]:

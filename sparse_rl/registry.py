@@ -129,7 +129,7 @@ METHODS = Registry("method")
 NETWORKS = Registry("network")
 """(options, observation) -> the operations of a torso; the options are the section `network`."""
 PASSES = Registry("pass")
-"""(options) -> a pass, graph to graph, of a policy that has been trained."""
+"""(options) -> a pass over policies that have been trained; see `compression.policies`."""
 SUITES = Registry("environment suite")
 """A module, or anything with its `names` and `make`; no options: they stand in the name."""
 

@@ -26,7 +26,7 @@ def test_the_other_words_go_to_the_command(name: str, monkeypatch: pytest.Monkey
 def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for word, line in (
         ("trian", "error: 'trian': no such command; near: train\n"),
-        ("?", "error: '?': no such command; allowed: train, export, evaluate, report, render\n"),
+        ("?", f"error: '?': no such command; allowed: {', '.join(COMMANDS)}\n"),
     ):
         with pytest.raises(SystemExit) as end:
             main([word])

@@ -20,6 +20,7 @@ from sparse_rl.artifact.reference import apply, prepare
 from sparse_rl.artifact.weights import StaticScale, scale_of
 
 _BATCH = 256
+_MOST_INPUTS = 1_000_000
 
 
 def with_static_scales(graph: Graph, observations: NDArray) -> Graph:
@@ -50,6 +51,33 @@ def largest_inputs(graph: Graph, observations: NDArray) -> list[float]:
 def largest_value(graph: Graph, observations: NDArray) -> float:
     """The largest magnitude that any tensor of the graph takes, observations included."""
     return _largest(graph, observations)[1]
+
+
+def inputs_of_layers(graph: Graph, observations: NDArray) -> list[NDArray[np.float32]]:
+    """What every layer reads of the observations, flat, in the order of `layers`.
+
+    Of more than a million numbers, every n-th. Raises ValueError without observations.
+    """
+    if not len(observations):
+        raise ValueError("calibration needs at least one observation")
+    found: dict[int, list[NDArray[np.float32]]] = {}
+
+    def note(operation: Operation, x: NDArray) -> NDArray:
+        if isinstance(operation, Residual):
+            inner = x
+            for step in operation.body:
+                inner = note(step, inner)
+            return x + inner
+        if isinstance(operation, Layer):
+            stride = 1 + x[0].size * len(observations) // _MOST_INPUTS
+            found.setdefault(id(operation), []).append(x.ravel()[::stride])
+        return apply(operation, x)
+
+    for start in range(0, len(observations), _BATCH):
+        x = prepare(graph, observations[start : start + _BATCH])
+        for operation in graph.operations:
+            x = note(operation, x)
+    return [np.concatenate(found[id(layer)]) for layer in layers(graph.operations)]
 
 
 def _largest(graph: Graph, observations: NDArray) -> tuple[list[float], float]:

@@ -33,13 +33,19 @@ from sparse_rl.artifact.graph import (
     Dense,
     Graph,
     Layer,
-    LayerNorm,
     Normalize,
     Operation,
     Residual,
     shape_after,
 )
 from sparse_rl.artifact.reference import apply
+from sparse_rl.artifact.removal import (
+    by_unit,
+    next_layer,
+    positions_read,
+    without_inputs,
+    without_outputs,
+)
 from sparse_rl.artifact.weights import DynamicScale, StaticScale, Weights, quantize
 
 
@@ -67,23 +73,19 @@ def _pass(
             steps[position] = Residual(body)
             removed += inside
         elif isinstance(step, Layer):
-            following = _next_layer(steps, position)
+            following = next_layer(steps, position)
             if following is None:
                 continue
             between = steps[position + 1 : following]
             consumer = steps[following]
             assert isinstance(consumer, Layer)
-            # The image that is flattened: positions per channel of this layer at the consumer.
-            positions = 1
-            for k, middle in enumerate(between):
-                if isinstance(middle, Flatten) and len(shapes[position + 1 + k]) == 3:
-                    positions = shapes[position + 1 + k][0] * shapes[position + 1 + k][1]
+            positions = positions_read(between, shapes[position + 1 : following])
             plan = _plan(step, consumer, between, positions)
             if plan.keep.all():
                 continue
             removed += int((~plan.keep).sum())
-            steps[position] = _without_outputs(step, plan.keep)
-            steps[following] = _without_inputs(consumer, plan, positions)
+            steps[position] = without_outputs(step, plan.keep)
+            steps[following] = _folded(without_inputs(consumer, plan.keep, positions), plan)
     return tuple(steps), removed
 
 
@@ -111,16 +113,6 @@ def _with_folded_normalization(graph: Graph) -> tuple[Operation, ...]:
     return (*steps[1:flat], folded, *steps[flat + 1 :])
 
 
-def _next_layer(steps: list[Operation], position: int) -> int | None:
-    """The layer that alone reads this one's output, through ReLU, tanh, max pool and flatten."""
-    for k in range(position + 1, len(steps)):
-        if isinstance(steps[k], Layer):
-            return k
-        if isinstance(steps[k], Residual | LayerNorm | Normalize):
-            return None
-    return None
-
-
 @dataclass(frozen=True)
 class _Plan:
     keep: NDArray[np.bool_]
@@ -136,7 +128,7 @@ def _plan(producer: Layer, consumer: Layer, between: list[Operation], positions:
     for step in between:
         if isinstance(step, Relu | Tanh):
             level = apply(step, level)
-    per_unit = _by_unit(consumer, positions)
+    per_unit = by_unit(consumer, positions)
     unread = ~np.any(per_unit, axis=(1, 2))
     foldable = unread | (level == 0)
     if not (isinstance(consumer, Convolution) and consumer.padding == "SAME"):
@@ -165,33 +157,9 @@ def _plan(producer: Layer, consumer: Layer, between: list[Operation], positions:
     return _Plan(keep, bias, floor)
 
 
-def _by_unit(consumer: Layer, positions: int) -> NDArray:
-    """The consumer's kernel as [unit, position, output]."""
-    values = consumer.weights.values
-    if isinstance(consumer, Dense):
-        units = values.shape[0] // positions
-        return values.reshape(positions, units, -1).swapaxes(0, 1)
-    return np.moveaxis(values, 2, 0).reshape(values.shape[2], -1, values.shape[3])
-
-
-def _without_outputs(layer: Layer, keep: NDArray[np.bool_]) -> Layer:
-    scale = layer.weights.scale
-    if scale is not None and len(scale) > 1:
-        scale = scale[keep]
-    elif scale is not None and layer.weights.values.shape[-1] == 1:
-        scale = scale[:1]
-    weights = Weights(np.ascontiguousarray(layer.weights.values[..., keep]), scale)
-    return replace(layer, weights=weights, bias=layer.bias[keep])
-
-
-def _without_inputs(consumer: Layer, plan: _Plan, positions: int) -> Layer:
-    values = consumer.weights.values
-    if isinstance(consumer, Dense):
-        values = values[np.tile(plan.keep, positions)]
-    else:
-        values = values[:, :, plan.keep]
+def _folded(consumer: Layer, plan: _Plan) -> Layer:
+    """The consumer with what the removed constants leave behind."""
     scale = consumer.input_scale
     if isinstance(scale, DynamicScale):
         scale = DynamicScale(max(scale.floor, plan.floor))
-    weights = Weights(np.ascontiguousarray(values), consumer.weights.scale)
-    return replace(consumer, weights=weights, bias=plan.bias, input_scale=scale)
+    return replace(consumer, bias=plan.bias, input_scale=scale)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +50,22 @@ class Written:
     size: int
     difference: float | None
     """Largest difference of an action, or share of other choices; None where it was not run."""
+
+
+def installed(formats: Sequence[Format]) -> list[Format]:
+    """The formats without those whose packages are missing, which it says.
+
+    Raises ValueError where none is left.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    left = [form for form in dict.fromkeys(formats) if not (missing and form.startswith("onnx"))]
+    if left == list(dict.fromkeys(formats)):
+        return left
+    reason = f"{' and '.join(missing)} not installed; pip install 'sparse_rl[onnx]'"
+    if not left:
+        raise ValueError(f"--format: found {', '.join(formats)}: {reason}")
+    print(f"onnx is left out: {reason}")
+    return left
 
 
 def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Delivery:

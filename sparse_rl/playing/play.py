@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
@@ -64,22 +65,26 @@ def play(
     keep: int = 0,
     most_steps: int | None = None,
     remember: bool = False,
+    copies: int = 1,
 ) -> Episodes:
     """`episodes` episodes side by side, until the last one has ended or `most_steps` are taken.
 
     Their starts depend on the seed alone. Keeps up to `keep` observations, and with `remember` the
-    whole history.
+    whole history. With `copies` all of it is that often in the batch, one whole set after the
+    other, with the same starts: for policies that are to be compared.
     """
     spec = environment.spec
     step = jax.jit(environment.step)
-    state, first = jax.jit(environment.reset)(jax.random.split(jax.random.key(seed), episodes))
+    keys = jnp.tile(jax.random.split(jax.random.key(seed), episodes), copies)
+    state, first = jax.jit(environment.reset)(keys)
     frame = np.asarray(first)
     seen = first_seen(frame, spec.frame_stack)
-    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
-    running = np.ones(episodes, bool)
+    batch = copies * episodes
+    returns, lengths = np.zeros(batch), np.zeros(batch, np.int64)
+    running = np.ones(batch, bool)
     kept: list[np.ndarray] = []
     number = 0
-    history = [Moment(_on_host(state), frame, seen, np.zeros(episodes))] if remember else []
+    history = [Moment(_on_host(state), frame, seen, np.zeros(batch))] if remember else []
     while running.any() and (most_steps is None or lengths.max() < most_steps):
         if number < keep:
             kept.append(seen[running][: keep - number])

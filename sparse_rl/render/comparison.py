@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,44 +45,56 @@ def film(run: Run) -> str:
 
 def _film(run: Run) -> dict[str, Any]:
     name = run.config.environment
-    view = scene(name)
     table = final_table(run.metrics)
     rows = {str(row["variant"]): row for row in table.to_dict("records")}
     other, dense = beside_dense(table), dense_name(table[table["seeds"] > 0])
     variants = [dense] if dense else []
     variants += [] if other is None else [str(other["variant"])]
+    scene(name)  # refused at once where it cannot be drawn
     if not variants:
         raise ValueError("no variant has a seed that did not fail")
     seed = median_seed(run.metrics, variants)
     world = make(name, evaluation=True)
-    films, shown = [], []
-    for variant in variants:
-        player = Player(variant, name, Actor(run.packed(variant, seed, world.spec), "numpy"))
-        played = play(
-            player.act(world.spec, START),
-            world,
-            1,
-            START,
-            most_steps=MOST_FRAMES * view.stride,
-            remember=True,
+    actors = {
+        "dense" if variant == dense else variant: Actor(
+            run.packed(variant, seed, world.spec), "numpy"
         )
-        films.append(frames(played.history, view, "dense" if variant == dense else variant))
-        shown.append(
-            {
-                "variant": variant,
-                "sparsity": float(rows[variant]["target_sparsity"]),
-                "verdict": str(rows[variant]["verdict"]),
-                "return": run.final_returns(variant)[seed],
-                "steps": int(played.lengths[0]),
-            }
-        )
+        for variant in variants
+    }
+    lengths = beside(actors, name, run.path / FILM)
+    shown = [
+        {
+            "variant": variant,
+            "sparsity": float(rows[variant]["target_sparsity"]),
+            "verdict": str(rows[variant]["verdict"]),
+            "return": run.final_returns(variant)[seed],
+            "steps": length,
+        }
+        for variant, length in zip(variants, lengths, strict=True)
+    ]
+    return {"seed": seed, "seeds": int(rows[variants[-1]]["seeds"]), "variants": shown}
+
+
+def beside(actors: Mapping[str, Actor], environment: str, file: Path) -> list[int]:
+    """Writes a film of actors side by side, by their captions, from one start, into `file`.
+
+    Returns how many steps each has played. Raises ValueError where the environment cannot be drawn.
+    """
+    view, world = scene(environment), make(environment, evaluation=True)
+    films, lengths = [], []
+    for caption, actor in actors.items():
+        act = Player(caption, environment, actor).act(world.spec, START)
+        most = MOST_FRAMES * view.stride
+        played = play(act, world, 1, START, most_steps=most, remember=True)
+        films.append(frames(played.history, view, caption))
+        lengths.append(int(played.lengths[0]))
     pictures, rate = side_by_side(films), view.frames_per_second
-    write_gif(pictures, run.path / FILM, rate)
-    while (run.path / FILM).stat().st_size > MOST_BYTES and len(pictures) > 2:
+    write_gif(pictures, file, rate)
+    while file.stat().st_size > MOST_BYTES and len(pictures) > 2:
         pictures = [*pictures[:-1:2], pictures[-1]]
         rate /= 2
-        write_gif(pictures, run.path / FILM, rate)
-    return {"seed": seed, "seeds": int(rows[variants[-1]]["seeds"]), "variants": shown}
+        write_gif(pictures, file, rate)
+    return lengths
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def own_film(run: Run) -> tuple[list[Film], str]:
             told["variants"] = [{**one, "variant": one["arm"]} for one in told["arms"]]
         if "reason" in told:
             return [], f"No film: {told['reason']}."
-        return ([_read(film, _caption(told))] if film.is_file() else []), ""
+        return ([read_film(film, _caption(told))] if film.is_file() else []), ""
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{about}: damaged: {' '.join(str(error).split())}") from None
 
@@ -121,7 +121,7 @@ def exported_films(run: Run, table: pd.DataFrame) -> list[Film]:
         file = layout.artifacts(run.path, variant) / layout.FILM
         if not file.is_file():
             return []
-        films.append(_read(file, f"{caption} (the exported actor)"))
+        films.append(read_film(file, f"{caption} (the exported actor)"))
     return films
 
 
@@ -130,7 +130,8 @@ def _size(arithmetic: str) -> int:
     return _SMALLEST_FIRST.index(arithmetic) if known else len(_SMALLEST_FIRST)
 
 
-def _read(file: Path, caption: str) -> Film:
+def read_film(file: Path, caption: str) -> Film:
+    """A film and its last frame from a file. Raises ValueError where it is no picture."""
     data = file.read_bytes()
     try:
         with Image.open(io.BytesIO(data)) as film:

@@ -162,7 +162,7 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
                 ),
                 "verdict": NO_DENSE
                 if dense.empty
-                else _verdict(difference.low, difference.high, allowed),
+                else verdict(difference.low, difference.high, allowed),
             }
         row["nonzero"] = _mean(final, "nonzero", own.index)
         rows.append(row)
@@ -175,7 +175,8 @@ def highest_not_worse(rows: pd.DataFrame) -> pd.Series | None:
     return None if found.empty else found.sort_values("target_sparsity").iloc[-1]
 
 
-def _verdict(low: float, high: float, margin: float) -> str:
+def verdict(low: float, high: float, margin: float) -> str:
+    """What the interval of a difference says, by the rule of `final_table`."""
     if not np.isfinite(low):
         return TOO_FEW_SEEDS
     if low > -margin or (low == 0 and margin == 0):

@@ -33,7 +33,7 @@ def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
 
     Seeds read "8", or "7 of 8" where one has failed.
     """
-    decimals = _decimals(table["return_iqm"].abs().max())
+    decimals = decimals_of(table["return_iqm"].abs().max())
     rows = []
     for row in table.to_dict("records"):
         started = f" of {row['seeds'] + row['failed']}" if row["failed"] else ""
@@ -41,15 +41,15 @@ def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
             {
                 "variant": row["variant"],
                 "achieved": _percent(row["achieved_sparsity"]),
-                "weights": _number(row["nonzero"], 0),
+                "weights": number(row["nonzero"], 0),
                 "seeds": f"{row['seeds']}{started}",
-                "return": _number(row["return_iqm"], decimals),
-                "return_interval": _interval(row["return_low"], row["return_high"], decimals),
-                "difference": _number(row["difference"], decimals, sign=True),
-                "difference_interval": _interval(
+                "return": number(row["return_iqm"], decimals),
+                "return_interval": interval(row["return_low"], row["return_high"], decimals),
+                "difference": number(row["difference"], decimals, sign=True),
+                "difference_interval": interval(
                     row["difference_low"], row["difference_high"], decimals, sign=True
                 ),
-                "probability": _number(row["probability_of_improvement"], 2),
+                "probability": number(row["probability_of_improvement"], 2),
                 "verdict": row["verdict"] or "(dense)",
             }
         )
@@ -112,23 +112,25 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
     return view
 
 
-def _decimals(largest: float) -> int:
+def decimals_of(largest: float) -> int:
     """Decimals that leave three figures of the largest return, or all those before the point."""
     if not math.isfinite(largest) or largest == 0:
         return 2
     return max(0, min(4, 2 - math.floor(math.log10(largest))))
 
 
-def _number(value: float, decimals: int, sign: bool = False) -> str:
+def number(value: float, decimals: int, sign: bool = False) -> str:
+    """A number with so many decimals; a dash where it is none."""
     if not math.isfinite(value):
         return "-"
     return f"{value:{'+' if sign else ''},.{decimals}f}"
 
 
-def _interval(low: float, high: float, decimals: int, sign: bool = False) -> str:
+def interval(low: float, high: float, decimals: int, sign: bool = False) -> str:
+    """Both ends of an interval; a dash where there is none."""
     if not math.isfinite(low):
         return "-"
-    return f"{_number(low, decimals, sign)} .. {_number(high, decimals, sign)}"
+    return f"{number(low, decimals, sign)} .. {number(high, decimals, sign)}"
 
 
 def _percent(sparsity: float) -> str:

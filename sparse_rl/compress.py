@@ -1,0 +1,154 @@
+"""python -m sparse_rl.compress SOURCE ...: compress what is trained already, and deliver it.
+
+python -m sparse_rl.compress runs/x
+python -m sparse_rl.compress model.zip --normalizer vecnormalize.pkl --env mujoco/Hopper-v4
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from sparse_rl import extras
+
+with extras.needed_by("compress", __name__):
+    from pydantic import Field
+
+    from sparse_rl.config import program
+    from sparse_rl.config.fields import Count, Episodes, NonNegative, PositiveCount, Sparsity
+
+if TYPE_CHECKING:
+    from sparse_rl.compression.steps import Chain
+
+METHODS = ("distil",)
+"""What is done where neither methods nor chains are named."""
+Deliverable = Literal["packed", "c", "onnx"]
+
+
+def main(
+    sources: Annotated[tuple[Path, ...], program.POSITIONAL],
+    env: str = "",
+    normalizer: Path | None = None,
+    arm: str = "0",
+    methods: tuple[str, ...] = (),
+    levels: Annotated[tuple[Sparsity, ...], Field(min_length=1)] = (0.9, 0.95, 0.98),
+    arithmetic: Annotated[tuple[str, ...], Field(min_length=1)] = ("float32", "int8"),
+    chain: tuple[str, ...] = (),
+    updates: PositiveCount = 20_000,
+    episodes: Episodes = 100,
+    margin: NonNegative | None = None,
+    format: tuple[Deliverable, ...] = ("packed", "c", "onnx"),
+    out: Path | None = None,
+    devices: Count = 0,
+    compilation_cache: str = "auto",
+) -> None:
+    """Compress policies that are trained, compare the candidates in their environment, and deliver
+    the smallest that is not worse.
+
+    Args:
+        sources: a run directory, or files of policies, each a seed: Stable-Baselines3's zip, a
+            torch state dict, ONNX, brax's parameters, or a packed actor (.srl).
+        env: the environment, such as gymnasium/LunarLander-v3; by default that of the run or file.
+        normalizer: VecNormalize's pickle, whose statistics of observations become a part of the
+            actor.
+        arm: of a run: the variant that is compressed.
+        methods: prune, units, low_rank or distil; by default distil, or none beside --chain.
+        levels: shares of the weights, units or ranks that go.
+        arithmetic: float32, int8 (trained by distil, otherwise not), int8w, int8_static, int4w.
+        chain: ways of one's own, PASS:LEVEL+PASS+..., such as units:0.5+distil:0.9+int8_static.
+        updates: gradient steps of each distillation.
+        episodes: by which every candidate is judged, and the chosen one again.
+        margin: how much less return is no loss; by default 5 % of the gain over acting at random.
+        format: of what is delivered.
+        out: where to; by default RUN/compressed, or a folder beside the file.
+        devices: that distillation uses; 0 is one for every core.
+        compilation_cache: keeps compiled programs for the next time: auto (in the user's cache
+            directory), off, or a directory.
+    """
+    # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl.selection.candidates import grid, named
+
+    settings = {"distil": {"updates": updates}} if updates != 20_000 else {}
+    chosen = methods or (() if chain else METHODS)
+    chains: list[Chain] = grid(chosen, levels, arithmetic, settings) if chosen else []
+    chains += own_chains(chain)
+    start(
+        sources,
+        env,
+        normalizer,
+        arm,
+        named(chains),
+        episodes,
+        margin,
+        tuple(format),
+        out,
+        devices,
+        compilation_cache,
+    )
+
+
+def own_chains(words: Sequence[str]) -> list[Chain]:
+    """What --chain names. Raises ValueError, one line."""
+    from sparse_rl.compression.steps import parse_chain
+
+    try:
+        return [parse_chain(word) for word in words]
+    except ValueError as error:
+        raise ValueError(f"--chain: {error}") from None
+
+
+def start(
+    sources: Sequence[Path],
+    env: str,
+    normalizer: Path | None,
+    arm: str,
+    chains: dict[str, Chain],
+    episodes: int,
+    margin: float | None,
+    formats: Sequence[Deliverable],
+    out: Path | None,
+    devices: int,
+    compilation_cache: str,
+) -> None:
+    """The whole way from the sources to the files. Raises ValueError, one line; OSError."""
+    from rich.console import Console
+
+    from sparse_rl.runtime import compilation_cache as kept_programs
+    from sparse_rl.runtime import devices as machine
+
+    kept_programs.use(compilation_cache)
+    machine.configure(devices)
+    from sparse_rl.report import compression_page
+    from sparse_rl.selection.compression import Compression, folder_for
+    from sparse_rl.selection.making import Folder
+    from sparse_rl.selection.originals import read
+    from sparse_rl.selection.progress import Bar
+    from sparse_rl.selection.result import deliver, show
+
+    console = Console()
+    originals = read(sources, normalizer, env, arm)
+    folder = Folder(folder_for(out, sources[0]))
+    bar = Bar(console)
+    compression = Compression(originals, chains, folder, episodes, margin, bar.say, bar.told)
+    compression.open({"arm": arm})
+    bar.say(f"{originals.environment.spec.name}: {originals.origin}")
+    bar.say(f"{len(chains)} candidates; results in {folder.path}")
+    seen = compression.make()
+    judged = compression.judge(seen)
+    compression.write(judged)
+    console.print()
+    console.print(compression_page.terminal_table(judged.table))
+    console.print()
+    for line in deliver(compression, judged, seen, formats):
+        bar.say(line)
+    bar.say(f"report: {show(compression, judged)}")
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command: `main` with these words, or with those of the command line."""
+    program.run(main, "compress", arguments)
+
+
+if __name__ == "__main__":
+    run()

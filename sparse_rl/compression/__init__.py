@@ -1,0 +1,1 @@
+"""Passes over policies that have been trained: pruning, units, low rank, quantization. NumPy."""

@@ -1,0 +1,58 @@
+"""What passes work on: policies of one architecture that are compressed alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from sparse_rl.artifact.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Policies:
+    """Policies of one architecture, one for each seed.
+
+    Attributes:
+        graphs: the policies as they are now.
+        originals: what each of them was at first.
+        observations: of each original's own episodes, [n, *observation].
+        seeds: by which random numbers are drawn.
+        environment: its name; empty where none is known.
+    """
+
+    graphs: tuple[Graph, ...]
+    originals: tuple[Graph, ...]
+    observations: tuple[NDArray, ...]
+    seeds: tuple[int, ...]
+    environment: str = ""
+
+
+Pass = Callable[[Policies], Policies]
+"""One step of compression."""
+
+
+@runtime_checkable
+class JointPass(Protocol):
+    """A pass that is cheaper when several of a family are made at once, such as all levels."""
+
+    @property
+    def family(self) -> Any:
+        """Equal for those that can be made together."""
+
+    def __call__(self, policies: Policies) -> Policies: ...
+
+    def together(self, family: Sequence[Any], policies: Policies) -> list[Policies]:
+        """The policies after each pass of the family, this one among them."""
+
+
+def each(change: Callable[[Graph, NDArray], Graph]) -> Pass:
+    """The pass that changes every policy by itself, from its graph and its own observations."""
+
+    def apply(policies: Policies) -> Policies:
+        pairs = zip(policies.graphs, policies.observations, strict=True)
+        return replace(policies, graphs=tuple(change(graph, seen) for graph, seen in pairs))
+
+    return apply

@@ -1,0 +1,127 @@
+"""The passes `int8`, `int8w`, `int8_static` and `int4w`: quantization without training.
+
+The rule is that of training (`artifact.weights`): symmetric, q = round(clip(x / s, -L, L)), with
+L = 127 in eight bits and 7 in four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_rl.artifact.calibration import inputs_of_layers
+from sparse_rl.artifact.graph import Convolution, Graph, Layer, layers, with_layers
+from sparse_rl.artifact.weights import (
+    LARGEST_INTEGER,
+    DynamicScale,
+    InputScale,
+    StaticScale,
+    Weights,
+    quantize,
+    quantize_weights,
+    scale_of,
+)
+from sparse_rl.compression.options import DynamicOptions, StaticOptions, WeightOptions
+from sparse_rl.compression.policies import Pass, each
+
+LARGEST_IN_FOUR_BITS = 7
+_CANDIDATES = 100
+"""Scales that are tried for the least mean squared error, from 1 to 100 % of the largest input."""
+
+
+def build_dynamic(options: DynamicOptions) -> Pass:
+    """int8 weights, and inputs whose scale is found anew for each observation."""
+    return each(lambda graph, _: quantized(graph, options.scales, DynamicScale()))
+
+
+def build_weights(options: WeightOptions) -> Pass:
+    """int8 weights, float32 inputs."""
+    return each(lambda graph, _: quantized(graph, options.scales, None))
+
+
+def build_four_bits(options: WeightOptions) -> Pass:
+    """Weights of fifteen values, float32 inputs; one scale of each output unless said otherwise."""
+    scales = "channel" if options.scales == "trained" else options.scales
+    return each(lambda graph, _: quantized(graph, scales, None, LARGEST_IN_FOUR_BITS))
+
+
+def build_static(options: StaticOptions) -> Pass:
+    """int8 weights, and inputs whose scales are fixed on the policy's own observations."""
+    return each(lambda graph, seen: with_fixed_scales(graph, seen, options))
+
+
+def quantized(
+    graph: Graph, scales: str, inputs: InputScale, largest: int = LARGEST_INTEGER
+) -> Graph:
+    """The graph with quantized weights, all layers' inputs as `inputs` says."""
+
+    def change(layer: Layer) -> Layer:
+        channel = scales == "channel" or (scales == "trained" and isinstance(layer, Convolution))
+        kernel = layer.weights.dequantized()
+        weights = (
+            quantize_weights(kernel, channel)
+            if largest == LARGEST_INTEGER
+            else in_few_values(kernel, channel, largest)
+        )
+        return replace(layer, weights=weights, input_scale=inputs)
+
+    return _changed(graph, change)
+
+
+def in_few_values(kernel: NDArray, per_output_channel: bool, largest: int) -> Weights:
+    """Weights whose values are the whole numbers from -largest to largest."""
+    axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))
+    top = np.max(np.abs(kernel), axis=axes, keepdims=True, initial=np.float32(0))
+    scale = (np.where(top == 0, np.float32(1), top) / np.float32(largest)).astype(np.float32)
+    values = np.rint(np.clip(kernel / scale, -largest, largest)).astype(np.int8)
+    return Weights(values, scale.reshape(-1))
+
+
+def with_fixed_scales(graph: Graph, observations: NDArray, options: StaticOptions) -> Graph:
+    """int8 weights, and input scales from what the layers of `graph` read of the observations."""
+    magnitudes = [np.abs(inputs) for inputs in inputs_of_layers(graph, observations)]
+    tops = [CALIBRATIONS[options.calibration](seen, options) for seen in magnitudes]
+    # An input that is nearly always zero has a percentile of zero.
+    tops = [top or float(seen.max(initial=0)) for top, seen in zip(tops, magnitudes, strict=True)]
+    scales = iter([StaticScale(float(scale_of(np.array(top, np.float32)))) for top in tops])
+    rounded = quantized(graph, options.scales, None)
+    return _changed(rounded, lambda layer: replace(layer, input_scale=next(scales)))
+
+
+def _largest(magnitudes: NDArray, _: StaticOptions) -> float:
+    return float(magnitudes.max(initial=0))
+
+
+def _percentile(magnitudes: NDArray, options: StaticOptions) -> float:
+    return float(np.percentile(magnitudes, options.percentile)) if magnitudes.size else 0.0
+
+
+def _least_error(magnitudes: NDArray, _: StaticOptions) -> float:
+    """The top whose scale has the least mean squared error of rounding and clipping."""
+    top = float(magnitudes.max(initial=0))
+    if top == 0:
+        return 0.0
+    tried = top * np.arange(1, _CANDIDATES + 1) / _CANDIDATES
+
+    def error(candidate: float) -> float:
+        scale = scale_of(np.array(candidate, np.float32))
+        rounded = quantize(magnitudes, scale).astype(np.float32) * scale
+        return float(np.square(rounded - magnitudes, dtype=np.float64).mean())
+
+    return float(min(tried, key=error))
+
+
+CALIBRATIONS: dict[str, Callable[[NDArray, StaticOptions], float]] = {
+    "minmax": _largest,
+    "percentile": _percentile,
+    "mse": _least_error,
+}
+"""How large the inputs of a layer are taken to be, from their magnitudes."""
+
+
+def _changed(graph: Graph, change: Callable[[Layer], Layer]) -> Graph:
+    replaced = (change(layer) for layer in layers(graph.operations))
+    return replace(graph, operations=with_layers(graph.operations, replaced))

@@ -1,0 +1,1 @@
+"""Policies that learn to act as others do, on observations that they meet themselves."""

@@ -1,0 +1,185 @@
+"""The page of a compression: the answer, return against size and time, a table, a film."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from sparse_rl import atomic_file
+from sparse_rl.report.figures import tradeoff
+from sparse_rl.report.films import Film, read_film
+from sparse_rl.report.html import figure_view, render
+from sparse_rl.summary.table import decimals_of, interval, number
+
+HEADINGS = {
+    "candidate": "candidate",
+    "weights": "weights",
+    "bytes": "bytes",
+    "microseconds": "us in C",
+    "return": "return",
+    "return_interval": "95 %",
+    "difference": "- original",
+    "difference_interval": "95 %",
+    "verdict": "verdict",
+}
+LEFT = ("candidate", "verdict")
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the page says of a compression.
+
+    Attributes:
+        over: what intervals are over, in words.
+        confirmed: of the chosen one with fresh starts: difference, low, high; None without.
+        film: the file of a film, or why there is none.
+    """
+
+    environment: str
+    origin: str
+    table: pd.DataFrame
+    over: str
+    random: float
+    margin: float
+    chosen: str | None
+    confirmed: tuple[float, float, float] | None
+    film: Path | str
+    provenance: Mapping[str, str]
+
+
+def write_page(told: Told, folder: Path) -> Path:
+    """Writes index.html and figures into `folder`; returns the page's path."""
+    figure = figure_view(
+        lambda: tradeoff.draw(told.table, told.random, told.chosen),
+        "tradeoff",
+        "compression",
+        tradeoff.TITLE,
+        lambda: tradeoff.caption(told.over),
+        folder / "figures",
+    )
+    films: list[Film] = []
+    if isinstance(told.film, Path):
+        words = f"Left: the original; right: {told.chosen}. One episode from the same start."
+        films = [read_film(told.film, words)]
+    view: dict[str, Any] = {
+        "environment": told.environment,
+        "description": told.origin,
+        "sentences": sentences(told),
+        "criterion": (
+            f"Not worse: the 95 % interval of the difference from the original, over {told.over}, "
+            f"lies above -{told.margin:.4g}."
+        ),
+        "figure": figure,
+        "table_caption": (
+            "From the smallest file to the largest. All candidates met the same starts. Bytes: the "
+            "packed file, everything included; time: compiled C, the median of single calls."
+        ),
+        "rows": formatted(told.table),
+        "films": films,
+        "no_film": f"No film: {told.film}." if isinstance(told.film, str) else "",
+        "provenance": told.provenance,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    text = render(
+        "compression.html.j2",
+        title=f"Compression: {told.environment}",
+        byline="written by sparse_rl",
+        refresh=0,
+        view=view,
+        headings=HEADINGS,
+        left=LEFT,
+    )
+    atomic_file.write_text(folder / PAGE, text)
+    return folder / PAGE
+
+
+def sentences(told: Told) -> list[dict[str, str]]:
+    """The answer: what is delivered, how much smaller and faster it is, and what it was worth."""
+    table = told.table.set_index("candidate")
+    original = table[table["verdict"] == ""].iloc[0]
+    if told.chosen is None:
+        return [
+            {
+                "claim": "No candidate is shown to be not worse than the original",
+                "detail": (
+                    "more episodes, lower levels or more updates may decide what is undecided"
+                ),
+            }
+        ]
+    chosen = table.loc[told.chosen]
+    parts = [f"{original['bytes'] / chosen['bytes']:.3g} times smaller"]
+    if math.isfinite(chosen["microseconds"]):
+        parts.append(
+            f"{original['microseconds'] / chosen['microseconds']:.3g} times faster in C "
+            f"({chosen['microseconds']:.3g} us)"
+        )
+    found = [
+        {
+            "claim": f"{told.chosen} takes {chosen['bytes']:,.0f} bytes and is not worse",
+            "detail": " and ".join(parts)
+            + f" than the original; return {chosen['return']:,.4g} against "
+            f"{original['return']:,.4g}",
+        }
+    ]
+    if told.confirmed is not None:
+        gap, low, high = told.confirmed
+        again = "again not worse" if low > -told.margin else "not confirmed"
+        found.append(
+            {
+                "claim": f"With fresh starts it is {again}",
+                "detail": f"difference {gap:+.4g}, 95 % {low:+.4g} to {high:+.4g}; since it was "
+                "chosen among many, this is the figure to quote",
+            }
+        )
+    return found
+
+
+def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The table's rows as strings; a dash where there is no number."""
+    decimals = decimals_of(table["return"].abs().max())
+    return [
+        {
+            "candidate": row["candidate"],
+            "weights": number(row["weights"], 0),
+            "bytes": number(row["bytes"], 0),
+            "microseconds": number(row["microseconds"], 3),
+            "return": number(row["return"], decimals),
+            "return_interval": interval(row["low"], row["high"], decimals),
+            "difference": number(row["difference"], decimals, sign=True),
+            "difference_interval": interval(
+                row["difference_low"], row["difference_high"], decimals, sign=True
+            ),
+            "verdict": row["verdict"] or "(original)",
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def terminal_table(table: pd.DataFrame) -> Table:
+    """The table for a terminal of 80 columns or more."""
+    view = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    color = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
+    shown = {key: text for key, text in HEADINGS.items() if key != "return_interval"}
+    if table["candidate"].str.len().max() > 16:
+        del shown["weights"]
+    for key, heading in shown.items():
+        view.add_column(
+            heading,
+            justify="left" if key in LEFT else "right",
+            no_wrap=key not in ("difference_interval", "verdict", "candidate"),
+        )
+    for row in formatted(table):
+        cells = [row[key].replace(" .. ", "..") for key in shown]
+        cells[0] = f"[bold]{cells[0]}[/bold]"
+        style = color.get(row["verdict"])
+        cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
+        view.add_row(*cells)
+    return view

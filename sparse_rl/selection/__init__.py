@@ -1,0 +1,1 @@
+"""Compressing what is trained: candidates, judged in the environment, one chosen."""

@@ -1,0 +1,96 @@
+"""Which ways of compressing are tried, and the policies that each of them makes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from sparse_rl.compression.policies import JointPass, Policies
+from sparse_rl.compression.steps import Chain, Step, name_of, parse_chain
+
+POST_TRAINING = ("int8", "int8w", "int8_static", "int4w")
+"""Arithmetics that a pass of the same name makes without training."""
+ARITHMETICS = ("float32", *POST_TRAINING)
+TRAINED = ("float32", "int8", "int8w")
+"""Arithmetics that distillation trains in."""
+DISTILLATION = "distil"
+
+
+def grid(
+    methods: Sequence[str],
+    levels: Sequence[float],
+    arithmetics: Sequence[str],
+    settings: Mapping[str, Mapping[str, object]],
+) -> list[Chain]:
+    """Every method at every level in every arithmetic, and the original in each but float32.
+
+    `settings` are options of a method other than its level. Raises ValueError, one line, for
+    unknown names.
+    """
+    for arithmetic in arithmetics:
+        if arithmetic not in ARITHMETICS:
+            raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(ARITHMETICS)}")
+    chains = [parse_chain(name) for name in arithmetics if name != "float32"]
+    for method in methods:
+        own = "".join(f":{key}={value}" for key, value in settings.get(method, {}).items())
+        for level in levels:
+            for arithmetic in arithmetics:
+                text = f"{method}:{level:g}{own}"
+                if method == DISTILLATION and arithmetic in TRAINED:
+                    text += "" if arithmetic == "float32" else f":arithmetic={arithmetic}"
+                elif arithmetic != "float32":
+                    text += f"+{arithmetic}"
+                chains.append(parse_chain(text))
+    return chains
+
+
+def named(chains: Sequence[Chain]) -> dict[str, Chain]:
+    """The chains by their names, each once."""
+    return {name_of(chain): chain for chain in chains}
+
+
+def made(
+    chains: Mapping[str, Chain], policies: Policies, told: Callable[[str, float], None]
+) -> Iterator[tuple[str, Policies]]:
+    """Every candidate's name with its policies, as soon as it is made.
+
+    What chains begin with alike is done once, and passes of one family together. Raises
+    ValueError, one line that names the candidate, where a pass cannot be done.
+    """
+    ended = [name for name, chain in chains.items() if not chain]
+    for name in ended:
+        yield name, policies
+    rest = {name: chain for name, chain in chains.items() if chain}
+    while rest:
+        first = next(iter(rest.values()))[0]
+        family = _family(first, rest)
+        try:
+            after = _after(family, policies, told)
+        except ValueError as error:
+            raise ValueError(f"{next(iter(rest))}: {error}") from None
+        for step, result in zip(family, after, strict=True):
+            own = {name: chain[1:] for name, chain in rest.items() if chain[0] == step}
+            yield from made(own, result, told)
+        rest = {name: chain for name, chain in rest.items() if chain[0] not in family}
+
+
+def _family(first: Step, chains: Mapping[str, Chain]) -> list[Step]:
+    """The first steps that are made together with `first`, itself among them."""
+    one = first.build()
+    if not isinstance(one, JointPass):
+        return [first]
+    found = dict.fromkeys(chain[0] for chain in chains.values() if chain[0].name == first.name)
+    return [step for step in found if step.build().family == one.family]  # type: ignore[attr-defined]
+
+
+def _after(
+    family: Sequence[Step], policies: Policies, told: Callable[[str, float], None]
+) -> list[Policies]:
+    passes = [step.build() for step in family]
+    if len(passes) == 1 and not isinstance(passes[0], JointPass):
+        return [passes[0](policies)]
+    heard = [
+        dataclasses.replace(one, told=told) if hasattr(one, "told") else one  # type: ignore[type-var]
+        for one in passes
+    ]
+    return heard[0].together(heard, policies)  # type: ignore[union-attr,no-any-return]

@@ -1,0 +1,196 @@
+"""One compression from its originals to the file that is delivered; `compress` is its command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from sparse_rl import __version__, atomic_file
+from sparse_rl.artifact import latency
+from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.fixed_point import with_unit
+from sparse_rl.artifact.graph import is_static
+from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
+from sparse_rl.artifact.runtime import Actor
+from sparse_rl.compression.policies import Policies
+from sparse_rl.compression.steps import Chain, family_of
+from sparse_rl.selection import judgement, table
+from sparse_rl.selection.candidates import made
+from sparse_rl.selection.making import Folder, nonzero_weights, packed_actor
+from sparse_rl.selection.originals import Originals
+from sparse_rl.selection.table import ORIGINAL, Size
+
+Say = Callable[[str], None]
+
+STARTS, FRESH = 1_000, 2_000
+"""Seeds of the starts by which candidates are judged, and of those that the chosen one meets."""
+_TIMED = 1_000
+TABLE, RETURNS = "candidates.csv", "returns.csv"
+
+
+class Judged(NamedTuple):
+    """Everything that was found.
+
+    Attributes:
+        returns: of every candidate, the original among them, in the same episodes.
+        random: mean return of acting at random.
+        chosen: the smallest that is not worse; None where there is none.
+        confirmed: its mean paired difference from the original with other starts, and the ends of
+            the interval; None where none was chosen.
+    """
+
+    table: pd.DataFrame
+    returns: Mapping[str, Float[np.ndarray, "policies episodes"]]
+    random: float
+    margin: float
+    chosen: str | None
+    confirmed: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What is compressed, how, and where it is kept."""
+
+    originals: Originals
+    chains: Mapping[str, Chain]
+    folder: Folder
+    episodes: int
+    margin: float | None
+    say: Say
+    told: Callable[[str, float], None]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.originals.names
+
+    def open(self, settings: Mapping[str, object]) -> None:
+        """Makes the folder, or goes on where it was left. Raises ValueError, OSError."""
+        spec = self.originals.environment.spec
+        self.folder.open(
+            {
+                "sparse_rl": __version__,
+                "environment": spec.name,
+                "originals": self.originals.digest,
+                "candidates": list(self.chains),
+                **settings,
+            }
+        )
+
+    def make(self) -> dict[str, NDArray]:
+        """Makes all candidates that are not there yet; returns the originals' observations."""
+        environment = self.originals.environment
+        acts = [Actor(PackedActor(graph), "numpy") for graph in self.originals.graphs]
+        met = judgement.meet(acts, environment, min(10, self.episodes), 0)
+        observations = tuple(one.observations for one in met)
+        seen = dict(zip(self.names, observations, strict=True))
+        originals = self.originals
+        policies = Policies(
+            originals.graphs, originals.graphs, observations, originals.seeds, environment.spec.name
+        )
+        self._keep(ORIGINAL, policies)
+        missing = {
+            name: chain
+            for name, chain in self.chains.items()
+            if not self.folder.has(name, self.names)
+        }
+        if len(missing) < len(self.chains):
+            self.say(f"{len(self.chains) - len(missing)} candidates are there already")
+        for name, result in made(missing, policies, self.told):
+            self._keep(name, result)
+        return seen
+
+    def _keep(self, name: str, policies: Policies) -> None:
+        about = Provenance(
+            environment=self.originals.environment.spec.name,
+            variant=name,
+            config_digest=self.originals.digest,
+        )
+        actors = []
+        for i, graph in enumerate(policies.graphs):
+            try:
+                own = replace(about, seed=policies.seeds[i])
+                actors.append(packed_actor(graph, policies.observations[i], own))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        self.folder.keep(name, self.names, actors)
+
+    def judge(self, seen: Mapping[str, NDArray]) -> Judged:
+        """Plays all candidates from the same starts, and the smallest that holds from new ones."""
+        environment = self.originals.environment
+        began = time.perf_counter()
+        packs = {name: self.folder.actors(name, self.names) for name in (ORIGINAL, *self.chains)}
+        acts = [Actor(pack, "numpy") for packed in packs.values() for pack in packed]
+        count, episodes = len(self.names), self.episodes
+        played = judgement.judge(acts, environment, episodes, STARTS)
+        returns = dict(zip(packs, played.reshape(len(packs), count, episodes), strict=True))
+        random = float(np.mean(judgement.at_random(environment, episodes, STARTS)))
+        self.say(
+            f"judged: {len(packs)} x {count} policies, {episodes} episodes each, "
+            f"{time.perf_counter() - began:.0f} s"
+        )
+        sizes = {name: self.size(packed, seen) for name, packed in packs.items()}
+        allowed = table.margin_of(returns[ORIGINAL], random) if self.margin is None else self.margin
+        families = {name: family_of(chain) for name, chain in self.chains.items()}
+        found = table.table_of(returns, sizes, allowed, families)
+        chosen = table.smallest(found)
+        confirmed = None if chosen is None else self.confirm(packs[ORIGINAL], packs[chosen])
+        return Judged(found, returns, random, allowed, chosen, confirmed)
+
+    def confirm(
+        self, originals: Sequence[PackedActor], chosen: Sequence[PackedActor]
+    ) -> tuple[float, float, float]:
+        """The paired difference with starts by which nothing was chosen, and its interval."""
+        acts = [Actor(pack, "numpy") for pack in (*originals, *chosen)]
+        played = judgement.judge(acts, self.originals.environment, self.episodes, FRESH)
+        own, before = np.split(played, [len(originals)])[::-1]
+        gap = table.paired_difference(table.pairs_of(own), table.pairs_of(before))
+        return (gap.value, gap.low, gap.high)
+
+    def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray]) -> Size:
+        """Medians over policies; the time is that of the policy whose file is the median."""
+        sizes = [len(to_bytes(pack)) for pack in packs]
+        median = int(np.argsort(sizes, kind="stable")[len(sizes) // 2])
+        time_in_c = float("nan")
+        if find_compiler():
+            pack = packs[median]
+            fixed = pack.unit is not None and is_static(pack.graph)
+            program = with_unit(pack.graph, pack.unit) if fixed else pack.graph  # type: ignore[arg-type]
+            watched = seen[self.names[median]][:_TIMED]
+            time_in_c = latency.of_source(generate(program), watched).median
+        return Size(
+            float(np.median([nonzero_weights(pack) for pack in packs])),
+            float(np.median(sizes)),
+            time_in_c,
+        )
+
+    def write(self, judged: Judged) -> None:
+        """The table, and every episode's return, as CSV."""
+        rows = [
+            (candidate, policy, episode, value)
+            for candidate, own in judged.returns.items()
+            for policy, values in zip(self.names, own, strict=True)
+            for episode, value in enumerate(values)
+        ]
+        every = pd.DataFrame(rows, columns=["candidate", "policy", "episode", "return"])
+        for name, frame in ((TABLE, judged.table), (RETURNS, every)):
+            atomic_file.write_text(self.folder.path / name, frame.to_csv(index=False))
+
+    def best_policy(self, judged: Judged, candidate: str) -> int:
+        """The policy with the highest mean return of a candidate."""
+        return int(np.argmax(judged.returns[candidate].mean(axis=1)))
+
+
+def folder_for(out: Path | None, source: Path) -> Path:
+    """Where a compression is kept unless it is said: beside the run's own folders, or the file."""
+    if out is not None:
+        return out
+    return source / "compressed" if source.is_dir() else source.with_name(f"{source.stem}_small")

@@ -1,0 +1,79 @@
+"""What policies are worth: whole episodes of all of them side by side, from the same starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from sparse_rl.envs import VectorEnv
+from sparse_rl.playing.play import Act, play, random_policy
+
+MOST_AT_ONCE = 2_000
+"""Environments that are played side by side."""
+_OBSERVATIONS = 2_000
+"""Kept of each original's episodes, for calibration and for timing."""
+
+
+class Met(NamedTuple):
+    """The returns of one policy's episodes, and the first observations that it met."""
+
+    returns: Float[np.ndarray, " episodes"]
+    observations: NDArray
+
+
+def judge(
+    policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int
+) -> Float[np.ndarray, "policies episodes"]:
+    """Returns of `episodes` episodes of every policy, all from the same starts.
+
+    The starts, and whatever the environment draws on the way, depend on the seed alone. nan where
+    an action was not finite.
+    """
+    together = max(1, MOST_AT_ONCE // episodes)
+    rows = []
+    for begin in range(0, len(policies), together):
+        own = list(policies[begin : begin + together])
+        # Filled up, so that the environment is compiled for one number of copies.
+        own += own[:1] * (min(together, len(policies)) - len(own))
+        played = play(_side_by_side(own), environment, episodes, seed, copies=len(own))
+        rows.append(played.returns.reshape(len(own), episodes))
+    return np.concatenate(rows)[: len(policies)]
+
+
+def meet(policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int) -> list[Met]:
+    """As `judge`, with observations of the policies' episodes, and of those that follow on them."""
+    kept: list[list[NDArray]] = [[] for _ in policies]
+
+    def remembering(index: int, act: Act) -> Act:
+        def remember(seen: NDArray) -> NDArray:
+            if sum(map(len, kept[index])) < _OBSERVATIONS:
+                kept[index].append(np.array(seen))
+            return act(seen)
+
+        return remember
+
+    heard = [remembering(index, act) for index, act in enumerate(policies)]
+    returns = judge(heard, environment, episodes, seed)
+    return [
+        Met(own, np.concatenate(seen)[:_OBSERVATIONS])
+        for own, seen in zip(returns, kept, strict=True)
+    ]
+
+
+def at_random(environment: VectorEnv, episodes: int, seed: int) -> Float[np.ndarray, " episodes"]:
+    """Returns of acting at random."""
+    return judge([random_policy(environment.spec, seed)], environment, episodes, seed)[0]
+
+
+def _side_by_side(policies: Sequence[Act]) -> Act:
+    """One policy of all copies: the first of as many equal parts acts as the first, and so on."""
+
+    def act(seen: NDArray) -> NDArray:
+        parts = np.split(seen, len(policies))
+        return np.concatenate([one(part) for one, part in zip(policies, parts, strict=True)])
+
+    return act

@@ -1,0 +1,102 @@
+"""What is to be compressed: the policies of a run, or files of policies trained elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sparse_rl.architecture import check_fits, observation_of, output_of
+from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.packed import PackedActor, to_bytes
+from sparse_rl.envs import VectorEnv, make
+from sparse_rl.runs.run import Run
+
+
+class Originals(NamedTuple):
+    """Policies of one architecture, and the environment that they are played in.
+
+    Attributes:
+        names: what each is called: seed_3, or a file's name.
+        seeds: by which random numbers are drawn.
+        origin: where they come from, in words.
+        digest: of all that was read; another one is another compression.
+    """
+
+    graphs: tuple[Graph, ...]
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    environment: VectorEnv
+    origin: str
+    digest: str
+
+
+def read(
+    sources: Sequence[Path], normalizer: Path | None, environment: str, variant: str
+) -> Originals:
+    """The policies of one run directory, or of one or several files.
+
+    Raises ValueError, one line, where a source cannot be read, no environment is known, or the
+    policies do not fit it.
+    """
+    if sources and sources[0].is_dir():
+        if len(sources) > 1 or normalizer is not None:
+            found = str(sources[1]) if len(sources) > 1 else "--normalizer"
+            raise ValueError(f"{found}: beside a run; allowed: one run, or files of policies")
+        return of_run(sources[0], environment, variant)
+    return of_files(sources, normalizer, environment)
+
+
+def of_run(path: Path, environment: str, variant: str) -> Originals:
+    """Every seed of one variant of a finished run whose final return is a number."""
+    run = Run(path)
+    world = make(environment or run.config.environment, evaluation=True)
+    returns = run.final_returns(variant)
+    seeds = tuple(seed for seed, value in sorted(returns.items()) if np.isfinite(value))
+    if not seeds:
+        raise ValueError(f"{path}: no seed of {variant} has a finite return; allowed: one or more")
+    graphs = tuple(run.packed(variant, seed, world.spec).graph for seed in seeds)
+    for graph in graphs:
+        check_fits(graph, world.spec)
+    names = tuple(f"seed_{seed}" for seed in seeds)
+    origin = f"{path}, variant {variant}, {len(seeds)} seeds"
+    return Originals(graphs, names, seeds, world, origin, _digest(graphs))
+
+
+def of_files(sources: Sequence[Path], normalizer: Path | None, environment: str) -> Originals:
+    """Policies in files, each a seed of its own."""
+    for source in sources:
+        if not source.is_file():
+            raise ValueError(f"{source}: no such file; needed is a run directory or a policy")
+    from sparse_rl.importers import read_policy  # a run needs none
+
+    output = output_of(make(environment, evaluation=True).spec) if environment else None
+    imported = [read_policy(source, normalizer, output) for source in sources]
+    name = environment or imported[0].environment
+    if not name:
+        raise ValueError(f"--env: not given, and {sources[0]} names none; needed is an environment")
+    world = make(name, evaluation=True)
+    graphs = []
+    for source, one in zip(sources, imported, strict=True):
+        try:
+            check_fits(one.graph, world.spec)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
+        graphs.append(replace(one.graph, observation=observation_of(world.spec)))
+    stems = [source.stem for source in sources]
+    names = [stem if stems.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(stems)]
+    origin = f"{', '.join(map(str, sources))}: {imported[0].origin}"
+    found = tuple(graphs)
+    return Originals(found, tuple(names), tuple(range(len(found))), world, origin, _digest(found))
+
+
+def _digest(graphs: Sequence[Graph]) -> str:
+    """Of the policies' whole content."""
+    digest = hashlib.sha256()
+    for graph in graphs:
+        digest.update(to_bytes(PackedActor(graph)))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,48 @@
+"""What a compression says while one waits: lines, and how far a course of distillation is."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+
+from sparse_rl.study.units import in_time
+
+_EVERY = 0.25
+"""In a log, a line for each such share of a course."""
+
+
+class Bar:
+    """Lines for a console; in a terminal the share that is done stands in the last one."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._began = time.perf_counter()
+        self._course = ""
+        self._told = 0.0
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def told(self, course: str, share: float) -> None:
+        """`share` of the course is done."""
+        now = time.perf_counter()
+        if course != self._course:
+            self._course, self._began, self._told = course, now, 0.0
+            self.say(course)
+        took = now - self._began
+        if share >= 1:
+            self._line(f"  done in {in_time(took)}", last=True)
+        elif self.console.is_terminal and share > 0:
+            self._line(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left", last=False)
+        elif share - self._told >= _EVERY:
+            self._told = share
+            self.say(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left")
+
+    def _line(self, text: str, last: bool) -> None:
+        if self.console.is_terminal:
+            self.console.print(
+                f"\r{text:<40}", end="\n" if last else "", markup=False, highlight=False
+            )
+        else:
+            self.say(text)

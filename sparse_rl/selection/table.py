@@ -1,0 +1,122 @@
+"""What candidates are worth beside the originals: intervals, differences, verdicts, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from sparse_rl.summary.estimates import (
+    CONFIDENCE,
+    FEWEST_SEEDS,
+    Estimate,
+    interquartile_mean,
+    interquartile_mean_interval,
+    paired_difference,
+)
+from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, verdict
+
+ORIGINAL = "original"
+
+
+class Size(NamedTuple):
+    """What a candidate costs: medians over its policies, and one policy's time in C."""
+
+    weights: float
+    bytes: float
+    microseconds: float
+
+
+def margin_of(original: Float[np.ndarray, "policies episodes"], random: float) -> float:
+    """5 % of the distance between the originals' mean return and that of acting at random."""
+    return MARGIN_FRACTION * abs(float(original.mean()) - random)
+
+
+def table_of(
+    returns: Mapping[str, Float[np.ndarray, "policies episodes"]],
+    sizes: Mapping[str, Size],
+    margin: float,
+    families: Mapping[str, str],
+) -> pd.DataFrame:
+    """One row per candidate, the original first, then from the smallest file to the largest.
+
+    With three policies or more every policy is one number, its mean return, and pairs are policies:
+    what is said holds for training anew. With fewer, pairs are episodes with the same start: it
+    holds for these policies alone.
+
+    Columns: candidate; family (of candidates that differ in their level alone; empty for the
+    original); weights, bytes, microseconds; return, low, high (interquartile mean and its
+    bootstrap interval over policies, or mean and Student's over episodes); difference,
+    difference_low, difference_high (mean of the pairs, Student's interval); failed (episodes with a
+    number that was not finite, which make the rest of the row nan); verdict.
+    """
+    original = returns[ORIGINAL]
+    rows = []
+    for name, own in returns.items():
+        failed = int((~np.isfinite(own)).sum())
+        worth = estimate(own)
+        row: dict[str, object] = {
+            "candidate": name,
+            "family": families.get(name, ""),
+            **sizes[name]._asdict(),
+        }
+        row |= {"return": worth.value, "low": worth.low, "high": worth.high}
+        if name == ORIGINAL:
+            row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
+            row |= {"failed": failed, "verdict": ""}
+        else:
+            gap = paired_difference(*(pairs_of(each) for each in (own, original)))
+            row |= {
+                "difference": gap.value,
+                "difference_low": gap.low,
+                "difference_high": gap.high,
+                "failed": failed,
+                "verdict": "failed" if failed else verdict(gap.low, gap.high, margin),
+            }
+        rows.append(row)
+    found = pd.DataFrame(rows)
+    place = (found["candidate"] != ORIGINAL).astype(int)
+    order = found.assign(place=place).sort_values(["place", "bytes", "candidate"]).index
+    return found.loc[order].reset_index(drop=True)
+
+
+def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:
+    """Over policies where there are three or more, else over episodes; nan where one failed."""
+    if not np.isfinite(returns).all():
+        return Estimate(np.nan, np.nan, np.nan)
+    values = pairs_of(returns)
+    if len(returns) >= FEWEST_SEEDS:
+        low, high = interquartile_mean_interval(values)
+        return Estimate(float(interquartile_mean(values)), float(low), float(high))
+    mean = float(values.mean())
+    if len(values) < FEWEST_SEEDS or np.ptp(values) == 0:
+        end = mean if len(values) >= FEWEST_SEEDS else np.nan
+        return Estimate(mean, end, end)
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
+    return Estimate(mean, float(low), float(high))
+
+
+def pairs_of(returns: Float[np.ndarray, "policies episodes"]) -> Float[np.ndarray, " pairs"]:
+    """One number for each policy, or with fewer than three policies one for each episode."""
+    return returns.mean(axis=1) if len(returns) >= FEWEST_SEEDS else returns.ravel()
+
+
+def unit_of(policies: int) -> str:
+    """What intervals are over, in words."""
+    if policies >= FEWEST_SEEDS:
+        return f"{policies} policies"
+    return "episodes of " + ("one policy" if policies == 1 else f"{policies} policies")
+
+
+def smallest(table: pd.DataFrame) -> str | None:
+    """The candidate with the smallest file that is not worse than the original; None without."""
+    found = table[table["verdict"] == NOT_WORSE]
+    return (
+        None
+        if found.empty
+        else str(found.sort_values(["bytes", "microseconds"]).iloc[0]["candidate"])
+    )

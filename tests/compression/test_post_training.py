@@ -1,0 +1,116 @@
+"""Quantization after training against the rule of training, and against independent numbers."""
+
+import numpy as np
+import pytest
+
+from benchmarks import synthetic
+from sparse_rl.artifact import reference
+from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
+from sparse_rl.artifact.graph import Convolution, layers
+from sparse_rl.artifact.weights import DynamicScale, StaticScale, quantize, quantize_weights
+from sparse_rl.compression.options import DynamicOptions, StaticOptions, WeightOptions
+from sparse_rl.compression.policies import Policies
+from sparse_rl.compression.post_training import (
+    build_dynamic,
+    build_four_bits,
+    build_static,
+    build_weights,
+)
+
+
+def after(build, options, graph, observations):
+    policies = Policies((graph,), (graph,), (observations,), (0,))
+    return build(options)(policies).graphs[0]
+
+
+@pytest.fixture
+def graph(architecture):
+    return architecture(sparsity=0.8, quantization="float32", seed=2)
+
+
+@pytest.fixture
+def observations(graph):
+    return synthetic.random_observations(graph, 50, 0)
+
+
+def test_dynamic_is_what_training_would_deliver(graph, observations, architecture):
+    found = after(build_dynamic, DynamicOptions(), graph, observations)
+    trained = architecture(sparsity=0.8, quantization="int8", seed=2)
+    for one, other in zip(layers(found.operations), layers(trained.operations), strict=True):
+        assert one.input_scale == DynamicScale() == other.input_scale
+        np.testing.assert_array_equal(one.weights.values, other.weights.values)
+        np.testing.assert_array_equal(one.weights.scale, other.weights.scale)
+
+
+def test_weights_only_leaves_inputs_alone(graph, observations):
+    found = after(build_weights, WeightOptions(), graph, observations)
+    assert all(layer.input_scale is None for layer in layers(found.operations))
+    assert all(layer.weights.values.dtype == np.int8 for layer in layers(found.operations))
+
+
+@pytest.mark.parametrize("scales", ["layer", "channel"])
+def test_scales_of_weights(graph, observations, scales):
+    found = after(build_weights, WeightOptions(scales=scales), graph, observations)
+    for one, given in zip(layers(found.operations), layers(graph.operations), strict=True):
+        wanted = quantize_weights(given.weights.values, scales == "channel")
+        np.testing.assert_array_equal(one.weights.values, wanted.values)
+        np.testing.assert_array_equal(one.weights.scale, wanted.scale)
+
+
+def test_four_bits(graph, observations):
+    found = after(build_four_bits, WeightOptions(), graph, observations)
+    for one, given in zip(layers(found.operations), layers(graph.operations), strict=True):
+        kernel = given.weights.values
+        assert np.abs(one.weights.values).max() <= 7
+        top = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+        error = np.abs(one.weights.dequantized() - kernel)
+        assert (error <= top / 14 * (1 + 1e-5)).all()  # half a step
+        smaller = np.abs(kernel) < np.where(top == 0, 1, top) / 14
+        np.testing.assert_array_equal(one.weights.values == 0, smaller)
+
+
+def test_fixed_scales_from_the_largest_inputs(graph, observations):
+    found = after(build_static, StaticOptions(), graph, observations)
+    tops = largest_inputs(graph, observations)
+    for layer, top in zip(layers(found.operations), tops, strict=True):
+        assert isinstance(layer.input_scale, StaticScale)
+        np.testing.assert_allclose(layer.input_scale.scale, max(top, 0) / 127 or 1 / 127, rtol=1e-6)
+
+
+def test_calibrations_in_order(graph, observations):
+    """A percentile is below the largest; the scale of least error has the least error."""
+    scales = {
+        name: [
+            layer.input_scale.scale
+            for layer in layers(
+                after(
+                    build_static,
+                    StaticOptions(calibration=name, percentile=99),
+                    graph,
+                    observations,
+                ).operations
+            )
+        ]
+        for name in ("minmax", "percentile", "mse")
+    }
+    read = [np.abs(seen) for seen in inputs_of_layers(graph, observations)]
+
+    def error(seen, scale):
+        rounded = quantize(seen, np.float32(scale)).astype(np.float64) * scale
+        return np.square(rounded - seen).mean()
+
+    for index, seen in enumerate(read):
+        largest, percentile, best = (
+            scales[name][index] for name in ("minmax", "percentile", "mse")
+        )
+        assert percentile <= largest and best <= largest * (1 + 1e-6)
+        np.testing.assert_allclose(percentile * 127, np.percentile(seen, 99), rtol=1e-5)
+        assert error(seen, best) <= error(seen, largest) * (1 + 1e-6)
+
+
+def test_inputs_of_layers_are_what_they_read(graph, observations):
+    read = inputs_of_layers(graph, observations)
+    x = reference.prepare(graph, observations)
+    if not isinstance(graph.operations[0], Convolution):
+        return
+    np.testing.assert_allclose(np.sort(read[0]), np.sort(x.ravel()))

@@ -1,0 +1,103 @@
+"""Which candidates there are, and that what they share is made once."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from benchmarks import synthetic
+from sparse_rl.artifact.graph import layers
+from sparse_rl.compression.options import PruneOptions
+from sparse_rl.compression.policies import Policies
+from sparse_rl.compression.steps import parse_chain
+from sparse_rl.registry import PASSES, Entry
+from sparse_rl.selection.candidates import grid, made, named
+
+
+def quiet(course, share):
+    pass
+
+
+def policies():
+    graphs = tuple(synthetic.mlp_actor((3, 8, 8, 1), 0.0, "float32", seed) for seed in range(2))
+    seen = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    return Policies(graphs, graphs, (seen, seen), (0, 1), "gymnax/Pendulum-v1")
+
+
+def test_the_grid():
+    chains = named(grid(["distil", "prune"], [0.9], ["float32", "int8", "int8_static"], {}))
+    assert list(chains) == [
+        "int8",
+        "int8_static",
+        "distil0.9",
+        "distil0.9-int8",
+        "distil0.9+int8_static",
+        "prune0.9",
+        "prune0.9+int8",
+        "prune0.9+int8_static",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("methods", "arithmetic", "line"),
+    [
+        (["distill"], ["float32"], "unknown pass 'distill'; did you mean distil?"),
+        (["prune"], ["int7"], "--arithmetic: found int7; allowed: float32, int8"),
+    ],
+)
+def test_unknown_names(methods, arithmetic, line):
+    with pytest.raises(ValueError, match=line.split("?")[0].replace("'", ".")):
+        grid(methods, [0.9], arithmetic, {})
+
+
+def test_each_candidate_is_its_steps_one_after_the_other():
+    given = policies()
+    chains = named(
+        [parse_chain(w) for w in ("int8", "prune:0.5", "prune:0.5+int8", "units:0.5+prune:0.5")]
+    )
+    found = dict(made(chains, given, quiet))
+    assert set(found) == set(chains)
+    for name, chain in chains.items():
+        wanted = given
+        for step in chain:
+            wanted = step.build()(wanted)
+        for one, other in zip(found[name].graphs, wanted.graphs, strict=True):
+            for a, b in zip(layers(one.operations), layers(other.operations), strict=True):
+                np.testing.assert_array_equal(a.weights.values, b.weights.values)
+
+
+CALLS: list[list[float]] = []
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A joint pass that notes which levels it makes together."""
+
+    options: PruneOptions
+
+    @property
+    def family(self):
+        return replace(self.options, level=0.0)
+
+    def __call__(self, given):
+        return self.together([self], given)[0]
+
+    def together(self, family, given):
+        CALLS.append([one.options.level for one in family])
+        return [given for _ in family]
+
+
+def test_a_family_is_made_together(monkeypatch):
+    monkeypatch.setattr(PASSES, "_entries", dict(PASSES._entries))
+    PASSES.add(Entry("counted", PruneOptions, Counted))
+    CALLS.clear()
+    words = ("counted:0.5", "counted:0.9+int8", "counted:0.9", "counted:0.9:distribution=uniform")
+    found = dict(made(named([parse_chain(word) for word in words]), policies(), quiet))
+    assert len(found) == 4
+    assert CALLS == [[0.5, 0.9], [0.9]]
+
+
+def test_a_pass_that_cannot_be_done_names_the_candidate():
+    chains = named([parse_chain("distil:0.5")])
+    with pytest.raises(ValueError, match=r"^distil0.5: distil: no environment is known"):
+        list(made(chains, replace(policies(), environment=""), quiet))

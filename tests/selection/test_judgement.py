@@ -1,0 +1,44 @@
+"""Candidates meet the same starts, and what is judged is what each of them gets."""
+
+import numpy as np
+
+from sparse_rl.envs import make
+from sparse_rl.playing.play import play
+from sparse_rl.selection import judgement
+
+PENDULUM = "gymnax/Pendulum-v1"
+
+
+def torque(value):
+    return lambda seen: np.full((len(seen), 1), value, np.float32)
+
+
+def against_speed(seen):
+    return np.clip(-seen[:, 2:], -2, 2).astype(np.float32)
+
+
+def test_side_by_side_as_alone(monkeypatch):
+    environment = make(PENDULUM, evaluation=True)
+    acts = [torque(0.0), torque(2.0), against_speed, torque(-1.0), against_speed]
+    alone = [play(act, environment, 5, 3).returns for act in acts]
+    together = judgement.judge(acts, environment, 5, 3)
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)
+    monkeypatch.setattr(judgement, "MOST_AT_ONCE", 10)  # two at a time, the last one filled up
+    np.testing.assert_allclose(judgement.judge(acts, environment, 5, 3), together, rtol=1e-6)
+
+
+def test_observations_are_those_of_each_policy():
+    environment = make(PENDULUM, evaluation=True)
+    still, driven = judgement.meet([torque(0.0), torque(2.0)], environment, 3, 1)
+    np.testing.assert_array_equal(still.observations[:3], driven.observations[:3])  # the starts
+    assert still.observations.shape == (3 * 200, 3) == driven.observations.shape
+    assert driven.observations[:, 2].max() > still.observations[:, 2].max()
+    np.testing.assert_allclose(
+        still.returns, play(torque(0.0), environment, 3, 1).returns, rtol=1e-6
+    )
+
+
+def test_an_action_that_is_no_number_fails_its_own_policy_alone():
+    environment = make(PENDULUM, evaluation=True)
+    broken, sound = judgement.judge([torque(np.nan), torque(1.0)], environment, 2, 0)
+    assert np.isnan(broken).all() and np.isfinite(sound).all()

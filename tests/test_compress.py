@@ -1,0 +1,123 @@
+"""The command from a run, or a file, to the delivered actor; what a second start does."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparse_rl import compress
+from sparse_rl.artifact import cost
+from sparse_rl.artifact.runtime import load_actor
+from sparse_rl.config import program
+from sparse_rl.envs import make
+from sparse_rl.playing.play import play
+from sparse_rl.runs.variant import DENSE
+from sparse_rl.runtime import compilation_cache
+from sparse_rl.selection import compression
+from tests import run_by_hand
+
+
+@pytest.fixture(autouse=True)
+def as_in_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation_cache, "use", lambda _: None)  # the tests have their own
+    monkeypatch.setattr(compression, "find_compiler", lambda: None)  # nothing is timed here
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    run_by_hand.write(path, {DENSE: (-9.0, -8.0, -7.0)})
+    return path
+
+
+def call(*words: object) -> None:
+    program.call(compress.main, [str(word) for word in words])
+
+
+def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run / "compressed"
+    words = [run, "--methods", "prune", "--levels", "0.5", "--arithmetic", "float32", "int8"]
+    words += ["--chain", "units:0.5+int8_static", "--episodes", "4", "--margin", "5000"]
+    call(*words)
+    printed = capsys.readouterr().out
+    table = pd.read_csv(out / "candidates.csv").set_index("candidate")
+    assert set(table.index) == {
+        "original",
+        "int8",
+        "prune0.5",
+        "prune0.5+int8",
+        "units0.5+int8_static",
+    }
+    # With such a margin all are not worse, so the smallest is delivered.
+    assert set(table.verdict.dropna()) == {"not worse"}
+    chosen = table.bytes.idxmin()
+    card = json.loads((out / "delivered" / "card.json").read_text())
+    assert card["candidate"] == chosen and chosen in printed
+    file = next((out / "delivered").glob("actor*.srl"))
+    actor = load_actor(file, "numpy")
+    returns = pd.read_csv(out / "returns.csv").groupby(["candidate", "policy"])["return"].mean()
+    played = play(actor, make(run_by_hand.PENDULUM, evaluation=True), 4, compression.STARTS)
+    np.testing.assert_allclose(played.returns.mean(), returns[chosen].max(), rtol=1e-5)
+    np.testing.assert_allclose(actor.provenance.measured_return, returns[chosen].max(), rtol=1e-5)
+    page = (out / "report" / "index.html").read_text()
+    assert chosen in page and "With fresh starts" in page
+    assert (out / "film.gif").read_bytes().startswith(b"GIF89a")
+
+    # A second start makes nothing anew, and says so; the table is the same.
+    before = (out / "candidates.csv").read_bytes()
+    stamp = {file: file.stat().st_mtime_ns for file in (out / "actors").rglob("*.srl")}
+    call(*words)
+    assert "4 candidates are there already" in capsys.readouterr().out
+    assert (out / "candidates.csv").read_bytes() == before
+    kept = {file for file, then in stamp.items() if file.stat().st_mtime_ns == then}
+    assert {file.parent.name for file in stamp} - {file.parent.name for file in kept} == {
+        "original"
+    }
+    with pytest.raises(ValueError, match=r"compressed: holds another compression \(candidates"):
+        call(run, "--methods", "prune", "--levels", "0.6", "--episodes", "4")
+
+
+def test_a_packed_file_is_a_source(run: Path, tmp_path: Path) -> None:
+    call(run, "--chain", "int8", "--episodes", "3", "--margin", "9999", "--format", "packed")
+    file = run / "compressed" / "delivered" / "actor.srl"
+    call(file, "--chain", "prune:0.5", "--episodes", "3", "--out", tmp_path / "again")
+    table = pd.read_csv(tmp_path / "again" / "candidates.csv")
+    assert list(table.candidate) == ["original", "prune0.5"]
+
+
+def test_nothing_is_delivered_where_all_are_worse(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression.table, "smallest", lambda _: None)
+    call(run, "--chain", "prune:0.5", "--episodes", "3")
+    assert "nothing is delivered" in capsys.readouterr().out
+    assert not (run / "compressed" / "delivered").exists()
+    page = (run / "compressed" / "report" / "index.html").read_text()
+    assert "No candidate is shown to be not worse" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["nowhere"], "nowhere: no such file; needed is a run directory or a policy"),
+        (["RUN", "RUN"], "beside a run; allowed: one run, or files of policies"),
+        (["RUN", "--chain", "prun:0.5"], "--chain: unknown pass 'prun'"),
+        (["RUN", "--levels", "1.5"], "levels"),
+        (["RUN", "--methods", "shrink"], "unknown pass 'shrink'"),
+        (["RUN", "--arm", "0.9"], "variant: found 0.9; allowed: 0"),
+        (
+            ["RUN", "--env", "gymnax/CartPole-v1"],
+            "gives float32 (4,), the actor reads",
+        ),
+        (["RUN", "--normalizer", "x.pkl"], "--normalizer: beside a run"),
+        (["RUN", "--out", "RUN"], "is not empty; allowed: a new folder as --out"),
+        ([], "SOURCE: none given"),
+    ],
+)
+def test_what_is_wrong_in_one_line(run: Path, words: list[str], line: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        call(*(str(run) if word == "RUN" else word for word in words))
+    assert line in str(raised.value) and "\n" not in str(raised.value)
