@@ -19,7 +19,7 @@ with extras.needed_by("compress", __name__):
     from sparse_rl.config.fields import Count, Episodes, NonNegative, PositiveCount, Sparsity
 
 if TYPE_CHECKING:
-    from sparse_rl.compression.steps import Chain
+    from sparse_rl.compression.steps import Chain, Common
 
 METHODS = ("distil",)
 """What is done where neither methods nor chains are named."""
@@ -69,16 +69,17 @@ def main(
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.selection.candidates import grid, named
 
-    settings = {"distil": {"updates": updates}} if updates != 20_000 else {}
+    common = {"distil": {"updates": updates}}
     chosen = methods or (() if chain else METHODS)
-    chains: list[Chain] = grid(chosen, levels, arithmetic, settings) if chosen else []
-    chains += own_chains(chain)
+    chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []
+    chains += own_chains(chain, common)
     start(
         sources,
         env,
         normalizer,
         arm,
         named(chains),
+        {"arm": arm, "updates": updates},
         episodes,
         margin,
         tuple(format),
@@ -88,12 +89,12 @@ def main(
     )
 
 
-def own_chains(words: Sequence[str]) -> list[Chain]:
+def own_chains(words: Sequence[str], common: Common) -> list[Chain]:
     """What --chain names. Raises ValueError, one line."""
     from sparse_rl.compression.steps import parse_chain
 
     try:
-        return [parse_chain(word) for word in words]
+        return [parse_chain(word, common) for word in words]
     except ValueError as error:
         raise ValueError(f"--chain: {error}") from None
 
@@ -104,6 +105,7 @@ def start(
     normalizer: Path | None,
     arm: str,
     chains: dict[str, Chain],
+    settings: dict[str, object],
     episodes: int,
     margin: float | None,
     formats: Sequence[Deliverable],
@@ -131,7 +133,7 @@ def start(
     folder = Folder(folder_for(out, sources[0]))
     bar = Bar(console)
     compression = Compression(originals, chains, folder, episodes, margin, bar.say, bar.told)
-    compression.open({"arm": arm})
+    compression.open(settings)
     bar.say(f"{originals.environment.spec.name}: {originals.origin}")
     bar.say(f"{len(chains)} candidates; results in {folder.path}")
     seen = compression.make()

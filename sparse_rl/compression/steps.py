@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,20 @@ from sparse_rl.registry import PASSES
 
 JOINED = "+"
 
+Common = Mapping[str, Mapping[str, object]]
+"""Options that all steps of a pass have unless they say otherwise, by the pass's name."""
+
 
 @dataclass(frozen=True)
 class Step:
-    """One pass by its registered name, with its options."""
+    """One pass by its registered name, with its options.
+
+    `common` are options that all steps of a compression share, which names leave out.
+    """
 
     name: str
     options: Any
+    common: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -32,7 +40,7 @@ class Step:
         parts = [self.name]
         for field in dataclasses.fields(self.options):
             value = getattr(self.options, field.name)
-            if field.name != "level" and value != field.default:
+            if field.name not in ("level", *self.common) and value != field.default:
                 parts.append(value if isinstance(value, str) else f"{field.name}{value:g}")
         return "-".join(parts)
 
@@ -55,8 +63,8 @@ def family_of(chain: Chain) -> str:
     return f" {JOINED} ".join(step.family for step in chain)
 
 
-def parse_chain(text: str) -> Chain:
-    """The steps that `text` names, joined by plus signs.
+def parse_chain(text: str, common: Common | None = None) -> Chain:
+    """The steps that `text` names, joined by plus signs; `common` are options by pass.
 
     Raises ValueError, one line, for an unknown pass, option or value.
     """
@@ -64,10 +72,10 @@ def parse_chain(text: str) -> Chain:
     words = text.split(JOINED)
     if not all(words):
         raise ValueError(f"step: found {text!r}; allowed: NAME[:LEVEL][:OPTION=VALUE]+...")
-    return tuple(parse_step(word) for word in words)
+    return tuple(parse_step(word, common) for word in words)
 
 
-def parse_step(text: str) -> Step:
+def parse_step(text: str, common: Common | None = None) -> Step:
     """One step, NAME[:LEVEL][:OPTION=VALUE]. Raises ValueError, one line."""
     name, *rest = text.split(":")
     kind = PASSES.options(name)
@@ -82,7 +90,10 @@ def parse_step(text: str) -> Step:
         if key in values:
             raise ValueError(f"{text}: {key}: given twice; allowed: once")
         values[key] = value
+    shared = {
+        key: value for key, value in (common or {}).get(name, {}).items() if key not in values
+    }
     try:
-        return Step(name, kind(**values))
+        return Step(name, kind(**values, **shared), tuple(shared))
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None

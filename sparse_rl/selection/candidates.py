@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sparse_rl.compression.policies import JointPass, Policies
-from sparse_rl.compression.steps import Chain, Step, name_of, parse_chain
+from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
 
 POST_TRAINING = ("int8", "int8w", "int8_static", "int4w")
 """Arithmetics that a pass of the same name makes without training."""
@@ -20,27 +20,25 @@ def grid(
     methods: Sequence[str],
     levels: Sequence[float],
     arithmetics: Sequence[str],
-    settings: Mapping[str, Mapping[str, object]],
+    common: Common,
 ) -> list[Chain]:
     """Every method at every level in every arithmetic, and the original in each but float32.
 
-    `settings` are options of a method other than its level. Raises ValueError, one line, for
-    unknown names.
+    Raises ValueError, one line, for unknown names.
     """
     for arithmetic in arithmetics:
         if arithmetic not in ARITHMETICS:
             raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(ARITHMETICS)}")
     chains = [parse_chain(name) for name in arithmetics if name != "float32"]
     for method in methods:
-        own = "".join(f":{key}={value}" for key, value in settings.get(method, {}).items())
         for level in levels:
             for arithmetic in arithmetics:
-                text = f"{method}:{level:g}{own}"
+                text = f"{method}:{level:g}"
                 if method == DISTILLATION and arithmetic in TRAINED:
                     text += "" if arithmetic == "float32" else f":arithmetic={arithmetic}"
                 elif arithmetic != "float32":
                     text += f"+{arithmetic}"
-                chains.append(parse_chain(text))
+                chains.append(parse_chain(text, common))
     return chains
 
 
