@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from sparse_rl.envs import VectorEnv
+from sparse_rl.kept import kept
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
 
@@ -71,8 +72,8 @@ def play(
     whole history.
     """
     spec = environment.spec
-    step = jax.jit(environment.step)
-    state, first = jax.jit(environment.reset)(jax.random.split(jax.random.key(seed), episodes))
+    reset, step = _programs(environment)
+    state, first = reset(jax.random.split(jax.random.key(seed), episodes))
     frame = np.asarray(first)
     seen = first_seen(frame, spec.frame_stack)
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
@@ -97,6 +98,12 @@ def play(
             history.append(Moment(_on_host(state), frame, seen, reward))
     observations = np.concatenate(kept) if kept else seen[:0]
     return Episodes(returns, lengths, ~running, observations, tuple(history))
+
+
+@kept(8)
+def _programs(environment: VectorEnv) -> tuple[Any, Any]:
+    """Its reset and its step, compiled once however often it is played in."""
+    return jax.jit(environment.reset), jax.jit(environment.step)
 
 
 def random_policy(spec: EnvSpec, seed: int) -> Act:
