@@ -9,6 +9,7 @@ import jax
 import pytest
 from jax._src import compiler
 
+from sparse_rl.population import executables
 from sparse_rl.runtime.compilation_cache import tidy
 
 # Compiling takes a third of the time so, and programs that run for a moment may be slow ones.
@@ -53,8 +54,13 @@ def compiled_as_usual() -> Iterator[None]:
         chosen = usual | (env_options_overrides or {})
         return options(*arguments, env_options_overrides=chosen, **named)
 
-    jax.clear_caches()
+    forget_programs()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiler, "get_compile_options", with_usual)
         yield
+    forget_programs()
+
+
+def forget_programs() -> None:
+    executables.forget()
     jax.clear_caches()

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from sparse_rl.agents.agent import Metrics
+from sparse_rl.kept import kept
 from sparse_rl.population.masking import mask_key, masked_fields, updated_masks
 from sparse_rl.population.members import (
     EpisodeStatistics,
@@ -181,6 +182,12 @@ def refill(program: Program, mesh: Mesh, population: Population) -> Population:
     many steps are taken as a memory that was never lost would hold; nothing is learned from them
     before all are there, and they count for no metric.
     """
+    filled: Population = _refilling(program, mesh)(population)
+    return filled
+
+
+@kept(4)
+def _refilling(program: Program, mesh: Mesh) -> Any:
     agent = program.agent
     step = _steps(program, _explorer(program))
 
@@ -204,7 +211,7 @@ def refill(program: Program, mesh: Mesh, population: Population) -> Population:
         kept = statistics._replace(running_return=filled.statistics.running_return)
         return Population(filled._replace(statistics=kept), clock)
 
-    return sharded(local, mesh)(population)
+    return sharded(local, mesh)
 
 
 def _explorer(program: Program) -> Callable[..., Chosen]:

@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from sparse_rl.agents.agent import Agent, Metrics
 from sparse_rl.envs import VectorEnv
+from sparse_rl.kept import kept
 from sparse_rl.population.masking import first_masks, given_masks, mask_key
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method
@@ -106,7 +107,11 @@ def init(
     target_counts: Mapping[str, Int[np.ndarray, "members layers"]],
 ) -> Population:
     """Fresh members. All that a member draws follows from its own seed."""
+    return Population(*_initializer(program, mesh)(seeds, dict(target_counts)))
 
+
+@kept(8)
+def _initializer(program: Program, mesh: Mesh) -> Any:
     def local(
         seeds: Int[Array, " members"], target_counts: TargetCounts
     ) -> tuple[Members, Int[Array, ""]]:
@@ -145,7 +150,7 @@ def init(
     mapped = jax.shard_map(
         local, mesh=mesh, in_specs=P(AXIS), out_specs=(P(AXIS), P()), check_vma=False
     )
-    return Population(*jax.jit(mapped)(seeds, dict(target_counts)))
+    return jax.jit(mapped)
 
 
 def reset(
@@ -174,11 +179,16 @@ def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Me
     A copy shares its parent's random keys: variants of one seed see the same random numbers, so
     that they can be compared pairwise.
     """
-    copy = jax.jit(
-        lambda members: jax.tree.map(lambda leaf: leaf[parents], members),
+    copied = _copy(mesh)(population.members, parents)
+    return Population(copied, jnp.copy(population.clock))
+
+
+@kept(4)
+def _copy(mesh: Mesh) -> Any:
+    return jax.jit(
+        lambda members, parents: jax.tree.map(lambda leaf: leaf[parents], members),
         out_shardings=NamedSharding(mesh, P(AXIS)),
     )
-    return Population(copy(population.members), jnp.copy(population.clock))
 
 
 def with_masks_of(

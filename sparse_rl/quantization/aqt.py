@@ -22,6 +22,7 @@ faster than an int8 product on a CPU. The backward pass takes rounding as the id
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -41,8 +42,11 @@ LARGEST = 127
 _RECIPROCAL = np.float32(1.0 / LARGEST)
 
 
+@functools.cache
 def dot_products(quantization: str) -> DotProducts:
     """The dot products of an arm: float32, int8 weights (int8w), or int8 weights and activations.
+
+    The same ones for the same name, so that programs which are made of them are equal.
 
     Raises:
         ValueError: for any other name.

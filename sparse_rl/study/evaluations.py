@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sparse_rl.population.executables import executable
 from sparse_rl.population.members import Population
 from sparse_rl.study import evaluation
 from sparse_rl.study.measurement import evaluated
@@ -32,11 +33,10 @@ class Evaluations:
         progress.evaluates(phase, self._final)
         began = time.perf_counter()
         if self._program is None:
-            evaluate: Any = evaluation.evaluator(
-                self._agent, self._study.evaluation_environment, self._study.mesh, self._episodes
-            )
+            study = self._study
+            static = (self._agent, study.evaluation_environment, study.mesh, self._episodes)
             inputs = evaluation.evaluation_inputs(self._agent, state.members)
-            self._program = evaluate.lower(*inputs, state.clock).compile()
+            self._program = executable(evaluation.evaluator, static, (*inputs, state.clock))
         compiled = time.perf_counter()
         metrics = evaluated(
             self._study, self._agent, self._program, state, phase.members, progress.warn

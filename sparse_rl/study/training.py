@@ -18,6 +18,7 @@ from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.config.experiment import Config
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
+from sparse_rl.population.executables import executable
 from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
@@ -121,7 +122,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         if failures.start(state):
             return reached._replace(state=skipped(session, phase, state))
         started = time.perf_counter()
-        chunk = make(program, study.mesh).lower(state, np.int32(0)).compile()
+        chunk = executable(make, (program, study.mesh), (state, np.int32(0)))
         progress.compiled(phase, time.perf_counter() - started)
     evaluations = Evaluations(study, phase, progress)
     while clock < phase.end:
