@@ -8,7 +8,10 @@ from jaxtyping import Array, Float
 
 
 def adam(
-    learning_rate: float, epsilon: float, weight_decay: float, clip: float | None = None
+    learning_rate: optax.ScalarOrSchedule,
+    epsilon: float,
+    weight_decay: float,
+    clip: float | None = None,
 ) -> optax.GradientTransformation:
     """Adam as in PyTorch: clip by global norm, then add the L2 term, then the step."""
     parts = [optax.clip_by_global_norm(clip)] if clip is not None else []

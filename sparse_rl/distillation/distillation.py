@@ -112,7 +112,7 @@ class _School(NamedTuple):
 
     options: DistillationOptions
     levels: tuple[float, ...]
-    count: int
+    policies: int
     network: Network
     teacher: Network
     arrays: dict[str, np.ndarray]
@@ -224,11 +224,10 @@ class _School(NamedTuple):
             )
 
         members = P(AXIS)
-        over = {"mesh": self.devices, "out_specs": members, "check_vma": False}
-        first = jax.jit(jax.shard_map(begin, in_specs=(members, members, members), **over))  # type: ignore[arg-type]
+        over: dict[str, Any] = {"mesh": self.devices, "out_specs": members, "check_vma": False}
+        first = jax.jit(jax.shard_map(begin, in_specs=(members,) * 3, **over))
         chunk = jax.jit(
-            jax.shard_map(local, in_specs=(members, members, P(), P()), **over),  # type: ignore[arg-type]
-            donate_argnums=1,
+            jax.shard_map(local, in_specs=(members, members, P(), P()), **over), donate_argnums=1
         )
         students = first(self.given, beginners, self.seeds)
         ends = np.linspace(0, course.iterations, _CHUNKS + 1).astype(np.int32)
@@ -251,7 +250,7 @@ class _School(NamedTuple):
         }
         found = []
         for place, level in enumerate(self.levels):
-            own = range(place * self.count, (place + 1) * self.count)
+            own = range(place * self.policies, (place + 1) * self.policies)
             graphs = tuple(
                 bind(self.network, {name: array[i] for name, array in arrays.items()}, arithmetic)  # type: ignore[arg-type]
                 for i in own

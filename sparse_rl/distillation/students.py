@@ -137,14 +137,16 @@ def teach(
     course: Course, given: Given, seen: Num[Array, "batch *observation"]
 ) -> Float[Array, "batch outputs"]:
     """The outputs of one student's original."""
-    return course.teacher.apply(given.teacher, seen)[course.teacher_head]  # type: ignore[no-any-return,index,call-overload]
+    outputs: Any = course.teacher.apply(given.teacher, seen)
+    return outputs[course.teacher_head]  # type: ignore[no-any-return]
 
 
 def outputs_of(
     course: Course, params: Any, statistics: Any, seen: Num[Array, "batch *observation"]
 ) -> Float[Array, "batch outputs"]:
     """The outputs of one student."""
-    return course.student.apply({"params": params, **statistics}, seen)[course.head]  # type: ignore[no-any-return,index,call-overload]
+    outputs: Any = course.student.apply({"params": params, **statistics}, seen)
+    return outputs[course.head]  # type: ignore[no-any-return]
 
 
 def _action(course: Course, outputs: Float[Array, "members environments outputs"]) -> Array:

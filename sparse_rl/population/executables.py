@@ -7,7 +7,7 @@ data, or made once for each name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,14 +22,14 @@ Make = Callable[..., Any]
 """From what is static to a function under `jax.jit`."""
 
 
-def executable(make: Make, static: tuple[Hashable, ...], arguments: tuple[Any, ...]) -> Any:
+def executable(make: Make, static: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
     """`make(*static)`, compiled for arguments of these shapes, types and places."""
     leaves, structure = jax.tree.flatten(arguments)
     return _compiled(make, static, structure, tuple(map(_shape, leaves)))
 
 
 @kept(MOST)
-def _compiled(make: Make, static: tuple[Hashable, ...], structure: Any, shapes: Any) -> Any:
+def _compiled(make: Make, static: tuple[Any, ...], structure: Any, shapes: Any) -> Any:
     return make(*static).lower(*jax.tree.unflatten(structure, shapes)).compile()
 
 

@@ -114,7 +114,7 @@ def sentences(told: Told) -> list[dict[str, str]]:
                 ),
             }
         ]
-    chosen = table.loc[told.chosen]
+    chosen: Any = table.loc[told.chosen]
     parts = [f"{original['bytes'] / chosen['bytes']:.3g} times smaller"]
     if math.isfinite(chosen["microseconds"]):
         parts.append(

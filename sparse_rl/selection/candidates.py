@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from sparse_rl.compression.policies import JointPass, Policies
 from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
@@ -84,11 +85,11 @@ def _family(first: Step, chains: Mapping[str, Chain]) -> list[Step]:
 def _after(
     family: Sequence[Step], policies: Policies, told: Callable[[str, float], None]
 ) -> list[Policies]:
-    passes = [step.build() for step in family]
-    if len(passes) == 1 and not isinstance(passes[0], JointPass):
-        return [passes[0](policies)]
-    heard = [
-        dataclasses.replace(one, told=told) if hasattr(one, "told") else one  # type: ignore[type-var]
-        for one in passes
-    ]
-    return heard[0].together(heard, policies)  # type: ignore[union-attr,no-any-return]
+    first = family[0].build()
+    if not isinstance(first, JointPass):
+        return [first(policies)]
+    passes: list[Any] = [step.build() for step in family]
+    if hasattr(first, "told"):
+        passes = [dataclasses.replace(one, told=told) for one in passes]
+    after: list[Policies] = passes[0].together(passes, policies)
+    return after

@@ -96,8 +96,8 @@ def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:
     if len(values) < FEWEST_SEEDS or np.ptp(values) == 0:
         end = mean if len(values) >= FEWEST_SEEDS else np.nan
         return Estimate(mean, end, end)
-    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
-    return Estimate(mean, float(low), float(high))
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
+    return Estimate(mean, float(interval.low), float(interval.high))
 
 
 def pairs_of(returns: Float[np.ndarray, "policies episodes"]) -> Float[np.ndarray, " pairs"]:
