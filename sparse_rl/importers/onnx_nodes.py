@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_rl.architecture.operations import MaxPool, Padding, Relu
-from sparse_rl.architecture.shapes import padding_before_and_after
-from sparse_rl.artifact.graph import Convolution
-from sparse_rl.artifact.weights import Weights
+from sparse_rl.architecture.operations import Relu
 from sparse_rl.importers.numpy_arrays import float32_of
 from sparse_rl.importers.onnx_chain import (
     Chain,
@@ -24,11 +20,10 @@ from sparse_rl.importers.onnx_chain import (
     residual,
     settled,
 )
+from sparse_rl.importers.onnx_images import Attributes, transposed, window
 
 Value = Chain | NDArray
-Attributes = dict[str, Any]
 _FLOATS = (1, 11)  # TensorProto.FLOAT, DOUBLE
-_TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (2, 0, 1), (1, 2, 0)
 
 
 def applied(kind: str, inputs: list[Value | None], attributes: Attributes, spend: Spend) -> Value:
@@ -56,11 +51,11 @@ def applied(kind: str, inputs: list[Value | None], attributes: Attributes, spend
     if kind in ("Gemm", "MatMul"):
         return _product(kind, first, constants, attributes, spend)
     if kind in ("Conv", "MaxPool"):
-        return _window(kind, first, constants, attributes, spend)
+        return window(kind, first, constants, attributes, spend)
     if kind in ("Flatten", "Reshape"):
         return _flat(kind, first, constants, attributes, spend)
     if kind == "Transpose":
-        return _transposed(first, attributes, spend)
+        return transposed(first, attributes, spend)
     if kind in ("Squeeze", "Unsqueeze"):
         return _batch(kind, first, constants, attributes)
     raise ValueError("an operator that is not read")
@@ -128,56 +123,6 @@ def _product(
     return dense(chain, float32_of(kernel, "a kernel"), bias, spend)
 
 
-def _window(
-    kind: str, chain: Chain, constants: list[NDArray | None], attributes: Attributes, spend: Spend
-) -> Chain:
-    """A convolution or a max pool."""
-    chain = settled(chain, spend)
-    if chain.layout != "NCHW" or not chain.batched:
-        raise ValueError(f"after the shape {chain.source_shape}; allowed: a batch of images")
-    kernel = constants[0] if kind == "Conv" and constants else None
-    if kind == "Conv" and (kernel is None or kernel.ndim != 4):
-        raise ValueError("a kernel that is no constant of two spatial axes")
-    window = _pair(attributes.get("kernel_shape", [1] if kernel is None else kernel.shape[2:]))
-    strides = _pair(attributes.get("strides", [1, 1]))
-    if any(size != 1 for size in attributes.get("dilations", [])):
-        raise ValueError("dilations other than 1")
-    if attributes.get("group", 1) != 1 or attributes.get("ceil_mode", 0) != 0:
-        raise ValueError("groups, or ceil_mode")
-    padding = _padding(attributes, chain.shape, window, strides)
-    if kernel is None:
-        return appended(chain, MaxPool(window, strides, padding))
-    if window != kernel.shape[2:]:
-        raise ValueError(f"a kernel_shape {window} for a kernel {kernel.shape}")
-    spend(kernel.size)
-    bias = np.zeros(kernel.shape[0], np.float32)
-    if len(constants) > 1 and constants[1] is not None:
-        bias = float32_of(constants[1], "a bias")
-    values = np.ascontiguousarray(float32_of(kernel, "a kernel").transpose(2, 3, 1, 0))
-    return appended(chain, Convolution(Weights(values), bias, strides, padding))
-
-
-def _padding(
-    attributes: Attributes,
-    shape: tuple[int, ...],
-    window: tuple[int, int],
-    strides: tuple[int, int],
-) -> Padding:
-    automatic = attributes.get("auto_pad", b"NOTSET")
-    if automatic in (b"VALID", b"SAME_UPPER"):
-        return "VALID" if automatic == b"VALID" else "SAME"
-    pads = list(attributes.get("pads", [0, 0, 0, 0]))
-    if automatic == b"NOTSET" and not any(pads):
-        return "VALID"
-    same = [
-        padding_before_and_after(shape[axis], window[axis], strides[axis], "SAME")
-        for axis in (0, 1)
-    ]
-    if automatic != b"NOTSET" or pads != [same[0][0], same[1][0], same[0][1], same[1][1]]:
-        raise ValueError(f"pads {pads[:4]}; allowed: none, or as many as keep the size")
-    return "SAME"
-
-
 def _flat(
     kind: str, chain: Chain, constants: list[NDArray | None], attributes: Attributes, spend: Spend
 ) -> Chain:
@@ -197,23 +142,6 @@ def _flat(
     if chain.batched and sizes in ([-1, count], [0, count], [1, count], [0, -1], [1, -1]):
         return flat(chain, spend)
     raise ValueError(f"a reshape to {sizes}; allowed: to one axis per observation")
-
-
-def _transposed(chain: Chain, attributes: Attributes, spend: Spend) -> Chain:
-    axes = list(attributes.get("perm", []))
-    if chain.batched and axes[:1] == [0]:
-        axes = [axis - 1 for axis in axes[1:]]
-    elif chain.batched:
-        raise ValueError(f"the axes {axes[:8]}; allowed: the batch first")
-    if len(axes) == 3 and len(chain.shape) == 3:
-        chain = settled(chain, spend)
-        if tuple(axes) == _TO_CHANNELS_FIRST and chain.layout == "plain":
-            return replace(chain, layout="NCHW")
-        if tuple(axes) == _TO_CHANNELS_LAST and chain.layout == "NCHW":
-            return replace(chain, layout="plain")
-    if axes == list(range(len(chain.shape))):
-        return chain
-    raise ValueError(f"the axes {axes[:8]}; allowed: channels to the front of an image, or back")
 
 
 def _batch(
@@ -250,9 +178,3 @@ def _constant(value: Value) -> NDArray:
     if not isinstance(value, np.ndarray):
         raise ValueError("an input that depends on the observation; allowed: a constant")
     return value
-
-
-def _pair(sizes: Any) -> tuple[int, int]:
-    if len(sizes) != 2 or not all(1 <= int(size) < 1 << 16 for size in sizes):
-        raise ValueError(f"sizes {list(sizes)[:8]}; allowed: two positive ones")
-    return int(sizes[0]), int(sizes[1])

@@ -1,0 +1,159 @@
+"""Files of every kind, whole and damaged: a policy, or one line."""
+
+import os
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from benchmarks import synthetic
+from sparse_rl.architecture.operations import ArgMax, Clip
+from sparse_rl.artifact import packed
+from sparse_rl.artifact.packed import PackedActor, Provenance
+from sparse_rl.importers import policy, read_policy
+from tests.importers.stored import DATA
+
+PAIR = Clip((-1.0,) * 2, (1.0,) * 2)
+KINDS = {
+    "sac_gsde.zip": None,
+    "ppo_normalized.zip": None,
+    "cleanrl_ppo.pth": PAIR,
+    "cleanrl_td3.pth": None,
+    "onnx_normalized.onnx": None,
+    "onnx_images_last.onnx": ArgMax(),
+    "actor.srl": None,
+    "params": None,
+}
+
+
+class RunningStatisticsState:
+    """Pickled as brax's statistics are: an object with its attributes."""
+
+    def __init__(self, size):
+        self.mean, self.std = np.ones(size, np.float32), np.full(size, 2.0, np.float32)
+
+
+def layer(inputs, outputs):
+    random = np.random.default_rng(0)
+    return {
+        "kernel": random.normal(size=(inputs, outputs)).astype(np.float32),
+        "bias": np.zeros(outputs, np.float32),
+    }
+
+
+def whole(name):
+    """The bytes of a file of this kind."""
+    if name == "actor.srl":
+        actor = PackedActor(synthetic.mlp_actor((3, 8, 2)), Provenance("probe/x"))
+        return packed.to_bytes(actor)
+    if name == "params":
+        layers = {"hidden_0": layer(3, 8), "hidden_1": layer(8, 4)}
+        return pickle.dumps((RunningStatisticsState(3), {"params": layers}))
+    return (DATA / name).read_bytes()
+
+
+def damaged(data, random):
+    """The bytes with one change: a few others, some gone, some more, some twice, or cut off."""
+    found = bytearray(data)
+    where = int(random.integers(len(found)))
+    match random.integers(6):
+        case 0:
+            found[where] ^= int(random.integers(1, 256))
+        case 1:
+            for _ in range(4):
+                found[int(random.integers(len(found)))] = int(random.integers(256))
+        case 2:
+            del found[where : where + int(random.integers(1, 20))]
+        case 3:
+            found[where:where] = random.bytes(int(random.integers(1, 20)))
+        case 4:
+            found[where:where] = found[where // 2 : where // 2 + int(random.integers(1, 200))]
+        case 5:
+            del found[where:]
+    return bytes(found)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_files_are_one_line_or_a_policy(tmp_path, name):
+    random, data, file = np.random.default_rng(0), whole(name), tmp_path / "policy"
+    file.write_bytes(data)
+    assert read_policy(file, output=KINDS[name]).graph.operations
+    refused = 0
+    for _ in range(150):
+        file.write_bytes(damaged(data, random))
+        try:
+            read_policy(file, output=KINDS[name])
+        except ValueError as error:
+            assert "\n" not in str(error) and str(error).startswith(str(file))
+            refused += 1
+    assert refused > 30
+
+
+def test_damaged_statistics_are_one_line(tmp_path):
+    random, data = np.random.default_rng(1), (DATA / "ppo_normalized.pkl").read_bytes()
+    file, refused = tmp_path / "statistics", 0
+    for _ in range(150):
+        file.write_bytes(damaged(data, random))
+        try:
+            read_policy(DATA / "ppo_normalized.zip", file)
+        except ValueError as error:
+            assert "\n" not in str(error) and str(error).startswith(str(file))
+            refused += 1
+    assert refused > 30
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 8, 100, 5000])
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"\x80\x04", b"SRL", b"\x08\x08"])
+def test_random_bytes_are_one_line(tmp_path, start, length):
+    random, file = np.random.default_rng(length), tmp_path / "policy"
+    for _ in range(20):
+        file.write_bytes(start + random.bytes(length))
+        with pytest.raises(ValueError) as error:
+            read_policy(file)
+        assert "\n" not in str(error.value) and str(error.value).startswith(str(file))
+
+
+def test_our_own_file_is_read_with_its_environment(tmp_path):
+    file = tmp_path / "actor"
+    file.write_bytes(whole("actor.srl"))
+    found = read_policy(file)
+    assert (found.origin, found.environment) == ("sparse_rl", "probe/x")
+    with pytest.raises(ValueError, match=r"ppo_normalized\.pkl: statistics of the shape"):
+        read_policy(file, DATA / "ppo_normalized.pkl")
+
+
+def test_what_is_no_file_is_said(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"nowhere: no file$"):
+        read_policy(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="not a file"):
+        read_policy(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="not a file"):
+        read_policy(tmp_path / "pipe")
+    monkeypatch.setattr(policy, "MOST_BYTES", 10)
+    with pytest.raises(ValueError, match=r"sac\.zip: \d+ bytes; allowed: 10"):
+        read_policy(DATA / "sac.zip")
+    (tmp_path / "text").write_text("weights")
+    with pytest.raises(ValueError, match="no file of a policy; readable: a packed actor"):
+        read_policy(tmp_path / "text")
+
+
+def test_memory_stays_near_the_files_size(tmp_path):
+    """Opcodes that make many objects of few bytes; 2^20 of them at most."""
+    file = tmp_path / "policy"
+    tracemalloc.start()
+    try:
+        for hostile in (
+            b"\x80\x04" + b"}" * (1 << 20) + b".",
+            b"\x80\x04" + b"cx\ny\n" * (1 << 19) + b".",
+            b"\x80\x04" + b"cx\ny\n)R" * (1 << 18) + b".",
+            b"\x80\x04\x96" + (1 << 45).to_bytes(8, "little") + b".",
+        ):
+            file.write_bytes(hostile)
+            with pytest.raises(ValueError):
+                read_policy(file)
+            assert tracemalloc.get_traced_memory()[1] < 400 << 20
+            tracemalloc.reset_peak()
+    finally:
+        tracemalloc.stop()
