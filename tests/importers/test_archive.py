@@ -26,14 +26,14 @@ def test_members_are_read_by_name():
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked():
-    bomb = zipped([("a", bytes(100 << 20))])
-    assert len(bomb) < 200_000
-    with pytest.raises(ValueError, match="that unpack to 104857600; allowed: 200 times as many"):
+    bomb = zipped([("a", bytes(20 << 20))])
+    assert len(bomb) < 40_000
+    with pytest.raises(ValueError, match="that unpack to 20971520; allowed: 200 times as many"):
         Archive(bomb).read("a")
 
 
 def test_a_member_that_claims_less_than_it_has_is_cut_off():
-    bomb = bytearray(zipped([("a", bytes(100 << 20))]))
+    bomb = bytearray(zipped([("a", bytes(20 << 20))]))
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         start = bomb.index(signature) + offset
         bomb[start : start + 4] = (1000).to_bytes(4, "little")

@@ -16,6 +16,7 @@ from sparse_rl.importers.inert_pickle import MOST_BYTES, Record, loads
 from sparse_rl.importers.numpy_arrays import array_of, dtype_of
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+KINDS = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f4", ">i8"]
 
 
 class Reduced:
@@ -69,7 +70,9 @@ def test_plain_data_is_what_pickle_reads(protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("kind", ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f4", ">i8"])
+@pytest.mark.parametrize(
+    "kind", ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f4", ">i8"]
+)
 def test_arrays_are_those_of_numpy(protocol, kind):
     values = np.random.default_rng(0).integers(0, 100, (2, 3, 4)).astype(kind)
     for array in (values, np.asfortranarray(values), values[:, :, 0], values[:0], values[0, 0, 0]):
@@ -165,7 +168,7 @@ ASSEMBLED = {
     "obj": b"(cos\nsystem\nS'id'\no.",
     "newobj": STACK + b"\x8c\x02id\x85\x81.",
     "newobj_ex": STACK + b"\x8c\x02id\x85}\x92.",
-    "build with slots": b"cx\nY\n)R(N}S'a'\nI1\ns" + b"\x86b.",
+    "build with slots": b"cx\nY\n)RN}S'a'\nI1\ns" + b"\x86b.",
     "build of a global": b"cos\nsystem\n}S'__class__'\nI1\nsb.",
     "build of a dictionary": b"ccollections\nOrderedDict\n)R}S'__setstate__'\nI1\nsb.",
     "persistent": b"Pname\n.",
@@ -203,29 +206,41 @@ ASSEMBLED = {
 }
 
 
-@pytest.mark.parametrize("what", ASSEMBLED)
-def test_assembled_opcodes_are_data_or_one_line(what):
-    try:
-        loads(ASSEMBLED[what])
-    except ValueError as error:
-        assert "\n" not in str(error) and "pickle" in str(error)
+READ = {
+    "a global's result called",
+    "getattr chain",
+    "inst",
+    "obj",
+    "newobj",
+    "newobj_ex",
+    "build with slots",
+    "build of a global",
+    "build of a dictionary",
+    "dotted",
+    "record as key",
+    "list as key",
+    "append to a record",
+}
+REFUSED = [what for what in ASSEMBLED if what not in READ]
 
 
-REFUSED = ["persistent", "binary persistent", "extension", "long extension", "out of band", "not a name", "append to a tuple", "items of a list", "odd items", "no stack", "nothing", "a mark", "mark as item", "missing memo", "a far memo", "negative memo", "ends early", "empty", "no opcode", "claims bytes", "claims a bytearray", "claims a string", "claims an integer", "a negative length", "no integer", "a long integer", "a longer integer", "no utf-8"]
+@pytest.mark.parametrize("what", sorted(READ))
+def test_assembled_calls_are_data(what):
+    assert isinstance(loads(ASSEMBLED[what]), Record | dict)
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_damage_is_refused(what):
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ValueError, match=r"^a damaged pickle: [^\n]*$"):
         loads(ASSEMBLED[what])
 
 
 def test_deep_and_shared_structures_are_read_in_their_own_time():
-    deep = b"]" * 200_000 + b"a" * 199_999 + b"."
+    deep = b"]" * 40_000 + b"a" * 39_999 + b"."
     assert isinstance(loads(deep), list)
-    records = b"cx\nY\n" * 100_000 + b"N" + b"b" * 100_000 + b"."
+    records = b"cx\nY\n" * 20_000 + b"N" + b"b" * 20_000 + b"."
     assert repr(loads(records)) == "<x.Y>"
-    doubled = b")" + b"q\x00h\x00\x86" * 100_000 + b"."  # 2^100,000 elements, if followed
+    doubled = b")" + b"q\x00h\x00\x86" * 20_000 + b"."  # 2^20,000 elements, if followed
     assert isinstance(loads(doubled), tuple)
     as_keys = b"})" + b"q\x00h\x00\x86" * 1000 + b"Ns."
     (key,) = loads(as_keys)
@@ -237,7 +252,7 @@ def test_deep_and_shared_structures_are_read_in_their_own_time():
 
 
 def test_keys_whose_hashes_collide_are_refused():
-    numbers = b"".join(b"\x8a\x09" + (k * (2**61 - 1)).to_bytes(9, "little") for k in range(2000))
+    numbers = b"".join(b"\x8a\x0a" + (k * (2**61 - 1)).to_bytes(10, "little") for k in range(4000))
     with pytest.raises(ValueError, match="more than 1024 keys that are no strings"):
         loads(b"}(" + numbers + b"u.")
 

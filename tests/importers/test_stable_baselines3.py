@@ -76,7 +76,7 @@ def test_bytes_of_an_image_are_divided_and_others_are_not():
 
 def test_the_mean_under_gsde_is_clipped_before_the_tanh():
     graph = read("sac_gsde").graph
-    observations, expected = stored("sac_gsde")
+    _, expected = stored("sac_gsde")
     (clip,) = [step for step in graph.operations if isinstance(step, bound.Normalize)]
     assert clip.limit == 2.0
     # The stored actions reach that bound, 2 tanh(2), and so does what we give.

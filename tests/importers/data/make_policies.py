@@ -3,7 +3,8 @@
     python tests/importers/data/make_policies.py [DIRECTORY]
 
 Beside each policy, NAME.npz has observations and the actions of the library's own deterministic
-prediction. Made with VERSIONS on CPU.
+prediction. Made with Stable-Baselines3 and
+sb3-contrib 2.9.2, Gymnasium 1.4.0, PyTorch 2.14.1, onnx 1.23.2 and NumPy 2.4.6 on the CPU.
 
 Optimizers are left out of the zip files of Stable-Baselines3, which are packed anew with deflate.
 """
@@ -14,6 +15,8 @@ import io
 import sys
 import zipfile
 from collections.abc import Callable
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +127,8 @@ def train(algorithm: Any, policy: str, env: Any, options: dict[str, Any], steps:
     own = OFF_POLICY if algorithm in (SAC, TD3, DDPG, DQN) else ON_POLICY
     if algorithm in (PPO, TRPO):
         own = own | {"batch_size": 32}
-    model = algorithm(policy, env, seed=0, learning_rate=3e-3, device="cpu", **(own | options))
+    own = own | deepcopy(options)  # the library adds to policy_kwargs
+    model = algorithm(policy, env, seed=0, learning_rate=3e-3, device="cpu", **own)
     return model.learn(steps)
 
 
@@ -173,7 +177,7 @@ def make_stable_baselines3(name: str, directory: Path, steps: int = 400) -> None
 
 
 def layers(*sizes: int) -> list[nn.Linear]:
-    return [nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [nn.Linear(a, b) for a, b in pairwise(sizes)]
 
 
 def sequential(activation: type[nn.Module], *sizes: int) -> nn.Sequential:
