@@ -289,7 +289,7 @@ REFUSED = {
     "node y1, Sigmoid: an operator that is not read": model(GEMM, node("Sigmoid", ["."])),
     "node y0, Gemm: alpha or beta": model(node("Gemm", [".", W, B], alpha=2.0)),
     "node y0, Gemm: transA": model(node("Gemm", [".", W, B], transA=1)),
-    "node y0, MatMul: weights that are no constant": model(node("MatMul", [".", "."])),
+    "node y0, MatMul: an input that depends on": model(node("MatMul", [".", "."])),
     "node y1, Mul: two tensors that depend": model(GEMM, node("Mul", [".", "."])),
     "node y1, Add: a sum of two tensors": model(GEMM, node("Add", [".", "."])),
     "node y0, Gemm: a kernel (4, 2) after": model(node("Gemm", [".", np.zeros((4, 2), f32)])),

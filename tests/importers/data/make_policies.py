@@ -1,10 +1,10 @@
 """Makes the policies of this directory: small ones, trained by the libraries themselves.
 
-    python tests/importers/data/make_policies.py [DIRECTORY]
+    python tests/importers/data/make_policies.py [DIRECTORY [NAME ...]]
 
 Beside each policy, NAME.npz has observations and the actions of the library's own deterministic
-prediction. Made with Stable-Baselines3 and
-sb3-contrib 2.9.2, Gymnasium 1.4.0, PyTorch 2.14.1, onnx 1.23.2 and NumPy 2.4.6 on the CPU.
+prediction. Made with Stable-Baselines3 and sb3-contrib 2.9.2, Gymnasium 1.4.0, PyTorch 2.14.1, onnx
+1.23.2 and NumPy 2.4.6 on the CPU.
 
 Optimizers are left out of the zip files of Stable-Baselines3, which are packed anew with deflate.
 """
@@ -32,6 +32,7 @@ from torch import nn
 SMALL = {"net_arch": [16, 16]}
 TANH, RELU = {"activation_fn": nn.Tanh}, {"activation_fn": nn.ReLU}
 CNN = {"features_extractor_kwargs": {"features_dim": 16}}
+UNTRAINED = {"learning_starts": 10_000}  # trained, it always takes one action
 
 
 class Images(gym.Env):
@@ -107,14 +108,19 @@ POLICIES: dict[str, tuple[Any, str, Any, dict[str, Any]]] = {
     "a2c": (A2C, "MlpPolicy", "CartPole-v1", {"policy_kwargs": SMALL}),
     "trpo": (TRPO, "MlpPolicy", "Pendulum-v1", {"policy_kwargs": SMALL}),
     "dqn": (DQN, "MlpPolicy", "CartPole-v1", {"policy_kwargs": SMALL}),
-    "dqn_images": (DQN, "MlpPolicy", lambda: Images(8, 10), {"policy_kwargs": SMALL}),
+    "dqn_images": (DQN, "MlpPolicy", lambda: Images(8, 10), {"policy_kwargs": SMALL} | UNTRAINED),
     "ppo_cnn": (PPO, "CnnPolicy", lambda: Images(44, 52, True), {"policy_kwargs": CNN}),
 }
 OFF_POLICY = {"learning_starts": 64, "batch_size": 32, "buffer_size": 1000, "train_freq": 2}
 ON_POLICY = {"n_steps": 64}
 REFUSED = {
-    "elu": (PPO, "MlpPolicy", "CartPole-v1", {"policy_kwargs": {"activation_fn": nn.ELU}}),
+    "elu": (PPO, "MlpPolicy", "CartPole-v1", {"policy_kwargs": SMALL | {"activation_fn": nn.ELU}}),
 }
+
+
+FACTORS = {"sac_gsde": ("actor.mu.0.weight", 4.0), "ppo_cnn": ("action_net.weight", 10.0)}
+FACTORS |= {"ddpg": ("actor.mu.4.weight", 0.05), "dqn_images": ("q_net.q_net.4.bias", 0.0)}
+"""What a layer is multiplied by after training, where actions would be nearly constant."""
 
 
 def environment(made_by: Any, normalized: bool) -> DummyVecEnv | VecNormalize:
@@ -161,10 +167,18 @@ def predict(model: Any, env: Any, raw: np.ndarray) -> np.ndarray:
     return model.predict(seen, deterministic=True)[0]
 
 
+def multiply(model: Any, name: str, factor: float) -> None:
+    parameter = dict(model.policy.named_parameters())[name]
+    with torch.no_grad():
+        parameter.mul_(factor)
+
+
 def make_stable_baselines3(name: str, directory: Path, steps: int = 400) -> None:
     algorithm, policy, made_by, options = (POLICIES | REFUSED)[name]
     env = environment(made_by, name.endswith("_normalized"))
     model = train(algorithm, policy, env, options, steps)
+    if name in FACTORS:
+        multiply(model, *FACTORS[name])
     if isinstance(env, VecNormalize):
         env.training = False
         env.save(directory / f"{name}.pkl")
@@ -269,7 +283,7 @@ class Normalized(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.clamp((x - self.mean) / self.deviation, -3.0, 3.0)
         x = torch.tanh(x @ self.hidden.weight.T + self.hidden.bias)
-        low, high = torch.tensor([-0.2, 0.0]), torch.tensor([0.1, 0.3])
+        low, high = torch.tensor([-0.2, -0.3]), torch.tensor([0.1, 0.3])
         return torch.minimum(torch.maximum(self.last(x), low), high)
 
 
@@ -331,7 +345,7 @@ def main() -> None:
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for name in POLICIES | REFUSED:
+    for name in sys.argv[2:] or POLICIES | REFUSED:
         make_stable_baselines3(name, directory)
         print(name, flush=True)
     make_clean_rl(directory)
