@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -36,7 +37,11 @@ Spend = Callable[[int], None]
 """Counts elements of arrays that are made; raises ValueError where they are too many."""
 _EPSILON = 1e-30
 _NO_LIMIT = 1e29
-_ZERO, _ONE, _INFINITE = np.float64(0), np.float64(1), np.float64(np.inf)
+
+
+def number(value: NDArray | float) -> NDArray[np.float64]:
+    """A number or array as float64."""
+    return np.asarray(value, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +64,10 @@ class Chain:
     flattened: Shape | None = None
     divisor: float = 1.0
     tanh: bool = False
-    scale: NDArray | np.float64 = _ONE
-    shift: NDArray | np.float64 = _ZERO
-    low: NDArray | np.float64 = -_INFINITE
-    high: NDArray | np.float64 = _INFINITE
+    scale: NDArray[np.float64] = field(default_factory=partial(number, 1.0))
+    shift: NDArray[np.float64] = field(default_factory=partial(number, 0.0))
+    low: NDArray[np.float64] = field(default_factory=partial(number, -np.inf))
+    high: NDArray[np.float64] = field(default_factory=partial(number, np.inf))
 
     @property
     def source_shape(self) -> Shape:
@@ -102,29 +107,35 @@ class Chain:
         return array
 
 
-def affine(chain: Chain, scale: NDArray | float, shift: NDArray | float) -> Chain:
-    """scale * value + shift. Raises ValueError where bounds would change places."""
-    if chain.is_bounded and np.any(np.asarray(scale) <= 0):
-        raise ValueError("a factor that is not positive, after a clip")
-    bounds = {}
+def affine(chain: Chain, factor: NDArray | float, term: NDArray | float) -> Chain:
+    """factor * value + term. Raises ValueError where bounds would change places."""
     if chain.is_bounded:
-        bounds = {"low": chain.low * scale + shift, "high": chain.high * scale + shift}
-    return replace(chain, scale=chain.scale * scale, shift=chain.shift * scale + shift, **bounds)
+        if np.any(number(factor) <= 0):
+            raise ValueError("a factor that is not positive, after a clip")
+        low, high = number(chain.low * factor + term), number(chain.high * factor + term)
+        chain = replace(chain, low=low, high=high)
+    scale, shift = number(chain.scale * factor), number(chain.shift * factor + term)
+    return replace(chain, scale=scale, shift=shift)
 
 
 def clip(chain: Chain, low: NDArray | float, high: NDArray | float) -> Chain:
     """min(max(value, low), high). Raises ValueError where that cuts a tanh, or all of it."""
     if chain.tanh:
-        room = 1e-6 * (1 + np.abs(chain.scale))
-        if np.any(low > chain.shift - abs(chain.scale) + room) or np.any(
-            high < chain.shift + abs(chain.scale) - room
-        ):
+        reach = np.abs(chain.scale)
+        room = 1e-6 * (1 + reach)
+        cut = np.any(low > chain.shift - reach + room) or np.any(high < chain.shift + reach - room)
+        if cut:
             raise ValueError("a clip that cuts a tanh")
         return chain
-    lows, highs = np.maximum(chain.low, low), np.minimum(chain.high, high)
+    lows, highs = number(np.maximum(chain.low, low)), number(np.minimum(chain.high, high))
     if not np.all(lows <= highs):
         raise ValueError("a clip whose lower bound is above its upper one")
     return replace(chain, low=lows, high=highs)
+
+
+def without_bounds(chain: Chain) -> Chain:
+    """The value before any clip."""
+    return replace(chain, low=number(-np.inf), high=number(np.inf))
 
 
 def settled(chain: Chain, spend: Spend) -> Chain:
@@ -136,20 +147,13 @@ def settled(chain: Chain, spend: Spend) -> Chain:
     operations = chain.operations
     if chain.tanh:
         operations = (*operations, Tanh())
-    plain = replace(
-        chain,
-        operations=operations,
-        tanh=False,
-        scale=_ONE,
-        shift=_ZERO,
-        low=-_INFINITE,
-        high=_INFINITE,
+    plain = without_bounds(
+        replace(chain, operations=operations, tanh=False, scale=number(1.0), shift=number(0.0))
     )
     if not chain.is_affine:
         return plain
     if np.all(chain.low == 0) and np.all(np.isposinf(chain.high)):
-        unbounded = replace(chain, low=-_INFINITE, high=_INFINITE)
-        settled_first = settled(unbounded, spend)
+        settled_first = settled(without_bounds(chain), spend)
         return replace(settled_first, operations=(*settled_first.operations, Relu()))
     last = operations[-1] if operations else None
     if isinstance(last, Dense | Convolution) and not chain.is_bounded:
@@ -163,11 +167,11 @@ def settled(chain: Chain, spend: Spend) -> Chain:
 
 def folded(layer: Dense | Convolution, chain: Chain, spend: Spend) -> Dense | Convolution:
     """The layer whose outputs are scale * y + shift; ValueError where these differ by position."""
-    scale, shift = (np.asarray(value, np.float64) for value in (chain.scale, chain.shift))
+    scale, shift = chain.scale, chain.shift
     if any(size != 1 for array in (scale, shift) for size in array.shape[:-1]):
         raise ValueError("a factor or sum that differs between the positions of an image")
     spend(layer.weights.values.size)
-    scale, shift = (array.reshape(array.shape[-1:]) for array in (scale, shift))
+    scale, shift = scale.reshape(scale.shape[-1:]), shift.reshape(shift.shape[-1:])
     kernel = float32_of(layer.weights.values * scale, "a kernel times a factor")
     bias = float32_of(np.broadcast_to(layer.bias * scale + shift, layer.bias.shape), "a bias")
     return replace(layer, weights=Weights(kernel), bias=bias)
@@ -225,7 +229,7 @@ def residual(one: Chain, other: Chain, spend: Spend) -> Chain:
 
 def _normalization(chain: Chain, spend: Spend) -> Normalize:
     spend(2 * math.prod(chain.shape))
-    if np.any(np.asarray(chain.scale) <= 0):
+    if np.any(chain.scale <= 0):
         raise ValueError("a factor that is not positive, and no layer before it")
     limit = np.unique(np.concatenate([np.ravel(chain.high), -np.ravel(chain.low)]))
     if len(limit) != 1 or not limit[0] > 0:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import ArgMax, Clip, Observation, Output, Squash
 from sparse_rl.artifact.graph import Dense, Graph
-from sparse_rl.importers.onnx_chain import Chain, Spend, settled
+from sparse_rl.importers.onnx_chain import Chain, Spend, number, settled, without_bounds
 from sparse_rl.importers.onnx_nodes import Value
 from sparse_rl.importers.torch_layers import clipped_to, squashed_to
 
@@ -67,14 +67,14 @@ def observed(inputs: list[Value | None]) -> Chain:
 def _unbounded(chain: Chain) -> Chain:
     """What the last layer gives, without the function of the output."""
     if chain.tanh:
-        chain = replace(chain, tanh=False, scale=np.float64(1), shift=np.float64(0))
-    return replace(chain, low=-np.float64(np.inf), high=np.float64(np.inf))
+        chain = replace(chain, tanh=False, scale=number(1.0), shift=number(0.0))
+    return without_bounds(chain)
 
 
 def _range_of_tanh(chain: Chain) -> tuple[NDArray, NDArray]:
-    if np.any(np.asarray(chain.scale) <= 0):
+    if np.any(chain.scale <= 0):
         raise ValueError("a tanh times a factor that is not positive")
-    return np.asarray(chain.shift - chain.scale), np.asarray(chain.shift + chain.scale)
+    return number(chain.shift - chain.scale), number(chain.shift + chain.scale)
 
 
 def _with_output(last: Dense, output: Output | None) -> tuple[Dense, Output]:

@@ -44,7 +44,7 @@ def features(
     if own != expected or len(observation.shape) != 3:
         raise ValueError(f"{name}: found {', '.join(sorted(own)[:8])}; allowed: those of NatureCNN")
     steps: list[Operation] = []
-    shape = observation.shape
+    shape: Shape = observation.shape
     for layer in map(Stride, known, NATURE):
         steps += [convolution(tensors, layer), Relu()]
         shape = shape_after(steps[-2], shape)
