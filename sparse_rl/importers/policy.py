@@ -44,14 +44,14 @@ def read_policy(
     try:
         found = _read(_content(path), output)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {_line(error)}") from None
     if normalizer is None:
         return found
     normalizer = Path(normalizer)
     try:
         graph = in_front(found.graph, normalize_of(_content(normalizer)))
     except ValueError as error:
-        raise ValueError(f"{normalizer}: {error}") from None
+        raise ValueError(f"{normalizer}: {_line(error)}") from None
     return found._replace(graph=graph, origin=f"{found.origin}, VecNormalize")
 
 
@@ -113,3 +113,8 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
+
+
+def _line(error: ValueError) -> str:
+    """One line for a terminal: names out of a file may have any characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(error))[:1000]
