@@ -22,6 +22,7 @@ from sparse_rl.architecture.operations import Observation, Output
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.importers.imported import Imported
 from sparse_rl.importers.onnx_chain import Chain
+from sparse_rl.importers.onnx_fields import check_fields
 from sparse_rl.importers.onnx_nodes import Value, applied
 from sparse_rl.importers.onnx_output import finished, largest, observed
 from sparse_rl.importers.onnx_tensors import (
@@ -49,6 +50,7 @@ def read(data: bytes, output: Output | None) -> Imported:
     """
     if len(data) > MOST_BYTES:
         raise ValueError(f"an ONNX model of {len(data)} bytes; allowed: {MOST_BYTES}")
+    check_fields(data)
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError:

@@ -343,6 +343,35 @@ def test_arrays_of_many_nodes_have_a_limit(tmp_path):
         imported(tmp_path, proto, ArgMax())
 
 
+def wrapped(number, content):
+    """A field of bytes in Protocol Buffers."""
+    length, size = b"", len(content)
+    while size > 127:
+        length, size = length + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 & 127 | 2 | (128 if number > 15 else 0)]) + (
+        (bytes([number >> 4]) if number > 15 else b"") + length + bytes([size]) + content
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (wrapped(7, b"\x0a\x00" * (1 << 18)), "more than 262144 fields"),
+        (wrapped(7, wrapped(1, b"\x2a\x00" * (1 << 18))), "more than 262144 fields"),
+        (wrapped(7, wrapped(11, wrapped(2, b"\x0a\x00" * (1 << 18)))), "more than 262144 fields"),
+        (wrapped(7, wrapped(1, wrapped(5, wrapped(6, b"")))), "a field 6 in an attribute"),
+        (wrapped(7, wrapped(15, b"")), "a field 15 in the graph"),
+        (wrapped(25, b""), "a field 25 in the model"),
+        (b"\x3a\x05abc", "no ONNX model"),
+        (b"\x0b\x0c", "no ONNX model"),
+    ],
+)
+def test_fields_are_counted_before_they_are_objects(tmp_path, content, line):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08" + content)
+    with pytest.raises(ValueError, match=line):
+        read_policy(tmp_path / "model.onnx")
+
+
 def test_without_onnx_the_extra_is_named(tmp_path, monkeypatch):
     import sys
 
