@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from sparse_rl import __version__, atomic_file
+from sparse_rl import atomic_file
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compiler import find_compiler
@@ -77,7 +78,7 @@ class Compression:
         spec = self.originals.environment.spec
         self.folder.open(
             {
-                "sparse_rl": __version__,
+                "sparse_rl": version("sparse_rl"),
                 "environment": spec.name,
                 "originals": self.originals.digest,
                 "candidates": list(self.chains),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
 from numpy.typing import NDArray
 
-from sparse_rl import __version__, atomic_file
+from sparse_rl import atomic_file
 from sparse_rl.artifact.delivery import Delivery, Format, installed, write
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.artifact.runtime import Actor
@@ -77,7 +78,7 @@ def card(compression: Compression, judged: Judged, policy: str, pack: PackedActo
         "with_fresh_starts": None
         if confirmed is None
         else {"difference": confirmed[0], "interval": list(confirmed[1:])},
-        "sparse_rl": __version__,
+        "sparse_rl": version("sparse_rl"),
         "jax": jax.__version__,
     }
     return json.dumps(told, indent=2) + "\n"
@@ -100,7 +101,7 @@ def show(compression: Compression, judged: Judged) -> Path:
             "originals": f"{compression.originals.origin} ({compression.originals.digest})",
             "episodes": f"{compression.episodes} of each policy, all from the same starts",
             "acting at random": f"{judged.random:,.4g}",
-            "sparse_rl": __version__,
+            "sparse_rl": version("sparse_rl"),
             "JAX": jax.__version__,
         },
     )
