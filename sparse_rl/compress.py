@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from sparse_rl import extras
 
@@ -20,6 +20,7 @@ with extras.needed_by("compress", __name__):
 
 if TYPE_CHECKING:
     from sparse_rl.compression.steps import Chain, Common
+    from sparse_rl.selection.compression import Judged
 
 METHODS = ("distil",)
 """What is done where neither methods nor chains are named."""
@@ -30,6 +31,7 @@ def main(
     sources: Annotated[tuple[Path, ...], program.POSITIONAL],
     env: str = "",
     normalizer: Path | None = None,
+    actions: Literal["", "squash", "clip", "argmax"] = "",
     arm: str = "0",
     methods: tuple[str, ...] = (),
     levels: Annotated[tuple[Sparsity, ...], Field(min_length=1)] = (0.9, 0.95, 0.98),
@@ -42,9 +44,8 @@ def main(
     out: Path | None = None,
     devices: Count = 0,
     compilation_cache: str = "auto",
-) -> None:
-    """Compress policies that are trained, compare the candidates in their environment, and deliver
-    the smallest that is not worse.
+) -> Any:
+    """Compress policies that are trained, and deliver the smallest that is not worse.
 
     Args:
         sources: a run directory, or files of policies, each a seed: Stable-Baselines3's zip, a
@@ -52,6 +53,8 @@ def main(
         env: the environment, such as gymnasium/LunarLander-v3; by default that of the run or file.
         normalizer: VecNormalize's pickle, whose statistics of observations become a part of the
             actor.
+        actions: how a file's outputs become actions, where it does not say it itself: squash (by
+            tanh), clip, or argmax.
         arm: of a run: the variant that is compressed.
         methods: prune, units, low_rank or distil; by default distil, or none beside --chain.
         levels: shares of the weights, units or ranks that go.
@@ -66,17 +69,18 @@ def main(
         compilation_cache: keeps compiled programs for the next time: auto (in the user's cache
             directory), off, or a directory.
     """
-    # Imported here, so that --help and a mistyped option answer at once.
+    # What it returns is a `Judged`, for Python. Imported here, so that --help answers at once.
     from sparse_rl.selection.candidates import grid, named
 
     common = {"distil": {"updates": updates}}
     chosen = methods or (() if chain else METHODS)
     chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []
     chains += own_chains(chain, common)
-    start(
+    return start(
         sources,
         env,
         normalizer,
+        actions,
         arm,
         named(chains),
         {"arm": arm, "updates": updates},
@@ -103,6 +107,7 @@ def start(
     sources: Sequence[Path],
     env: str,
     normalizer: Path | None,
+    actions: Literal["", "squash", "clip", "argmax"],
     arm: str,
     chains: dict[str, Chain],
     settings: dict[str, object],
@@ -112,7 +117,7 @@ def start(
     out: Path | None,
     devices: int,
     compilation_cache: str,
-) -> None:
+) -> Judged:
     """The whole way from the sources to the files. Raises ValueError, one line; OSError."""
     from rich.console import Console
 
@@ -129,7 +134,7 @@ def start(
     from sparse_rl.selection.result import deliver, show
 
     console = Console()
-    originals = read(sources, normalizer, env, arm)
+    originals = read(sources, normalizer, env, arm, actions)
     folder = Folder(folder_for(out, sources[0]))
     bar = Bar(console)
     compression = Compression(originals, chains, folder, episodes, margin, bar.say, bar.told)
@@ -145,6 +150,7 @@ def start(
     for line in deliver(compression, judged, seen, formats):
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")
+    return judged
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

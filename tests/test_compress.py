@@ -88,6 +88,47 @@ def test_a_packed_file_is_a_source(run: Path, tmp_path: Path) -> None:
     assert list(table.candidate) == ["original", "prune0.5"]
 
 
+DATA = Path(__file__).parent / "importers" / "data"
+
+
+def test_policies_of_another_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small"
+    words = ["--normalizer", DATA / "ppo_normalized.pkl", "--env", "gymnax/CartPole-v1"]
+    words += ["--chain", "int8", "--episodes", "5", "--margin", "500", "--format", "packed"]
+    call(DATA / "ppo_normalized.zip", *words, "--out", out)
+    printed = capsys.readouterr().out
+    assert "Stable-Baselines3 2." in printed and "PPO" in printed and "VecNormalize" in printed
+    assert (
+        load_actor(out / "delivered" / "actor.srl").provenance.environment == "gymnax/CartPole-v1"
+    )
+
+
+def test_a_file_that_does_not_say_how_it_acts(tmp_path: Path) -> None:
+    """An ONNX model that gives means: squashed as SAC's, or clipped as PPO's?"""
+    onnx = pytest.importorskip("onnx")
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    weights = np.random.default_rng(0).standard_normal((3, 1)).astype(np.float32)
+    constants = [
+        onnx.numpy_helper.from_array(weights, "weights"),
+        onnx.numpy_helper.from_array(np.zeros(1, np.float32), "bias"),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, float32, ["batch", size])
+        for name, size in (("observation", 3), ("mean", 1))
+    ]
+    node = helper.make_node("Gemm", ["observation", "weights", "bias"], ["mean"])
+    graph = helper.make_graph([node], "policy", values[:1], values[1:], constants)
+    file = tmp_path / "means.onnx"
+    onnx.save(helper.make_model(graph), file)
+    words = [file, "--env", "gymnax/Pendulum-v1", "--chain", "int8", "--margin", "9999"]
+    words += ["--episodes", "3", "--format", "packed", "--out", tmp_path / "x"]
+    with pytest.raises(ValueError, match=r"needed is --actions squash or clip$"):
+        call(*words)
+    with pytest.raises(ValueError, match=r"^--actions: found argmax; allowed: squash, clip$"):
+        call(*words, "--actions", "argmax")
+    call(*words, "--actions", "squash")
+
+
 def test_nothing_is_delivered_where_all_are_worse(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sparse_rl.architecture import check_fits, observation_of, output_of
+from sparse_rl.architecture import (
+    ArgMax,
+    Clip,
+    Output,
+    Squash,
+    check_fits,
+    observation_of,
+)
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import VectorEnv, make
+from sparse_rl.importers import Imported, read_policy
 from sparse_rl.runs.run import Run
+from sparse_rl.spaces import Continuous, Discrete
+
+Actions = Literal["", "squash", "clip", "argmax"]
 
 
 class Originals(NamedTuple):
@@ -36,9 +48,13 @@ class Originals(NamedTuple):
 
 
 def read(
-    sources: Sequence[Path], normalizer: Path | None, environment: str, variant: str
+    sources: Sequence[Path],
+    normalizer: Path | None,
+    environment: str,
+    variant: str,
+    actions: Actions = "",
 ) -> Originals:
-    """The policies of one run directory, or of one or several files.
+    """The policies of one run directory, or of one or several files; see `imported_policy`.
 
     Raises ValueError, one line, where a source cannot be read, no environment is known, or the
     policies do not fit it.
@@ -48,7 +64,7 @@ def read(
             found = str(sources[1]) if len(sources) > 1 else "--normalizer"
             raise ValueError(f"{found}: beside a run; allowed: one run, or files of policies")
         return of_run(sources[0], environment, variant)
-    return of_files(sources, normalizer, environment)
+    return of_files(sources, normalizer, environment, actions)
 
 
 def of_run(path: Path, environment: str, variant: str) -> Originals:
@@ -67,15 +83,15 @@ def of_run(path: Path, environment: str, variant: str) -> Originals:
     return Originals(graphs, names, seeds, world, origin, _digest(graphs))
 
 
-def of_files(sources: Sequence[Path], normalizer: Path | None, environment: str) -> Originals:
+def of_files(
+    sources: Sequence[Path], normalizer: Path | None, environment: str, actions: Actions
+) -> Originals:
     """Policies in files, each a seed of its own."""
     for source in sources:
         if not source.is_file():
             raise ValueError(f"{source}: no such file; needed is a run directory or a policy")
-    from sparse_rl.importers import read_policy  # a run needs none
-
-    output = output_of(make(environment, evaluation=True).spec) if environment else None
-    imported = [read_policy(source, normalizer, output) for source in sources]
+    action = make(environment, evaluation=True).spec.action if environment else None
+    imported = [imported_policy(source, normalizer, action, actions) for source in sources]
     name = environment or imported[0].environment
     if not name:
         raise ValueError(f"--env: not given, and {sources[0]} names none; needed is an environment")
@@ -92,6 +108,48 @@ def of_files(sources: Sequence[Path], normalizer: Path | None, environment: str)
     origin = f"{', '.join(map(str, sources))}: {imported[0].origin}"
     found = tuple(graphs)
     return Originals(found, tuple(names), tuple(range(len(found))), world, origin, _digest(found))
+
+
+def imported_policy(
+    source: Path, normalizer: Path | None, space: Continuous | Discrete | None, actions: Actions
+) -> Imported:
+    """The policy in a file; where it does not say how its outputs become actions, the space does.
+
+    Raises ValueError, one line, where the file cannot be read, or says neither which of two ways is
+    meant nor does `actions`.
+    """
+    if actions:
+        outputs = _outputs(space)
+        if actions not in outputs:
+            allowed = ", ".join(outputs) or "one of an environment, so --env NAME first"
+            raise ValueError(f"--actions: found {actions}; allowed: {allowed}")
+        return read_policy(source, normalizer, outputs[actions])
+    try:
+        return read_policy(source, normalizer)
+    except ValueError as error:
+        refused = error
+    found = {}
+    for name, output in _outputs(space).items():
+        with contextlib.suppress(ValueError):
+            found[name] = read_policy(source, normalizer, output)
+    if len(found) > 1:
+        raise ValueError(
+            f"{source}: its outputs are squashed or clipped, and it does not say which; needed is "
+            f"--actions {' or '.join(found)}"
+        )
+    if not found:
+        raise refused
+    return next(iter(found.values()))
+
+
+def _outputs(space: Continuous | Discrete | None) -> dict[str, Output]:
+    """How outputs may become actions of a space, by name."""
+    if space is None:
+        return {}
+    if isinstance(space, Discrete):
+        return {"argmax": ArgMax()}
+    low, high = (tuple(map(float, bound)) for bound in (space.low, space.high))
+    return {"squash": Squash(low, high), "clip": Clip(low, high)}
 
 
 def _digest(graphs: Sequence[Graph]) -> str:

@@ -74,6 +74,22 @@ def test_deploy_delivers_every_format(tmp_path: Path) -> None:
     assert execution.images(notebook) == 1
 
 
+@pytest.mark.slow
+def test_compress_delivers_a_policy_of_another_library(tmp_path: Path) -> None:
+    parameters = {
+        "MODEL": str(execution.FOLDER.parent / "tests" / "importers" / "data" / "sac.zip"),
+        "LEVELS": [0.5],
+        "UPDATES": 500,
+        "EPISODES": 20,
+    }
+    notebook = execution.run("04_compress", tmp_path, parameters)
+    shown = execution.text(notebook)
+    assert "Stable-Baselines3 2." in shown and "SAC" in shown
+    delivered = tmp_path / "small" / "delivered"
+    assert "srl_actor.c has" in shown and (delivered / "actor.srl").is_file()
+    assert execution.images(notebook) == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_is_committed_clean(name: str) -> None:
     """No outputs, no address to fill in, and one cell of parameters before all others."""
@@ -86,7 +102,7 @@ def test_notebook_is_committed_clean(name: str) -> None:
 
 
 def test_every_notebook_is_run_here() -> None:
-    assert NAMES == ["01_quickstart", "02_panel", "03_deploy"]
+    assert NAMES == ["01_quickstart", "02_panel", "03_deploy", "04_compress"]
 
 
 def test_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
