@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparse_rl.compression.steps import Chain, Common
     from sparse_rl.selection.compression import Judged
 
-METHODS = ("distil",)
+METHODS = ("distil", "narrow")
 """What is done where neither methods nor chains are named."""
 Deliverable = Literal["packed", "c", "onnx"]
 
@@ -56,7 +56,8 @@ def main(
         actions: how a file's outputs become actions, where it does not say it itself: squash (by
             tanh), clip, or argmax.
         arm: of a run: the variant that is compressed.
-        methods: prune, units, low_rank or distil; by default distil, or none beside --chain.
+        methods: distil (sparse policies that learn from the original), narrow (units that go, then
+            distil), prune, units, low_rank; by default distil and narrow, or none beside --chain.
         levels: shares of the weights, units or ranks that go.
         arithmetic: float32, int8 (trained by distil, otherwise not), int8w, int8_static, int4w.
         chain: ways of one's own, PASS:LEVEL+PASS+..., such as units:0.5+distil:0.9+int8_static.

@@ -14,7 +14,8 @@ POST_TRAINING = ("int8", "int8w", "int8_static", "int4w")
 ARITHMETICS = ("float32", *POST_TRAINING)
 TRAINED = ("float32", "int8", "int8w")
 """Arithmetics that distillation trains in."""
-DISTILLATION = "distil"
+DISTILLATION, NARROW = "distil", "narrow"
+"""Sparse policies that learn from the original; and narrow ones, `units` and then `distil`."""
 
 
 def grid(
@@ -35,7 +36,9 @@ def grid(
         for level in levels:
             for arithmetic in arithmetics:
                 text = f"{method}:{level:g}"
-                if method == DISTILLATION and arithmetic in TRAINED:
+                if method == NARROW:
+                    text = f"units:{level:g}+{DISTILLATION}"
+                if method in (DISTILLATION, NARROW) and arithmetic in TRAINED:
                     text += "" if arithmetic == "float32" else f":arithmetic={arithmetic}"
                 elif arithmetic != "float32":
                     text += f"+{arithmetic}"

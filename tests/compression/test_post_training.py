@@ -114,3 +114,27 @@ def test_inputs_of_layers_are_what_they_read(graph, observations):
     if not isinstance(graph.operations[0], Convolution):
         return
     np.testing.assert_allclose(np.sort(read[0]), np.sort(x.ravel()))
+
+
+@pytest.mark.parametrize("scales", ["layer", "channel"])
+def test_int8_weights_as_onnx_runtime_quantizes_them(graph, observations, scales):
+    """Symmetric int8 with a scale of max|w| / 127, by ONNX Runtime's own quantizer."""
+    quantization = pytest.importorskip("onnxruntime.quantization.quant_utils")
+    found = after(build_weights, WeightOptions(scales=scales), graph, observations)
+    for one, given in zip(layers(found.operations), layers(graph.operations), strict=True):
+        kernel = given.weights.values
+        columns = np.moveaxis(kernel.reshape(-1, kernel.shape[-1]), -1, 0)
+        groups = columns if scales == "channel" else [kernel.ravel()]
+        made = one.weights.values.reshape(-1, kernel.shape[-1])
+        for index, group in enumerate(groups):
+            if not group.any():
+                continue
+            top = np.abs(group).max()
+            zero, scale = quantization.compute_scale_zp(
+                np.array(-top), np.array(top), np.array(-127), np.array(127), symmetric=True
+            )
+            wanted = quantization.quantize_nparray(1 + 2, group, scale, zero, -127, 127)
+            np.testing.assert_allclose(one.weights.scale[index], scale, rtol=1e-6)
+            mine = made[:, index] if scales == "channel" else made.ravel()
+            apart = np.abs(mine.astype(int) - wanted.astype(int))
+            assert apart.max() <= 1 and (apart > 0).mean() < 1e-3  # rounding of the scale

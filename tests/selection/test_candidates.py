@@ -38,6 +38,14 @@ def test_the_grid():
     ]
 
 
+def test_narrow_is_units_and_then_distillation():
+    chains = named(
+        grid(["narrow"], [0.9], ["float32", "int8", "int4w"], {"distil": {"updates": 7}})
+    )
+    assert list(chains)[2:] == ["units0.9+distil", "units0.9+distil-int8", "units0.9+distil+int4w"]
+    assert chains["units0.9+distil"][1].options.updates == 7
+
+
 @pytest.mark.parametrize(
     ("methods", "arithmetic", "line"),
     [
