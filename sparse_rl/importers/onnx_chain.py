@@ -55,6 +55,8 @@ class Chain:
         batched: whether the tensor has a batch axis in the model.
         flattened: the image [h, w, c] that was flattened in another order than ours, if one was.
         divisor: of the observation.
+        ordinal: whether the values are known up to a rising function alone, as after a softmax.
+        expanded: whether it was broadcast to a shape that is not known, so perhaps its own.
     """
 
     operations: tuple[Operation, ...]
@@ -63,6 +65,8 @@ class Chain:
     batched: bool
     flattened: Shape | None = None
     divisor: float = 1.0
+    ordinal: bool = False
+    expanded: bool = False
     tanh: bool = False
     scale: NDArray[np.float64] = field(default_factory=partial(number, 1.0))
     shift: NDArray[np.float64] = field(default_factory=partial(number, 0.0))

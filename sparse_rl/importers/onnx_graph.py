@@ -3,9 +3,10 @@
 Read are Gemm, MatMul, Add, Conv, MaxPool, Relu, Tanh, Flatten, Reshape and Transpose of an image;
 Sub, Div and Clip as a normalization; Tanh or Clip with a factor and a sum at the end as the output;
 ArgMax; sums of a tensor and what follows from it; and nodes that change nothing. So are the models
-that torch.onnx exports of such policies, and our own in float32 without layer norms. A model's
-first output is taken. An image that the model reads with its channels first is read here with its
-channels last, as [height, width, channels].
+that torch.onnx exports of such policies, also as Stable-Baselines3's documentation wraps them, and
+our own in float32 without layer norms. A model's first output is taken, and a node that is not read
+matters only where that depends on it. An image that the model reads with its channels first is read
+here with its channels last, as [height, width, channels].
 
 Tensors in other files are refused, and no other file is opened.
 """
@@ -23,7 +24,7 @@ from sparse_rl.artifact.graph import Graph
 from sparse_rl.importers.imported import Imported
 from sparse_rl.importers.onnx_chain import Chain
 from sparse_rl.importers.onnx_fields import check_fields
-from sparse_rl.importers.onnx_nodes import Value, applied
+from sparse_rl.importers.onnx_nodes import Unread, Value, applied, reads_in_spite_of
 from sparse_rl.importers.onnx_output import finished, largest, observed
 from sparse_rl.importers.onnx_tensors import (
     Budget,
@@ -96,12 +97,15 @@ class _Reading:
         for node in self.nodes:
             where = f"node {(node.name or node.output[0])[:80]}, {node.op_type[:40]}"
             try:
+                inputs = [self.values[key] if key else None for key in node.input]
+                unread = [value for value in inputs if isinstance(value, Unread)]
+                attributes = attributes_of(node, self.spend)
                 if node.domain not in ("", "ai.onnx"):
                     raise ValueError(f"an operator of {node.domain[:40]!r}")
-                inputs = [self.values[key] if key else None for key in node.input]
-                attributes = attributes_of(node, self.spend)
-                if node.op_type == "Constant":
-                    value: Value = only_array(attributes)
+                if unread and not reads_in_spite_of(node.op_type, inputs, attributes):
+                    value: Value = unread[0]
+                elif node.op_type == "Constant":
+                    value = only_array(attributes)
                 elif node.op_type == "ArgMax" or found is not None:
                     found = largest(node.op_type, found, inputs, attributes)
                     value = observed(inputs)
@@ -110,15 +114,21 @@ class _Reading:
             except KeyError as error:
                 raise ValueError(f"{where}: nothing gives the input {error}"[:300]) from None
             except (ValueError, TypeError, OverflowError) as error:
-                raise ValueError(f"{where}: {str(error).splitlines()[0]}") from None
+                # Only what the action depends on need be read: PyTorch exports deviations, too.
+                value = Unread(f"{where}: {str(error).splitlines()[0]}")
             self.values[node.output[0]] = value
         chain = self.values.get(name)
+        if isinstance(chain, Unread):
+            raise ValueError(chain.why)
         if not isinstance(chain, Chain):
             raise ValueError(f"the output {name[:80]} does not depend on the observation")
         if len(chain.shape) != 1:
             raise ValueError(
                 f"the output {name[:80]} has the shape {chain.shape}: expected one axis"
             )
+        declared = [size.dim_value for size in self.graph.output[0].type.tensor_type.shape.dim]
+        if chain.expanded and declared[1:] != list(chain.shape):
+            raise ValueError(f"the output {name[:80]} is expanded to an unknown shape")
         seen = Observation(self.observed.shape, self.dtype)
         return finished(chain, seen, found, output, self.spend)
 

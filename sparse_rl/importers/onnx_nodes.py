@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,35 @@ from sparse_rl.importers.onnx_chain import (
 )
 from sparse_rl.importers.onnx_images import Attributes, transposed, window
 
-Value = Chain | NDArray
+
+class Unread(NamedTuple):
+    """A tensor that is not read, which matters only where the action depends on it.
+
+    Attributes:
+        why: the line that says which node is not read.
+        total_of: the tensor whose logarithm of summed exponentials it is, if it is that.
+    """
+
+    why: str
+    total_of: Chain | None = None
+
+
+Value = Chain | NDArray | Unread
 _FLOATS = (1, 11)  # TensorProto.FLOAT, DOUBLE
 
 
 def applied(kind: str, inputs: list[Value | None], attributes: Attributes, spend: Spend) -> Value:
     """The output of a node of this kind. ValueError, without the node's name, if it is not read."""
+    first, *others = inputs or [None]
+    if (
+        isinstance(first, Chain)
+        and (unread := _in_spite_of(kind, first, others, attributes)) is not None
+    ):
+        return unread
+    if any(isinstance(value, Chain) and value.ordinal for value in inputs):
+        raise ValueError("an operator after a softmax; allowed: ArgMax")
     if kind in ("Add", "Sub", "Mul", "Div", "Max", "Min"):
         return _elementwise(kind, inputs, spend)
-    first, *others = inputs
     constants = [None if value is None else _constant(value) for value in others]
     if isinstance(first, np.ndarray):
         return _of_constant(kind, first, constants, attributes, spend)
@@ -59,6 +80,37 @@ def applied(kind: str, inputs: list[Value | None], attributes: Attributes, spend
     if kind in ("Squeeze", "Unsqueeze"):
         return _batch(kind, first, constants, attributes)
     raise ValueError("an operator that is not read")
+
+
+def reads_in_spite_of(kind: str, inputs: list[Value | None], attributes: Attributes) -> bool:
+    """Whether a node is read although one of its inputs is not."""
+    first, *others = inputs or [None]
+    return isinstance(first, Chain) and _in_spite_of(kind, first, others, attributes) is not None
+
+
+def _in_spite_of(
+    kind: str, chain: Chain, others: list[Value | None], attributes: Attributes
+) -> Value | None:
+    """What comes of nodes in which PyTorch's distributions end, for the largest or mean action.
+
+    A mean is expanded to the shape of the deviation, which is its own; logits are normalized by the
+    logarithm of their summed exponentials, and exponentiated, which leaves the largest the largest.
+    """
+    (other,) = others if len(others) == 1 else (None,)
+    if kind == "Expand" and isinstance(other, Unread):
+        return replace(chain, expanded=True)
+    axes = attributes.get("axes", [attributes.get("axis", -1)])
+    if isinstance(other, np.ndarray):
+        axes = other.ravel().tolist()
+    vectors = chain.batched and len(chain.shape) == 1 and axes in ([-1], [1])
+    plain = vectors and not chain.tanh and not chain.is_bounded
+    if kind == "ReduceLogSumExp" and plain:
+        return Unread("the logarithm of summed exponentials is not read", chain)
+    if kind == "Sub" and isinstance(other, Unread) and other.total_of is chain:
+        return replace(chain, ordinal=True)
+    if kind in ("Softmax", "LogSoftmax") and plain and not others:
+        return replace(chain, ordinal=True)
+    return None
 
 
 def _elementwise(kind: str, inputs: list[Value | None], spend: Spend) -> Value:

@@ -33,6 +33,8 @@ def finished(
     elif found is None and chain.is_bounded:
         low, high = (np.broadcast_to(v, len(last.bias)) for v in (chain.low, chain.high))
         last, found = clipped_to(last, low.tolist(), high.tolist(), "the model's output")
+    if chain.ordinal and found is None and not isinstance(output, ArgMax):
+        raise ValueError("the model ends with a softmax: output is needed, ArgMax()")
     if found is None:
         last, found = _with_output(last, output)
     elif output is not None and output != found:

@@ -37,7 +37,19 @@ def test_exports_of_torch_act_as_in_pytorch(name):
     check_actions(imported.graph, *stored(name))
 
 
-@pytest.mark.parametrize("name", ["onnx_images_last", "onnx_images_first"])
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("onnx_ppo", Clip((-2.0,), (2.0,))),
+        ("onnx_ppo_discrete", None),
+        ("onnx_sac_actor", Squash((-2.0,), (2.0,))),
+    ],
+)
+def test_exports_as_stable_baselines3_documents_them(name, output):
+    check_actions(read_policy(DATA / f"{name}.onnx", output=output).graph, *stored(name))
+
+
+@pytest.mark.parametrize("name", ["onnx_images_last", "onnx_images_first", "onnx_dynamo"])
 def test_exports_of_images_act_as_in_pytorch(name):
     graph = read_policy(DATA / f"{name}.onnx", output=ArgMax()).graph
     assert graph.observation == Observation((10, 12, 2), "uint8", 255.0)
@@ -320,6 +332,9 @@ REFUSED = {
     ),
     "groups": model(node("Conv", [".", np.zeros((2, 1, 2, 2), f32)], group=2), shape=(1, 2, 5, 5)),
     "does not end with a dense layer": model(node("Tanh", ["."])),
+    "an operator after a softmax": model(GEMM, node("Softmax", ["."]), node("Relu", ["."])),
+    "the model ends with a softmax": model(GEMM, node("Softmax", ["."], axis=1)),
+    "node y1, Softmax: an operator that is not read": model(GEMM, node("Softmax", ["."], axis=0)),
     "an operator of 'mine'": model(node("Gemm", [".", W, B], domain="mine")),
 }
 

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -195,3 +197,21 @@ def test_memory_stays_in_proportion_to_opcodes(tmp_path):
             assert tracemalloc.get_traced_memory()[1] < 400 * count
     finally:
         tracemalloc.stop()
+
+
+def test_reading_imports_none_of_the_libraries_that_trained():
+    """In a new Python: a policy of Stable-Baselines3 is read with NumPy and Zstandard alone."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys\nfrom sparse_rl.importers import read_policy\n"
+            f"read_policy({str(DATA / 'sac.zip')!r})\n"
+            "libraries = 'torch stable_baselines3 gymnasium cloudpickle jax brax onnx'\n"
+            "print(set(libraries.split()) & set(sys.modules))",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=DATA.parents[2],
+    )
+    assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr

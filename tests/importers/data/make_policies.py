@@ -4,7 +4,7 @@
 
 Beside each policy, NAME.npz has observations and the actions of the library's own deterministic
 prediction. Made with Stable-Baselines3 and sb3-contrib 2.9.2, Gymnasium 1.4.0, PyTorch 2.14.1, onnx
-1.23.2 and NumPy 2.4.6 on the CPU.
+1.23.2, onnxscript 0.7.2 and NumPy 2.4.6, on the CPU.
 
 Optimizers are left out of the zip files of Stable-Baselines3, which are packed anew with deflate.
 """
@@ -22,6 +22,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import onnx
 import torch
 from gymnasium import spaces
 from sb3_contrib import TRPO
@@ -324,9 +325,18 @@ def export(policy: nn.Module, x: np.ndarray, name: str, directory: Path, **optio
         dynamic_axes={"observation": {0: "batch"}, "action": {0: "batch"}},
         **({"dynamo": False} | options),
     )
+    without_traces(directory / f"{name}.onnx")
     with torch.no_grad():
         actions = policy(inputs).numpy()
     np.savez_compressed(directory / f"{name}.npz", observations=x, actions=actions)
+
+
+def without_traces(file: Path) -> None:
+    """Takes out of an ONNX model where in which files its nodes were made."""
+    model = onnx.load(file)
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        part.ClearField("metadata_props")
+    onnx.save(model, file)
 
 
 def make_onnx(directory: Path) -> None:
@@ -337,8 +347,38 @@ def make_onnx(directory: Path) -> None:
     export(CleanRLSAC("fc_mean"), vectors, "onnx_sac", directory)
     export(Normalized(), vectors, "onnx_normalized", directory)
     export(SmallImages(True), images, "onnx_images_last", directory)
+    options = {"dynamo": True, "external_data": False}
+    export(SmallImages(True), images, "onnx_dynamo", directory, **options)
     first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     export(SmallImages(False), first, "onnx_images_first", directory)
+
+
+class Wrapped(nn.Module):
+    """The wrapper of Stable-Baselines3's documentation ("Exporting models")."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, observation: torch.Tensor) -> Any:
+        return self.policy(observation, deterministic=True)
+
+
+def make_wrapped(directory: Path) -> None:
+    for name, algorithm, made_by, size in (
+        ("onnx_ppo", PPO, "Pendulum-v1", 3),
+        ("onnx_ppo_discrete", PPO, "CartPole-v1", 4),
+        ("onnx_sac_actor", SAC, "Pendulum-v1", 3),
+    ):
+        env = environment(made_by, False)
+        model = train(algorithm, "MlpPolicy", env, {"policy_kwargs": SMALL}, 400)
+        policy = Wrapped(model.policy.actor if algorithm is SAC else model.policy)
+        x, file = torch.zeros(1, size), directory / f"{name}.onnx"
+        torch.onnx.export(policy, (x,), file, opset_version=17, dynamo=False)
+        raw = observations(env, 200)
+        np.savez_compressed(
+            directory / f"{name}.npz", observations=raw, actions=predict(model, env, raw)
+        )
 
 
 def main() -> None:
@@ -350,6 +390,7 @@ def main() -> None:
         print(name, flush=True)
     make_clean_rl(directory)
     make_onnx(directory)
+    make_wrapped(directory)
 
 
 if __name__ == "__main__":
