@@ -61,6 +61,13 @@ def compiled_as_usual() -> Iterator[None]:
     forget_programs()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_programs_of_other_files() -> Iterator[None]:
+    """They would only take memory: what a file's tests train is trained in that file."""
+    yield
+    executables.forget()
+
+
 def forget_programs() -> None:
     executables.forget()
     jax.clear_caches()

@@ -15,8 +15,8 @@ import numpy as np
 
 from sparse_rl.kept import kept
 
-MOST = 24
-"""Programs that are kept, each a few megabytes of code: those of three studies."""
+MOST = 12
+"""Programs that are kept, each tens of megabytes: those of one study, its evaluations included."""
 
 Make = Callable[..., Any]
 """From what is static to a function under `jax.jit`."""
