@@ -62,7 +62,8 @@ def read(data: bytes, output: Output | None) -> Imported:
         graph = _Reading(model.graph).policy(output)
     except (TypeError, IndexError, OverflowError, UnicodeError) as error:
         raise ValueError(f"a damaged ONNX model: {error}") from None
-    producer = " ".join([model.producer_name, model.producer_version]).strip()[:80]
+    # A name that is no UTF-8 comes as bytes.
+    producer = f"{model.producer_name} {model.producer_version}".strip()[:80]
     return Imported(graph, f"ONNX{', ' if producer else ''}{producer}")
 
 

@@ -387,6 +387,12 @@ def test_fields_are_counted_before_they_are_objects(tmp_path, content, line):
         read_policy(tmp_path / "model.onnx")
 
 
+def test_names_that_are_no_text_are_no_error(tmp_path):
+    data = (DATA / "onnx_sac.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(data.replace(b"pytorch", b"\xff\xfetorch", 1))
+    check_actions(read_policy(tmp_path / "model.onnx").graph, *stored("onnx_sac"))
+
+
 def test_without_onnx_the_extra_is_named(tmp_path, monkeypatch):
     import sys
 
