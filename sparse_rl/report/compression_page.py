@@ -30,6 +30,8 @@ HEADINGS = {
     "verdict": "verdict",
 }
 LEFT = ("candidate", "verdict")
+LONG_NAMES = {10: "weights", 18: "difference"}
+"""Columns that a terminal of 80 characters has no room for beside names of more than so many."""
 PAGE = "index.html"
 
 
@@ -168,13 +170,19 @@ def terminal_table(table: pd.DataFrame) -> Table:
     view = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     color = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
     shown = {key: text for key, text in HEADINGS.items() if key != "return_interval"}
-    if table["candidate"].str.len().max() > 16:
-        del shown["weights"]
+    shown["microseconds"] = "us"
+    longest = table["candidate"].str.len().max()
+    for length, column in LONG_NAMES.items():
+        if longest > length:
+            del shown[column]
+    if "difference" not in shown:
+        shown["difference_interval"] = "- original, 95 %"
     for key, heading in shown.items():
         view.add_column(
             heading,
             justify="left" if key in LEFT else "right",
             no_wrap=key not in ("difference_interval", "verdict", "candidate"),
+            overflow="fold",
         )
     for row in formatted(table):
         cells = [row[key].replace(" .. ", "..") for key in shown]

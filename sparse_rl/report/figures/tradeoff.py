@@ -30,13 +30,11 @@ from sparse_rl.report.figures.clipping import Below, end_at, floor_of, mark_belo
 TITLE = "Return against size and time"
 AXES = {"bytes": "bytes of the packed file", "microseconds": "microseconds of an action, in C"}
 HEALTHY = 0.5
-_LOOKS = tuple(
-    zip(
-        (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY),
-        ("s", "o", "^", "D", "v", "P"),
-        strict=True,
-    )
-)
+NUMBERED = 6
+"""Collapsed candidates whose returns are written beside their arrows; of more the table tells."""
+_COLORS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY)
+_MARKS = ("s", "o", "^", "D", "v", "P", "X")
+"""One more than colors, so that the pairs repeat after 42 kinds of candidates only."""
 
 
 @drawn
@@ -50,7 +48,7 @@ def draw(table: pd.DataFrame, random: float, chosen: str | None) -> Figure:
     figure = Figure(figsize=(4.6 * len(kinds), 3.9), layout="constrained")
     original = table[table["verdict"] == ""].iloc[0]
     groups = dict.fromkeys(table.loc[table["verdict"] != "", "family"])
-    looks = dict(zip(groups, cycle(_LOOKS), strict=False))
+    looks = dict(zip(groups, zip(cycle(_COLORS), cycle(_MARKS), strict=False), strict=False))
     gained = float(original["return"]) - random
     limit = float(original["return"]) - HEALTHY * gained if gained > 0 else -math.inf
     floor = floor_of([*table["low"].fillna(table["return"]), original["return"]], limit)
@@ -71,7 +69,7 @@ def caption(over: str) -> str:
     return (
         "Every candidate by the bytes of its file and by the time of one action; up and to the "
         f"left is better. Bars: 95 % intervals over {over}. The line is the original's return, the "
-        "ring the candidate that is delivered."
+        "ring the candidate that is delivered. Arrows: what lies below the end of the axis."
     )
 
 
@@ -127,7 +125,13 @@ def _panel(
     horizontal_grid(axes)
     if math.isfinite(floor):
         end_at(axes, floor)
-        mark_below(axes, floor, below)
+        if len(below) <= NUMBERED:
+            mark_below(axes, floor, below)
+        else:
+            for point in below:
+                axes.plot(
+                    point.place, floor, "v", color=point.color, ms=6.5, clip_on=False, zorder=6
+                )
     elif random > axes.get_ylim()[0]:
         axes.axhline(random, color=FAINT, lw=0.9, ls=(0, (1, 2)), zorder=1)
         axes.annotate(
