@@ -156,7 +156,11 @@ def start(
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The command: `main` with these words, or with those of the command line."""
-    program.run(main, "compress", arguments)
+    try:
+        program.run(main, "compress", arguments)
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished candidates are kept; the same command goes on from there")
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

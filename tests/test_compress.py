@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sparse_rl.envs import make
 from sparse_rl.playing.play import play
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import compilation_cache
-from sparse_rl.selection import compression
+from sparse_rl.selection import compression, making
 from tests import run_by_hand
 
 
@@ -78,6 +79,27 @@ def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixt
     }
     with pytest.raises(ValueError, match=r"compressed: holds another compression \(candidates"):
         call(run, "--methods", "prune", "--levels", "0.6", "--episodes", "4")
+
+
+def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [str(run), "--chain", "int8", "prune:0.5", "--episodes", "3", "--margin", "9999"]
+    keep = making.Folder.keep
+
+    def interrupted(folder: making.Folder, candidate: str, *rest: Any) -> None:
+        if candidate == "prune0.5":
+            raise KeyboardInterrupt
+        keep(folder, candidate, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making.Folder, "keep", interrupted)
+        with pytest.raises(SystemExit) as end:
+            compress.run(words)
+    assert end.value.code == 130
+    assert "the same command goes on from there" in capsys.readouterr().out
+    call(*words)
+    assert "1 candidates are there already" in capsys.readouterr().out
 
 
 def test_a_packed_file_is_a_source(run: Path, tmp_path: Path) -> None:
