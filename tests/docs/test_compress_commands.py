@@ -3,17 +3,21 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sparse_rl import compress
+from sparse_rl import compress, registry
+from sparse_rl.artifact.graph import layers
+from sparse_rl.artifact.runtime import load_actor
 from sparse_rl.config import program
 from sparse_rl.render import comparison
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import compilation_cache
 from sparse_rl.selection import compression
 from tests import run_by_hand
-from tests.docs.blocks import PAGES, ROOT, commands
+from tests.docs.blocks import PAGES, ROOT, blocks, commands
 
+PAGE = ROOT / "docs" / "commands" / "compress.md"
 SMALL = ["--updates", "20", "--episodes", "3", "--format", "packed"]
 DATA = ROOT / "tests" / "importers" / "data"
 LUNAR_LANDER = "gymnasium/LunarLander-v3"
@@ -46,3 +50,16 @@ def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         program.call(compress.main, [*words, *SMALL, "--out", f"small{number}"])
         said = capsys.readouterr().out
         assert Path(said.split()[-1]).is_file(), command
+
+
+def test_a_pass_of_ones_own(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's program, and its word in a chain: weights of three decimals."""
+    monkeypatch.setattr(registry.PASSES, "_entries", dict(registry.PASSES._entries))
+    (text,) = (one.text for one in blocks(PAGE) if one.language == "python")
+    exec(compile(text, str(PAGE), "exec"), {"__name__": "of_my_own"})
+    words = ["runs/x", "--chain", "round:3", "--margin", "9999", *SMALL, "--out", "small"]
+    program.call(compress.main, words)
+    actor = load_actor(here / "small" / "delivered" / "actor.srl", "numpy")
+    for layer in layers(actor.graph.operations):
+        thousands = layer.weights.values * np.float64(1000)
+        np.testing.assert_allclose(thousands, np.round(thousands), atol=1e-3)
