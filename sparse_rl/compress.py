@@ -20,7 +20,6 @@ with extras.needed_by("compress", __name__):
 
 if TYPE_CHECKING:
     from sparse_rl.compression.steps import Chain, Common
-    from sparse_rl.selection.compression import Judged
 
 METHODS = ("distil", "narrow")
 """What is done where neither methods nor chains are named."""
@@ -77,49 +76,7 @@ def main(
     chosen = methods or (() if chain else METHODS)
     chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []
     chains += own_chains(chain, common)
-    return start(
-        sources,
-        env,
-        normalizer,
-        actions,
-        arm,
-        named(chains),
-        {"arm": arm, "updates": updates},
-        episodes,
-        margin,
-        tuple(format),
-        out,
-        devices,
-        compilation_cache,
-    )
-
-
-def own_chains(words: Sequence[str], common: Common) -> list[Chain]:
-    """What --chain names. Raises ValueError, one line."""
-    from sparse_rl.compression.steps import parse_chain
-
-    try:
-        return [parse_chain(word, common) for word in words]
-    except ValueError as error:
-        raise ValueError(f"--chain: {error}") from None
-
-
-def start(
-    sources: Sequence[Path],
-    env: str,
-    normalizer: Path | None,
-    actions: Literal["", "squash", "clip", "argmax"],
-    arm: str,
-    chains: dict[str, Chain],
-    settings: dict[str, object],
-    episodes: int,
-    margin: float | None,
-    formats: Sequence[Deliverable],
-    out: Path | None,
-    devices: int,
-    compilation_cache: str,
-) -> Judged:
-    """The whole way from the sources to the files. Raises ValueError, one line; OSError."""
+    # Only now, when the words are understood, JAX and what needs it.
     from rich.console import Console
 
     from sparse_rl.runtime import compilation_cache as kept_programs
@@ -138,20 +95,30 @@ def start(
     originals = read(sources, normalizer, env, arm, actions)
     folder = Folder(folder_for(out, sources[0]))
     bar = Bar(console)
-    compression = Compression(originals, chains, folder, episodes, margin, bar.say, bar.told)
-    compression.open(settings)
+    compression = Compression(originals, named(chains), folder, episodes, margin, bar.say, bar.told)
+    compression.open({"arm": arm, "updates": updates})
     bar.say(f"{originals.environment.spec.name}: {originals.origin}")
-    bar.say(f"{len(chains)} candidates; results in {folder.path}")
+    bar.say(f"{len(compression.chains)} candidates; results in {folder.path}")
     seen = compression.make()
     judged = compression.judge(seen)
     compression.write(judged)
     console.print()
     console.print(compression_page.terminal_table(judged.table))
     console.print()
-    for line in deliver(compression, judged, seen, formats):
+    for line in deliver(compression, judged, seen, format):
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")
     return judged
+
+
+def own_chains(words: Sequence[str], common: Common) -> list[Chain]:
+    """What --chain names. Raises ValueError, one line."""
+    from sparse_rl.compression.steps import parse_chain
+
+    try:
+        return [parse_chain(word, common) for word in words]
+    except ValueError as error:
+        raise ValueError(f"--chain: {error}") from None
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from sparse_rl.artifact.graph import Graph, Layer, layers, with_layers
 from sparse_rl.artifact.weights import Weights
 from sparse_rl.compression.options import PruneOptions
 from sparse_rl.compression.policies import Pass, each
-from sparse_rl.sparsity.distributions import PER_LAYER, pruned_counts, uniform
+from sparse_rl.sparsity.distributions import named, pruned_counts
 
 
 def build(options: PruneOptions) -> Pass:
@@ -26,9 +26,7 @@ def pruned(graph: Graph, level: float, distribution: str) -> Graph:
     Of equal magnitudes the lower index goes first, as in training (`sparsity.masks`).
     """
     kernels = [layer.weights.values for layer in layers(graph.operations)]
-    # A global threshold needs the total only; `uniform` gives the right one.
-    spread = PER_LAYER.get(distribution, uniform)
-    dead = pruned_counts([kernel.shape for kernel in kernels], level, spread)
+    dead = pruned_counts([kernel.shape for kernel in kernels], level, named(distribution))
     scores = [np.abs(kernel).ravel() for kernel in kernels]
     if distribution == "global":
         kept = _globally(scores, int(dead.sum()))

@@ -42,7 +42,7 @@ from sparse_rl.playing.frames import first_seen
 from sparse_rl.population.members import AXIS, by_member, mesh, padded
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.distributions import PER_LAYER, pruned_counts, uniform
+from sparse_rl.sparsity.distributions import named, pruned_counts
 
 PRUNED_BY = 0.6
 """Share of the updates after which masks stay."""
@@ -115,7 +115,7 @@ class _School(NamedTuple):
     policies: int
     network: Network
     teacher: Network
-    arrays: dict[str, np.ndarray]
+    params: mask_rules.Params
     given: Given
     seeds: Int[np.ndarray, " members"]
     environment: VectorEnv
@@ -136,8 +136,7 @@ class _School(NamedTuple):
         index = np.array([policy for _, policy in members])
         variables = variables_of(network, {name: array[index] for name, array in arrays.items()})
         shapes = [layer.shape[1:] for layer in mask_rules.layers(variables["params"])]
-        # A global threshold needs the total only; `uniform` gives the right one.
-        spread = PER_LAYER.get(options.distribution, uniform)
+        spread = named(options.distribution)
         dead = {level: pruned_counts(shapes, level, spread) for level in levels}
         given = Given(
             teacher=variables_of(teacher, {name: array[index] for name, array in known.items()}),
@@ -150,7 +149,7 @@ class _School(NamedTuple):
             len(policies.seeds),
             network,
             teacher,
-            {name: array[index] for name, array in arrays.items()},
+            variables["params"],
             given,
             np.array([policies.seeds[policy] for policy in index], np.int32),
             make(policies.environment, evaluation=True),
@@ -159,14 +158,13 @@ class _School(NamedTuple):
 
     def beginners(self) -> MaskedNetwork:
         """The policies as they were given; weights that are zero are dead and stay so."""
-        params = variables_of(self.network, self.arrays)["params"]
         masks = jax.tree.map(
             lambda mask, leaf: None if mask is None else leaf != 0,
-            mask_rules.dense(params),
-            params,
+            mask_rules.dense(self.params),
+            self.params,
             is_leaf=lambda leaf: leaf is None,
         )
-        return MaskedNetwork(params, masks, optimizer=())
+        return MaskedNetwork(self.params, masks, optimizer=())
 
     def course(self, arithmetic: str) -> Course:
         options, plain = self.options, arithmetic == "float32"

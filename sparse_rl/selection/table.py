@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
 
 from sparse_rl.summary.estimates import (
-    CONFIDENCE,
     FEWEST_SEEDS,
     Estimate,
-    interquartile_mean,
-    interquartile_mean_interval,
     paired_difference,
+    return_estimate,
 )
 from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, verdict
 
@@ -90,14 +87,8 @@ def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:
         return Estimate(np.nan, np.nan, np.nan)
     values = pairs_of(returns)
     if len(returns) >= FEWEST_SEEDS:
-        low, high = interquartile_mean_interval(values)
-        return Estimate(float(interquartile_mean(values)), float(low), float(high))
-    mean = float(values.mean())
-    if len(values) < FEWEST_SEEDS or np.ptp(values) == 0:
-        end = mean if len(values) >= FEWEST_SEEDS else np.nan
-        return Estimate(mean, end, end)
-    interval = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
-    return Estimate(mean, float(interval.low), float(interval.high))
+        return return_estimate(values)
+    return paired_difference(values, np.zeros_like(values))  # the mean, and Student's interval
 
 
 def pairs_of(returns: Float[np.ndarray, "policies episodes"]) -> Float[np.ndarray, " pairs"]:

@@ -69,6 +69,11 @@ def er_paper(shapes: Sequence[Shape], sparsity: float) -> list[float]:
 PER_LAYER: dict[str, Distribution] = {"uniform": uniform, "erk": erk, "er_paper": er_paper}
 
 
+def named(distribution: str) -> Distribution:
+    """The distribution of a name; for `global`, whose threshold needs the total only, `uniform`."""
+    return PER_LAYER.get(distribution, uniform)
+
+
 def pruned_counts(
     shapes: Sequence[Shape], sparsity: float, distribution: Distribution
 ) -> Int[np.ndarray, " layers"]:

@@ -75,9 +75,7 @@ class Study(NamedTuple):
         method = self.methods.get(variant.method)
         if isinstance(method, OwnCounts):
             return method.pruned_counts(shapes, level)
-        # A global threshold needs the total only; `uniform` gives the right one.
-        name = self.config.sparsity.distribution
-        spread = distributions.PER_LAYER.get(name, distributions.uniform)
+        spread = distributions.named(self.config.sparsity.distribution)
         return distributions.pruned_counts(shapes, level, spread)
 
     def fresh(self, phase: Phase) -> Population:

@@ -41,7 +41,11 @@ def collapsed_below(table: pd.DataFrame, metrics: pd.DataFrame) -> float:
     dense = table.loc[table["verdict"] == "", "return_iqm"]
     if dense.empty or not math.isfinite(dense.iloc[0]):
         return -math.inf
-    best, random = float(dense.iloc[0]), random_return(metrics)
+    return collapsed(float(dense.iloc[0]), random_return(metrics))
+
+
+def collapsed(best: float, random: float | None) -> float:
+    """The return under which one counts as collapsed, from the best and from acting at random."""
     gained = abs(best) if random is None else best - random
     return best - HEALTHY * gained if gained > 0 else -math.inf
 

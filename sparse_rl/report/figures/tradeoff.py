@@ -25,11 +25,10 @@ from sparse_rl.report.figures.appearance import (
     horizontal_grid,
     short_number,
 )
-from sparse_rl.report.figures.clipping import Below, end_at, floor_of, mark_below
+from sparse_rl.report.figures.clipping import Below, collapsed, end_at, floor_of, mark_below
 
 TITLE = "Return against size and time"
 AXES = {"bytes": "bytes of the packed file", "microseconds": "microseconds of an action, in C"}
-HEALTHY = 0.5
 NUMBERED = 6
 """Collapsed candidates whose returns are written beside their arrows; of more the table tells."""
 _COLORS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY)
@@ -49,8 +48,7 @@ def draw(table: pd.DataFrame, random: float, chosen: str | None) -> Figure:
     original = table[table["verdict"] == ""].iloc[0]
     groups = dict.fromkeys(table.loc[table["verdict"] != "", "family"])
     looks = dict(zip(groups, zip(cycle(_COLORS), cycle(_MARKS), strict=False), strict=False))
-    gained = float(original["return"]) - random
-    limit = float(original["return"]) - HEALTHY * gained if gained > 0 else -math.inf
+    limit = collapsed(float(original["return"]), random)
     floor = floor_of([*table["low"].fillna(table["return"]), original["return"]], limit)
     for index, key in enumerate(kinds):
         axes = figure.add_subplot(1, len(kinds), index + 1)
