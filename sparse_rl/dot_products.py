@@ -5,7 +5,7 @@ is float32 or int8: that is the choice of whoever builds it. This module lies be
 quantization, which know nothing of each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from jax import Array, lax
@@ -26,17 +26,37 @@ class DotGeneral(Protocol):
     ) -> Array: ...
 
 
+class Affine(Protocol):
+    """x W + b, where `largest` is the largest |x| that the layer has met."""
+
+    def __call__(
+        self, product: DotGeneral, inputs: Array, kernel: Array, bias: Array, largest: Array
+    ) -> Array: ...
+
+
+class FixedScales(NamedTuple):
+    """Arithmetic with scales that follow the largest inputs that layers have met so far.
+
+    `affine` computes a layer; `largest(before, inputs)` is what it remembers after these inputs.
+    """
+
+    affine: Affine
+    largest: Callable[[Array, Array], Array]
+
+
 class DotProducts(NamedTuple):
     """How a network multiplies: one product for dense layers and one for convolutions.
 
     `dense` is called with lhs [batch, inputs] and rhs [inputs, outputs]; `convolution` with
     lhs [batch, height, width, patch] and rhs [patch, channels]. Both contract the last axis of lhs
     with the first of rhs, so axis 0 of lhs is always the observation and the last axis of rhs the
-    output channel.
+    output channel. With `fixed`, layers remember their largest inputs, in the collection "ranges",
+    and leave both product and bias to it.
     """
 
     dense: DotGeneral
     convolution: DotGeneral
+    fixed: FixedScales | None = None
 
 
 def merged(

@@ -147,7 +147,7 @@ class OnPolicy:
         observation: Num[Array, "batch *observation"],
     ) -> Distribution:
         """pi(. | s), of a Gaussian before anything is clipped."""
-        variables = normalization.variables({"params": params["params"]}, statistics)
+        variables = normalization.variables(_of_the_network(params), statistics)
         outputs: Any = self.actor.apply(variables, observation)
         if isinstance(self.spec.action, Discrete):
             return Categorical(outputs["head"])
@@ -187,7 +187,7 @@ class OnPolicy:
         return state, replay.write(memory, self.time(clock), action, outcome, extras)
 
     def variables(self, state: OnPolicyState) -> Params:
-        return normalization.variables({"params": state.policy.params["params"]}, state.statistics)
+        return normalization.variables(_of_the_network(state.policy.params), state.statistics)
 
     def act(
         self, variables: Params, observation: Num[Array, "batch *observation"]
@@ -230,3 +230,8 @@ class OnPolicy:
             weight=in_one_row(steps.valid).astype(jnp.float32),
         )
         return state._replace(statistics=statistics, returns=returns), batch
+
+
+def _of_the_network(params: Params) -> Params:
+    """A policy's parameters without the spread of its exploration."""
+    return {name: part for name, part in params.items() if name != LOG_STD}

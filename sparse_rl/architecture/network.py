@@ -48,6 +48,15 @@ class Network:
             )
 
     @property
+    def measures(self) -> bool:
+        """Whether a dense layer reads an observation of several quantities, each in its own unit.
+
+        Such as positions beside velocities; not pixels, and not what was normalized before.
+        """
+        first = self.operations[0] if self.operations else None
+        return isinstance(first, Dense) and self.observation.dtype == "float32"
+
+    @property
     def output_shape(self) -> Shape:
         """Shape of what the action is made from."""
         return (self.heads[0].features,)

@@ -17,21 +17,33 @@ from sparse_rl.architecture import Network
 from sparse_rl.architecture import operations as data
 from sparse_rl.artifact import graph as bound
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.artifact.weights import DynamicScale, Weights, quantize_weights
+from sparse_rl.artifact.weights import (
+    LARGEST_BIAS,
+    DynamicScale,
+    InputScale,
+    StaticScale,
+    Weights,
+    power_of_two,
+    quantize_weights,
+)
 
 Arrays = Mapping[str, NDArray]
-Arithmetic = Literal["float32", "int8w", "int8"]
-ARITHMETICS = ("float32", "int8w", "int8")
+Arithmetic = Literal["float32", "int8w", "int8", "integer"]
+ARITHMETICS = ("float32", "int8w", "int8", "integer")
+LARGEST_INPUT = "largest_input"
+"""Of a layer: the array by which the scale of its input is fixed."""
 
 
 def bind(network: Network, arrays: Arrays, arithmetic: Arithmetic) -> Graph:
     """The graph of one policy; int8w quantizes kernels, int8 also the inputs of these layers.
 
-    Normalization is float32 in all of them. Raises ValueError for another arithmetic, for a network
+    So does integer, with scales that are powers of two: inputs by the largest one that the layer
+    has met, where an observation is measured each of its elements by its own. Normalization is
+    float32 in all of them. Raises ValueError for another arithmetic, for a network
     without an output, or where the arrays do not fit.
     """
     if arithmetic not in ARITHMETICS:
-        raise ValueError(f"arithmetic {arithmetic!r}: expected float32, int8w or int8")
+        raise ValueError(f"arithmetic {arithmetic!r}: expected {', '.join(ARITHMETICS)}")
     if network.output is None:
         raise ValueError("the network has no output: no action can be made from it")
     steps = (*network.operations, network.heads[0])
@@ -61,7 +73,9 @@ def unbind(graph: Graph) -> tuple[Network, dict[str, NDArray[np.float32]]]:
 
 def float32_bytes(arrays: Arrays) -> int:
     """Bytes of a trained policy as dense float32, all heads included."""
-    return sum(4 * value.size for value in arrays.values())
+    return sum(
+        4 * value.size for name, value in arrays.items() if name.rpartition("/")[2] != LARGEST_INPUT
+    )
 
 
 class _Binding:
@@ -80,22 +94,25 @@ class _Binding:
                 case data.Residual(name, body):
                     found.append(bound.Residual(self.operations(body, f"{scope}{name}/")))
                 case data.Dense(name):
-                    layer = self.layer(scope + name, axes=2)
-                    self.check(scope + name, layer[1], operation.features)
-                    found.append(bound.Dense(*layer, self.input_scale))
+                    weights, bias, scale = self.layer(scope + name, axes=2)
+                    self.check(scope + name, bias, operation.features)
+                    if isinstance(scale, bound.Rescale):
+                        found.append(scale)
+                        scale = StaticScale(1.0)
+                    found.append(bound.Dense(weights, bias, scale))
                 case data.Convolution(name, features, window, strides, padding):
-                    layer = self.layer(scope + name, axes=4)
-                    self.check(scope + name, layer[1], features)
-                    if layer[0].values.shape[:2] != window:
+                    weights, bias, scale = self.layer(scope + name, axes=4)
+                    assert not isinstance(scale, bound.Rescale)
+                    self.check(scope + name, bias, features)
+                    if weights.values.shape[:2] != window:
                         raise ValueError(
-                            f"policy: {scope}{name}/kernel has the shape {layer[0].values.shape}, "
+                            f"policy: {scope}{name}/kernel has the shape {weights.values.shape}, "
                             f"the network a window of {window}"
                         )
-                    found.append(bound.Convolution(*layer, strides, padding, self.input_scale))
+                    found.append(bound.Convolution(weights, bias, strides, padding, scale))
                 case data.LayerNorm(name, epsilon):
-                    scale = self.array(f"{scope}{name}/scale")
-                    bias = self.array(f"{scope}{name}/bias")
-                    found.append(bound.LayerNorm(scale, bias, epsilon))
+                    arrays = self.array(f"{scope}{name}/scale"), self.array(f"{scope}{name}/bias")
+                    found.append(bound.LayerNorm(*arrays, epsilon))
                 case data.Normalize(name, epsilon, limit):
                     mean = self.array(f"{scope}{name}/mean")
                     variance = self.array(f"{scope}{name}/variance")
@@ -116,14 +133,26 @@ class _Binding:
             raise ValueError(f"policy: the array {name} holds a number that is not finite")
         return array
 
-    def layer(self, name: str, axes: int) -> tuple[Weights, NDArray[np.float32]]:
+    def layer(
+        self, name: str, axes: int
+    ) -> tuple[Weights, NDArray[np.float32], InputScale | bound.Rescale]:
+        """Weights, bias and how the input is quantized; `Rescale` where each of them by itself."""
         kernel = self.array(f"{name}/kernel")
         if kernel.ndim != axes:
             raise ValueError(f"policy: {name}/kernel has the shape {kernel.shape}, not {axes} axes")
         bias = self.array(f"{name}/bias")
         if self.arithmetic == "float32":
-            return Weights(kernel), bias
-        return quantize_weights(kernel, per_output_channel=axes == 4), bias
+            return Weights(kernel), bias, None
+        if self.arithmetic == "integer":
+            largest = self.array(f"{name}/{LARGEST_INPUT}")
+            if largest.shape not in ((), kernel.shape[:1] if axes == 2 else ()):
+                raise ValueError(
+                    f"policy: {name}/{LARGEST_INPUT} has the shape {largest.shape}, "
+                    f"the kernel {kernel.shape}"
+                )
+            return _in_powers_of_two(kernel, bias, largest)
+        scale = DynamicScale() if self.arithmetic == "int8" else None
+        return quantize_weights(kernel, per_output_channel=axes == 4), bias, scale
 
     def check(self, name: str, bias: NDArray, features: int) -> None:
         if bias.shape != (features,):
@@ -131,9 +160,21 @@ class _Binding:
                 f"policy: {name}/bias has the shape {bias.shape}, the network {features} features"
             )
 
-    @property
-    def input_scale(self) -> DynamicScale | None:
-        return DynamicScale() if self.arithmetic == "int8" else None
+
+def _in_powers_of_two(
+    kernel: NDArray[np.float32], bias: NDArray[np.float32], largest: NDArray[np.float32]
+) -> tuple[Weights, NDArray[np.float32], StaticScale | bound.Rescale]:
+    """The layer by the rule of `quantization.powers_of_two`, which trained it."""
+    scale = power_of_two(largest)
+    rows = kernel * (scale[:, None] if scale.ndim else scale)
+    unit = power_of_two(np.abs(rows).max(initial=np.float32(0)))
+    values = np.rint(rows / unit).astype(np.int8)
+    most = np.float32(LARGEST_BIAS)
+    rounded = (np.rint(np.clip(bias / unit, -most, most)) * unit).astype(np.float32)
+    if scale.ndim:
+        exponents = -np.rint(np.log2(scale)).astype(np.int8)
+        return Weights(values, unit.reshape(1)), rounded, bound.Rescale(exponents)
+    return Weights(values, (unit / scale).reshape(1)), rounded, StaticScale(float(scale))
 
 
 class _Unbinding:
@@ -166,6 +207,8 @@ class _Unbinding:
                 name = self.next("normalize", scope)
                 self.arrays |= {f"{scope}{name}/mean": mean, f"{scope}{name}/variance": variance}
                 return data.Normalize(name, epsilon, limit)
+            case bound.Rescale():
+                raise ValueError("a policy in fixed powers of two cannot be trained again")
             case bound.Residual(body):
                 name = self.next("block", scope)
                 return data.Residual(name, self.operations(body, f"{scope}{name}/"))

@@ -5,9 +5,10 @@ observation  [shape, dtype, divisor, frame_stack]
 operations   ["dense", outputs, weights, input], ["conv", [height, width], outputs, strides,
              padding, weights, input], "relu", ["pool", window, strides, padding], "flatten",
              ["residual", [...]]; since version 2 also "tanh", ["norm", epsilon],
-             ["normalize", epsilon, limit]
+             ["normalize", epsilon, limit]; since version 3 "rescale"
 weights      "float32", "int8" (one scale) or "int8/channel"
-input        "float", "dynamic", "floor" (dynamic with a least maximum) or "static"
+input        "float", "dynamic", "floor" (dynamic with a least maximum), "static" or, since
+             version 3, "shift" (powers of two, whole biases)
 output       "argmax", ["squash", low, high] or, since version 2, ["clip", low, high]; a bound is
              a list, or one number for all
 """
@@ -32,9 +33,11 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
+    unit_of,
 )
-from sparse_rl.artifact.weights import InputScale, StaticScale
+from sparse_rl.artifact.weights import StaticScale
 
 DICTIONARY = (
     b'"config_digest":"measured_return":"environment":"gymnasium/mujoco/brax/gymnax/atari/"arm":"0.9'
@@ -51,15 +54,16 @@ DICTIONARY = (
 def version(graph: Graph) -> int:
     """The first version of the format that can say this graph."""
 
-    def new(operations: tuple[Operation, ...]) -> bool:
-        return any(
-            new(step.body)
-            if isinstance(step, Residual)
-            else isinstance(step, Tanh | LayerNorm | Normalize)
-            for step in operations
-        )
+    def first(operation: Operation) -> int:
+        if isinstance(operation, Residual):
+            return max(map(first, operation.body), default=1)
+        if isinstance(operation, Rescale):
+            return 3
+        if isinstance(operation, Layer):
+            return 1 if unit_of(operation) is None else 3
+        return 2 if isinstance(operation, Tanh | LayerNorm | Normalize) else 1
 
-    return 2 if new(graph.operations) or isinstance(graph.output, Clip) else 1
+    return max(2 if isinstance(graph.output, Clip) else 1, *map(first, graph.operations))
 
 
 def describe(graph: Graph) -> list[Any]:
@@ -77,7 +81,7 @@ def _describe(operation: Operation) -> Any:
     match operation:
         case Dense():
             outputs = operation.weights.values.shape[1]
-            return ["dense", outputs, _weights_kind(operation), _input_kind(operation.input_scale)]
+            return ["dense", outputs, _weights_kind(operation), _input_kind(operation)]
         case Convolution():
             height, width, _, outputs = operation.weights.values.shape
             return [
@@ -87,7 +91,7 @@ def _describe(operation: Operation) -> Any:
                 list(operation.strides),
                 operation.padding,
                 _weights_kind(operation),
-                _input_kind(operation.input_scale),
+                _input_kind(operation),
             ]
         case Relu():
             return "relu"
@@ -97,6 +101,8 @@ def _describe(operation: Operation) -> Any:
             return ["norm", epsilon]
         case Normalize(_, _, epsilon, limit):
             return ["normalize", epsilon, limit]
+        case Rescale():
+            return "rescale"
         case MaxPool(window, strides, padding):
             return ["pool", list(window), list(strides), padding]
         case Flatten():
@@ -111,11 +117,12 @@ def _weights_kind(layer: Layer) -> str:
     return "int8" if len(layer.weights.scale) == 1 else "int8/channel"
 
 
-def _input_kind(scale: InputScale) -> str:
+def _input_kind(layer: Layer) -> str:
+    scale = layer.input_scale
     if scale is None:
         return "float"
     if isinstance(scale, StaticScale):
-        return "static"
+        return "static" if unit_of(layer) is None else "shift"
     return "floor" if scale.floor else "dynamic"
 
 

@@ -29,6 +29,7 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
     shape_after,
 )
@@ -53,9 +54,16 @@ class PairSlot:
     shape: tuple[int, ...]
 
 
-Slot = LayerSlot | PairSlot
+@dataclass(frozen=True)
+class RescaleSlot:
+    """The exponents of a rescaled vector."""
+
+    shape: tuple[int, ...]
+
+
+Slot = LayerSlot | PairSlot | RescaleSlot
 Content = tuple[Any, ...]
-"""(weights, input scale, bias) of a layer, or a pair of arrays."""
+"""(weights, input scale, bias) of a layer, a pair of arrays, or one."""
 
 
 def slots_of(description: Any) -> list[Slot]:
@@ -126,6 +134,10 @@ def _walk(items: Any, shape: tuple[int, ...], slots: list[Slot]) -> tuple[int, .
             slot = _slot(item, shape)
             slots.append(slot)
             shape = _shape_after_layer(item, slot, shape)
+        elif name == "rescale":
+            if len(shape) != 1:
+                raise ValueError(f"rescale after shape {shape}")
+            slots.append(RescaleSlot(shape))
         elif name in ("norm", "normalize"):
             slots.append(PairSlot(shape[-1:] if name == "norm" else shape))
         else:
@@ -138,8 +150,10 @@ def _slot(item: Any, shape: tuple[int, ...]) -> LayerSlot:
     kind, source = item[-2:]
     if kind not in ("float32", "int8", "int8/channel"):
         raise ValueError(f"weights {kind!r}")
-    if source not in ("float", "dynamic", "floor", "static"):
+    if source not in ("float", "dynamic", "floor", "static", "shift"):
         raise ValueError(f"input {source!r}")
+    if source == "shift" and kind != "int8":
+        raise ValueError(f"weights {kind!r} with input {source!r}")
     if len(shape) != (1 if item[0] == "dense" else 3):
         raise ValueError(f"{item[0]} after shape {shape}")
     window = () if item[0] == "dense" else _pair(item[1])
@@ -162,6 +176,8 @@ def _operation(item: Any, contents: Iterator[Content]) -> Operation:
         return Tanh()
     if item == "flatten":
         return Flatten()
+    if item == "rescale":
+        return Rescale(*next(contents))
     name = item[0]
     if name == "dense":
         weights, scale, bias = next(contents)

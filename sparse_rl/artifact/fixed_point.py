@@ -31,6 +31,7 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
     is_static,
     layers,
@@ -42,6 +43,7 @@ STREAM_LIMIT = 1 << 29
 """Largest magnitude of a tensor element: the sum of two still fits in int32."""
 _CALIBRATED_LIMIT = 1 << 20
 _MULTIPLIER_BITS = 30
+_NAMES = {Tanh: "tanh", LayerNorm: "layer norm", Rescale: "rescaled observation"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,8 @@ def refusal(graph: Graph) -> str | None:
         for position, operation in enumerate(operations):
             if isinstance(operation, Residual) and (found := first(operation.body, False)):
                 return found
-            if isinstance(operation, Tanh | LayerNorm):
-                return "tanh" if isinstance(operation, Tanh) else "layer norm"
+            if isinstance(operation, Tanh | LayerNorm | Rescale):
+                return _NAMES[type(operation)]
             if isinstance(operation, Normalize) and not (at_the_edge and position == 0):
                 return "normalization behind the first operation"
         return None

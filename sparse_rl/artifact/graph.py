@@ -24,7 +24,7 @@ from sparse_rl.architecture.operations import (
     check_window,
 )
 from sparse_rl.architecture.shapes import window_count
-from sparse_rl.artifact.weights import InputScale, StaticScale, Weights
+from sparse_rl.artifact.weights import InputScale, StaticScale, Weights, exponent_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,39 @@ class Normalize:
 
 
 @dataclass(frozen=True, eq=False)
+class Rescale:
+    """x * 2^exponents, elementwise on a vector: each quantity of an observation in its own unit."""
+
+    exponents: NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        if self.exponents.dtype != np.int8 or self.exponents.ndim != 1:
+            raise ValueError(f"rescale: exponents {self.exponents.dtype} {self.exponents.shape}")
+
+    @property
+    def factors(self) -> NDArray[np.float32]:
+        return np.ldexp(np.float32(1), self.exponents.astype(np.int32)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Residual:
     """x + body(x)."""
 
     body: tuple[Operation, ...]
 
 
-Operation = Dense | Convolution | Relu | Tanh | LayerNorm | Normalize | MaxPool | Flatten | Residual
+Operation = (
+    Dense
+    | Convolution
+    | Relu
+    | Tanh
+    | LayerNorm
+    | Normalize
+    | Rescale
+    | MaxPool
+    | Flatten
+    | Residual
+)
 Layer = Dense | Convolution
 
 
@@ -164,6 +190,10 @@ def shape_after(operation: Operation, shape: tuple[int, ...]) -> tuple[int, ...]
             if shape != operation.mean.shape:
                 raise ValueError(f"normalize {operation.mean.shape} after shape {shape}")
             return shape
+        case Rescale(exponents):
+            if shape != exponents.shape:
+                raise ValueError(f"rescale {exponents.shape} after shape {shape}")
+            return shape
         case Relu() | Tanh():
             return shape
     raise TypeError(f"unknown operation {operation!r}")
@@ -217,6 +247,24 @@ def is_static(graph: Graph) -> bool:
         isinstance(layer.input_scale, StaticScale) and layer.weights.scale is not None
         for layer in layers(graph.operations)
     )
+
+
+def unit_of(layer: Layer) -> float | None:
+    """The power of two of which a layer's sums and biases are multiples: integer arithmetic.
+
+    None where a scale is no power of two, or found anew for each observation, or a bias is no
+    multiple, or one that int32 does not hold.
+    """
+    scales = layer.weights.scale
+    if not isinstance(layer.input_scale, StaticScale) or scales is None or len(scales) != 1:
+        return None
+    ways = (exponent_of(layer.input_scale.scale), exponent_of(scales[0]))
+    if None in ways:
+        return None
+    unit = layer.input_scale.scale * float(scales[0])
+    biases = layer.bias.astype(np.float64) / unit
+    whole = (biases == np.rint(biases)).all() and (np.abs(biases) < 1 << 30).all()
+    return unit if whole else None
 
 
 def _check_layer(layer: Dense | Convolution, axes: int) -> None:

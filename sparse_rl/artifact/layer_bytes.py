@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact import index_code
 from sparse_rl.artifact.blocks import Reader, block, varint
-from sparse_rl.artifact.description_reading import LayerSlot, PairSlot, Slot
-from sparse_rl.artifact.graph import Convolution, Dense, LayerNorm, Normalize
-from sparse_rl.artifact.weights import DynamicScale, InputScale, StaticScale, Weights
+from sparse_rl.artifact.description_reading import LayerSlot, PairSlot, RescaleSlot, Slot
+from sparse_rl.artifact.graph import Convolution, Dense, LayerNorm, Normalize, Rescale, unit_of
+from sparse_rl.artifact.weights import DynamicScale, InputScale, StaticScale, Weights, exponent_of
 
 _ALL_WEIGHTS = 255
 
 
-def write(step: Dense | Convolution | LayerNorm | Normalize) -> bytes:
+def write(step: Dense | Convolution | LayerNorm | Normalize | Rescale) -> bytes:
     """The arrays of an operation that has any."""
+    if isinstance(step, Rescale):
+        return step.exponents.tobytes()
     if isinstance(step, LayerNorm):
         return _pair(step.scale, step.bias)
     if isinstance(step, Normalize):
@@ -29,6 +31,8 @@ def read(reader: Reader, slot: Slot) -> tuple[Any, ...]:
     """What `write` wrote, by its slot in the description; ValueError where it is damaged."""
     if isinstance(slot, PairSlot):
         return _read_floats(reader, slot.shape), _read_floats(reader, slot.shape)
+    if isinstance(slot, RescaleSlot):
+        return (np.frombuffer(reader.take(slot.shape[0]), np.int8),)
     return _read_layer(reader, slot)
 
 
@@ -58,6 +62,9 @@ def _layer(layer: Dense | Convolution) -> bytes:
         code,
         block(flat[positions].astype(little).tobytes()),
     ]
+    unit = unit_of(layer)
+    if unit is not None:
+        return b"".join([*parts, _shifts(layer, unit)])
     if layer.weights.scale is not None:
         parts.append(layer.weights.scale.astype("<f4").tobytes())
     if isinstance(layer.input_scale, StaticScale):
@@ -68,9 +75,38 @@ def _layer(layer: Dense | Convolution) -> bytes:
     return b"".join(parts)
 
 
+def _shifts(layer: Dense | Convolution, unit: float) -> bytes:
+    """Exponents of the input's scale and of the unit, a byte each, and biases in whole units."""
+    assert isinstance(layer.input_scale, StaticScale)
+    exponents = [exponent_of(layer.input_scale.scale), exponent_of(unit)]
+    return np.array(exponents, np.int8).tobytes() + whole_biases(layer.bias, unit)
+
+
+def whole_biases(bias: NDArray[np.float32], unit: float) -> bytes:
+    """Biases in units, as numbers of variable length; small ones of either sign are short."""
+    counts = np.rint(bias.astype(np.float64) / unit).astype(np.int64)
+    unsigned = np.where(counts < 0, -2 * counts - 1, 2 * counts)
+    return b"".join(map(varint, unsigned.tolist()))
+
+
+def _read_shifts(
+    reader: Reader, outputs: int
+) -> tuple[NDArray[np.float32], StaticScale, NDArray[np.float32]]:
+    scale, unit = (2.0 ** int(e) for e in np.frombuffer(reader.take(2), np.int8))
+    unsigned = np.array([reader.varint() for _ in range(outputs)], np.int64)
+    biases = np.where(unsigned % 2, -(unsigned + 1) // 2, unsigned // 2)
+    weights = np.array([unit / scale], np.float32)
+    if not (np.isfinite(weights).all() and weights.all()):
+        raise ValueError("a weight scale is not positive")
+    return weights, StaticScale(scale), (biases * unit).astype(np.float32)
+
+
 def _read_layer(reader: Reader, slot: LayerSlot) -> tuple[Weights, InputScale, NDArray[np.float32]]:
     dtype = np.dtype(np.int8) if slot.integer else np.dtype("<f4")
     values = _read_values(reader, slot.shape, dtype)
+    if slot.input == "shift":
+        per_tensor, fixed, whole = _read_shifts(reader, slot.shape[-1])
+        return Weights(values, per_tensor), fixed, whole
     scale = reader.floats(slot.shape[-1] if slot.per_channel else 1) if slot.integer else None
     if scale is not None and (scale <= 0).any():
         raise ValueError("a weight scale is not positive")

@@ -31,6 +31,7 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
     shape_after,
 )
@@ -122,6 +123,8 @@ class _Writer:
                 centered = self.node("Sub", [name, self.constant(mean)])
                 scaled = self.node("Div", [centered, self.constant(deviation)])
                 return self.node("Clip", [scaled, self.constant(-bound), self.constant(bound)])
+            case Rescale():
+                return self.node("Mul", [name, self.constant(operation.factors)])
             case MaxPool(window, strides, _):
                 pads = _pads(shape, window, strides, operation.padding)
                 return self.node(

@@ -2,16 +2,19 @@
 
     offset  bytes
     0       3      "SRL"
-    3       1      version (1; 2 where an operation or output is met that version 1 had not)
+    3       1      version (1; 2 or 3 where something is met that the one before had not)
     4       4      CRC-32 of everything after it, little endian
     8       1-5    length of the description, LEB128
             ...    description: JSON, zstandard frame without magic number, with a fixed dictionary
             ...    the layers in order of execution, each:
                      number of surviving weights n (LEB128), Rice parameter (1 byte, 255: no index
                      because all weights are stored), index code, values (int8 or float32, a block),
-                     scales (float32), input scale (float32, if any), biases (float32, a block)
+                     scales (float32), input scale (float32, if any), biases (float32, a block);
+                     or, where scales are powers of two, the exponents of the input's scale and of
+                     the unit (a byte each) and biases in whole units (LEB128, the sign lowest)
 
-A layer norm's scale and bias and a normalization's mean and variance are two blocks each.
+A layer norm's scale and bias and a normalization's mean and variance are two blocks each, the
+exponents of a rescaled observation a byte for each of its elements.
 
 A block is one byte (0: as it is; 1: zstandard) and the data; a compressed one has its length first
 (LEB128). The description says what the observation, the operations and the action are and where the
@@ -36,10 +39,19 @@ from sparse_rl.artifact import index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
-from sparse_rl.artifact.graph import Graph, Layer, LayerNorm, Normalize, Operation, Residual
+from sparse_rl.artifact.graph import (
+    Graph,
+    Layer,
+    LayerNorm,
+    Normalize,
+    Operation,
+    Rescale,
+    Residual,
+    unit_of,
+)
 
 MAGIC = b"SRL"
-VERSIONS = (1, 2)
+VERSIONS = (1, 2, 3)
 _MOST_WEIGHTS = 1 << 26
 _LONGEST_DESCRIPTION = 1 << 20
 _KEYS = {"variant": "arm"}
@@ -108,7 +120,7 @@ def from_bytes(data: bytes) -> PackedActor:
     if len(data) < 9:
         raise ArtifactError("damaged: it ends early")
     if data[3] not in VERSIONS:
-        raise ArtifactError(f"version {data[3]}: this library reads versions 1 and 2")
+        raise ArtifactError(f"version {data[3]}: this library reads versions 1 to 3")
     if zlib.crc32(data[8:]) != int.from_bytes(data[4:8], "little"):
         raise ArtifactError("damaged: the checksum does not fit")
     try:
@@ -135,7 +147,7 @@ def entropy_bound(graph: Graph) -> float:
     """Bytes that the information of all layers takes.
 
     Index entropy + 8 (or 32) bits per surviving weight + 32 bits per bias and per number of a
-    normalization.
+    normalization; a bias in whole units has as many bits as the file gives it.
     """
     bits = 0.0
     for layer in _with_arrays(graph.operations):
@@ -145,7 +157,10 @@ def entropy_bound(graph: Graph) -> float:
             continue
         values = layer.weights.values
         bits += index_code.entropy_bits(values.size, layer.weights.nonzero)
-        bits += 8 * values.itemsize * layer.weights.nonzero + 32 * layer.bias.size
+        biases = 4 * layer.bias.size
+        if (unit := unit_of(layer)) is not None:
+            biases = len(layer_bytes.whole_biases(layer.bias, unit))
+        bits += 8 * (values.itemsize * layer.weights.nonzero + biases)
     return bits / 8
 
 
@@ -187,5 +202,5 @@ def _with_arrays(operations: tuple[Operation, ...]) -> Iterator[Any]:
     for operation in operations:
         if isinstance(operation, Residual):
             yield from _with_arrays(operation.body)
-        elif isinstance(operation, Layer | LayerNorm | Normalize):
+        elif isinstance(operation, Layer | LayerNorm | Normalize | Rescale):
             yield operation

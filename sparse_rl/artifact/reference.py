@@ -16,6 +16,7 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
 )
 from sparse_rl.artifact.weights import DynamicScale, quantize, scale_of
@@ -84,6 +85,8 @@ def apply(operation: Operation, x: NDArray[np.float32]) -> NDArray[np.float32]:
         case Normalize(mean, _, _, limit):
             bound = np.float32(limit)
             return np.clip((x - mean) / operation.deviation, -bound, bound)
+        case Rescale():
+            return x * operation.factors
         case MaxPool(window, strides, padding):
             return windows(x, window, strides, padding, -np.inf).max(axis=(3, 4))
         case Flatten():

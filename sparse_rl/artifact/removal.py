@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import Flatten
-from sparse_rl.artifact.graph import Dense, Layer, LayerNorm, Normalize, Operation, Residual
+from sparse_rl.artifact.graph import (
+    Dense,
+    Layer,
+    LayerNorm,
+    Normalize,
+    Operation,
+    Rescale,
+    Residual,
+)
 from sparse_rl.artifact.weights import Weights
 
 
@@ -18,7 +26,7 @@ def next_layer(steps: Sequence[Operation], position: int) -> int | None:
     for k in range(position + 1, len(steps)):
         if isinstance(steps[k], Layer):
             return k
-        if isinstance(steps[k], Residual | LayerNorm | Normalize):
+        if isinstance(steps[k], Residual | LayerNorm | Normalize | Rescale):
             return None
     return None
 

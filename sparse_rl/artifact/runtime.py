@@ -51,8 +51,7 @@ class Actor:
         )
         self.backend: Literal["numpy", "c"] = "numpy"
         self._c: _Compiled | None = None
-        compilable = self.integer or not is_static(packed.graph)
-        if backend == "c" or (backend == "auto" and find_compiler() and compilable):
+        if backend == "c" or (backend == "auto" and find_compiler()):
             try:
                 self._c = _Compiled(self._program)
                 self.backend = "c"

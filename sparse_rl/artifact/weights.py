@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_INTEGER = 127
+LARGEST_BIAS = 1 << 23
+"""Of a layer in powers of two, in units of its sums."""
 _RECIPROCAL = np.float32(1.0 / LARGEST_INTEGER)
 
 
@@ -75,6 +77,19 @@ class StaticScale:
 
 
 InputScale = DynamicScale | StaticScale | None
+
+
+def power_of_two(largest: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The smallest power of two s with 127 s >= largest, that of 1 for 0, as in training."""
+    mantissa, exponent = np.frexp(np.where(largest == 0, np.float32(1), largest))
+    shift = np.where(mantissa <= LARGEST_INTEGER / 128, 7, 6)
+    return np.ldexp(np.float32(1), exponent - shift).astype(np.float32)
+
+
+def exponent_of(scale: float | np.floating) -> int | None:
+    """k where the scale is 2^k; None where it is no power of two."""
+    mantissa, exponent = np.frexp(np.float32(scale))
+    return int(exponent) - 1 if mantissa == 0.5 else None
 
 
 def quantize_weights(kernel: NDArray[np.floating], per_output_channel: bool) -> Weights:

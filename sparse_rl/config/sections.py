@@ -23,7 +23,7 @@ from sparse_rl.config.fields import (
 from sparse_rl.config.registered import EachOf, NameIn
 from sparse_rl.registry import METHODS
 
-Quantization = Literal["float32", "int8w", "int8"]
+Quantization = Literal["float32", "int8w", "int8", "integer"]
 
 
 @section
@@ -131,8 +131,9 @@ class SparsityConfig:
 class QuantizationConfig:
     """The int8 arms: each sparsity level is trained on, quantised, after training.steps."""
 
-    modes: tuple[Literal["int8w", "int8"], ...] = ("int8",)
-    """int8w: weights only; int8: weights and activations; empty: no quantised arms."""
+    modes: tuple[Literal["int8w", "int8", "integer"], ...] = ("int8",)
+    """int8w: weights only; int8: activations too, with a scale found anew for each observation;
+    integer: activations too, with fixed powers of two; empty: no quantised arms."""
     fraction: Annotated[Real, Field(gt=0, le=10)] = 0.2
     """Length of quantisation-aware training as a share of training.steps."""
 

@@ -72,4 +72,5 @@ def _features(
     network: Network, observation: Shaped[Array, "batch *shape"], dots: DotProducts
 ) -> Float[Array, "batch features"]:
     """What the heads stand on; called inside a compact module, which owns the layers."""
-    return interpret(network.operations, as_float32(observation, network.observation), dots)
+    values = as_float32(observation, network.observation)
+    return interpret(network.operations, values, dots, network.measures)

@@ -29,8 +29,9 @@ from sparse_rl.networks import layers
 class FlaxNetwork(nn.Module):
     """The outputs of every head, by its name.
 
-    `apply(variables, observation)` takes {"params": {layer: {"kernel", "bias"}}}, and where the
-    network has a `Normalize`, {"statistics": {its name: {"mean", "variance"}}} beside them.
+    `apply(variables, observation)` takes {"params": {layer: {"kernel", "bias"}}}; where the network
+    has a `Normalize`, {"statistics": {its name: {"mean", "variance"}}} beside them; and with fixed
+    scales {"ranges": {layer: {"largest_input"}}}.
     """
 
     network: Network
@@ -41,21 +42,30 @@ class FlaxNetwork(nn.Module):
         self, observation: Shaped[Array, "batch *shape"]
     ) -> dict[str, Float[Array, "batch features"]]:
         features = as_float32(observation, self.network.observation)
-        features = interpret(self.network.operations, features, self.dots)
+        features = interpret(self.network.operations, features, self.dots, self.network.measures)
         return {head.name: interpret((head,), features, self.dots) for head in self.network.heads}
 
 
 def interpret(
-    operations: tuple[Operation, ...], features: Float[Array, "batch *shape"], dots: DotProducts
+    operations: tuple[Operation, ...],
+    features: Float[Array, "batch *shape"],
+    dots: DotProducts,
+    measures: bool = False,
 ) -> Float[Array, "batch *after"]:
-    """One operation after the other; called inside a compact module, which owns the layers."""
-    for operation in operations:
+    """One operation after the other; called inside a compact module, which owns the layers.
+
+    `measures` says that the first one is a dense layer on an observation of several quantities.
+    """
+    fixed = dots.fixed
+    for position, operation in enumerate(operations):
         match operation:
             case Dense(name, size, initializer):
-                features = layers.Dense(size, initializer, dots.dense, name=name)(features)
+                each = measures and position == 0
+                layer = layers.Dense(size, initializer, dots.dense, fixed, each, name=name)
+                features = layer(features)
             case Convolution(name, size, window, strides, padding, initializer):
                 features = layers.Convolution(
-                    size, window, strides, padding, initializer, dots.convolution, name=name
+                    size, window, strides, padding, initializer, dots.convolution, fixed, name=name
                 )(features)
             case Relu():
                 features = nn.relu(features)

@@ -17,8 +17,12 @@ from jaxtyping import Float
 
 from sparse_rl.architecture.operations import UNIFORM, Initializer, Padding
 from sparse_rl.architecture.shapes import padding_before_and_after
-from sparse_rl.dot_products import DotGeneral
+from sparse_rl.dot_products import DotGeneral, FixedScales
 
+RANGES, LARGEST_INPUT = "ranges", "largest_input"
+"""The collection, and in it the array of a layer, that layers with fixed scales remember."""
+
+Shape = tuple[int, ...]
 Initialize = Callable[..., Array]
 
 
@@ -42,12 +46,32 @@ def kernel_and_bias(initializer: Initializer, fan_in: int) -> tuple[Initialize, 
     return uniform, uniform
 
 
+def remembered(
+    layer: nn.Module, fixed: FixedScales, inputs: Float[Array, "batch *shape"], shape: Shape
+) -> Float[Array, "*inputs"]:
+    """The largest |input| that a layer has met, of the given shape, before these inputs.
+
+    Where the collection "ranges" may change, they count for the next time.
+    """
+    largest = layer.variable(RANGES, LARGEST_INPUT, jnp.zeros, shape)
+    before = largest.value
+    if layer.is_mutable_collection(RANGES) and not layer.is_initializing():
+        largest.value = fixed.largest(before, inputs)
+    return before
+
+
 class Dense(nn.Module):
-    """y = x W + b, with W [inputs, features] and b [features]."""
+    """y = x W + b, with W [inputs, features] and b [features].
+
+    With fixed scales the layer remembers its largest input: one number, or, with `each_input`, one
+    for each of them.
+    """
 
     features: int
     initializer: Initializer = UNIFORM
     dot_general: DotGeneral = lax.dot_general
+    fixed: FixedScales | None = None
+    each_input: bool = False
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "batch inputs"]) -> Float[Array, "batch features"]:
@@ -55,6 +79,9 @@ class Dense(nn.Module):
         for_kernel, for_bias = kernel_and_bias(self.initializer, fan_in)
         kernel = self.param("kernel", for_kernel, (fan_in, self.features))
         bias = self.param("bias", for_bias, (self.features,))
+        if self.fixed is not None:
+            largest = remembered(self, self.fixed, inputs, (fan_in,) if self.each_input else ())
+            return self.fixed.affine(self.dot_general, inputs, kernel, bias, largest)
         return self.dot_general(inputs, kernel, (((1,), (0,)), ((), ()))) + bias
 
 
@@ -72,6 +99,7 @@ class Convolution(nn.Module):
     padding: Padding = "VALID"
     initializer: Initializer = UNIFORM
     dot_general: DotGeneral = lax.dot_general
+    fixed: FixedScales | None = None
 
     @nn.compact
     def __call__(
@@ -84,6 +112,9 @@ class Convolution(nn.Module):
         bias = self.param("bias", for_bias, (self.features,))
         patches = extract_patches(inputs, self.window, self.strides, self.padding)
         matrix = kernel.reshape(fan_in, self.features)
+        if self.fixed is not None:
+            largest = remembered(self, self.fixed, inputs, ())
+            return self.fixed.affine(self.dot_general, patches, matrix, bias, largest)
         return self.dot_general(patches, matrix, (((3,), (0,)), ((), ()))) + bias
 
 

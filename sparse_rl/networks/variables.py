@@ -10,20 +10,25 @@ import jax.numpy as jnp
 from jax import Array
 
 from sparse_rl.architecture import Block, Network, Normalize, Operation, Residual
+from sparse_rl.networks.layers import LARGEST_INPUT, RANGES
 
 
 def variables_of(network: Network, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of `FlaxNetwork(network)` from arrays named `hidden_0/kernel`, ...
 
-    The mean and variance of a `Normalize` go into the collection "statistics", everything else into
-    "params".
+    The mean and variance of a `Normalize` go into the collection "statistics", a layer's largest
+    input into "ranges", everything else into "params".
     """
-    statistics = tuple(_normalizations(network.operations, ""))
+    normalizations = tuple(_normalizations(network.operations, ""))
+
+    def collection(name: str) -> str:
+        path, _, leaf = name.rpartition("/")
+        if leaf == LARGEST_INPUT:
+            return RANGES
+        return "statistics" if path in normalizations else "params"
+
     flat = {
-        ("statistics" if name.rpartition("/")[0] in statistics else "params", *name.split("/")): (
-            jnp.asarray(array)
-        )
-        for name, array in arrays.items()
+        (collection(name), *name.split("/")): jnp.asarray(array) for name, array in arrays.items()
     }
     return dict(flax.traverse_util.unflatten_dict(flat))
 

@@ -25,6 +25,7 @@ from sparse_rl.population.members import (
     reset,
     sharded,
 )
+from sparse_rl.population.ranges import observed
 
 Chosen = tuple[Num[Array, "members environments *action"], Any]
 """Actions, and what else an agent is to remember of them."""
@@ -49,12 +50,15 @@ def _interact(
     observation = jax.vmap(agent.observe, (0, None))(members.memory, clock)
     action, extras = choose(members.agent, observation, keys, clock)
     action, unusable = _finite(action)
+    state = members.agent
+    if program.ranges is not None:
+        state = jax.vmap(functools.partial(observed, program.ranges, agent))(state, observation)
     environment, outcome = by_member(
         program.environment.step(as_batch(members.environment), as_batch(action)),
         agent.environments,
     )
     state, memory = jax.vmap(agent.remember, (0, 0, None, 0, 0, 0))(
-        members.agent, members.memory, clock, action, extras, outcome
+        state, members.memory, clock, action, extras, outcome
     )
     return members._replace(
         agent=state,

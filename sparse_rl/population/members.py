@@ -23,6 +23,7 @@ from sparse_rl.agents.agent import Agent, Metrics
 from sparse_rl.envs import VectorEnv
 from sparse_rl.kept import kept
 from sparse_rl.population.masking import first_masks, given_masks, mask_key
+from sparse_rl.population.ranges import Ranges, begun
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method
 
@@ -69,11 +70,15 @@ class Population(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What is static in a phase. `method` is None where masks do not change."""
+    """What is static in a phase.
+
+    `method` is None where masks do not change, `ranges` where no scales are fixed.
+    """
 
     agent: Agent
     environment: VectorEnv
     method: Method | None
+    ranges: Ranges | None = None
 
 
 def mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -121,6 +126,8 @@ def _initializer(program: Program, mesh: Mesh) -> Any:
         mask_keys = jax.vmap(mask_key, (0, None))(keys[:, 3], clock)
         masked = functools.partial(first_masks, agent, program.method)
         state = jax.vmap(masked)(state, target_counts, mask_keys)
+        if program.ranges is not None:
+            state = jax.vmap(functools.partial(begun, program.ranges))(state)
         environment, observation = reset(program, keys[:, 1])
         state, memory = jax.vmap(agent.begin, (0, 0, None))(state, observation, clock)
         learned = jax.eval_shape(
@@ -189,6 +196,14 @@ def _copy(mesh: Mesh) -> Any:
         lambda members, parents: jax.tree.map(lambda leaf: leaf[parents], members),
         out_shardings=NamedSharding(mesh, P(AXIS)),
     )
+
+
+def with_ranges(population: Population, ranges: Ranges, mesh: Mesh) -> Population:
+    """The population whose policies begin to remember their layers' largest inputs."""
+    begin = jax.vmap(functools.partial(begun, ranges))
+    compiled = jax.jit(begin, out_shardings=NamedSharding(mesh, P(AXIS)))
+    members = population.members
+    return population._replace(members=members._replace(agent=compiled(members.agent)))
 
 
 def with_masks_of(

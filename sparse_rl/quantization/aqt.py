@@ -34,6 +34,7 @@ from jax import Array
 from jaxtyping import Float, Int8
 
 from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts, merged
+from sparse_rl.quantization.powers_of_two import INTEGER
 
 Layer = Literal["dense", "convolution"]
 
@@ -44,9 +45,11 @@ _RECIPROCAL = np.float32(1.0 / LARGEST)
 
 @functools.cache
 def dot_products(quantization: str) -> DotProducts:
-    """The dot products of an arm: float32, int8 weights (int8w), or int8 weights and activations.
+    """The dot products of a variant, by its arithmetic.
 
-    The same ones for the same name, so that programs which are made of them are equal.
+    float32; int8w: int8 weights; int8: int8 weights and activations; integer: the same with scales
+    that are fixed powers of two (`powers_of_two`). The same ones for the same name, so that
+    programs which are made of them are equal.
 
     Raises:
         ValueError: for any other name.
@@ -59,7 +62,11 @@ def dot_products(quantization: str) -> DotProducts:
         return DotProducts(
             _straight_through("dense", (1,)), _straight_through("convolution", (1, 2, 3))
         )
-    raise ValueError(f"quantization: found {quantization!r}, allowed are float32, int8w, int8")
+    if quantization == "integer":
+        return INTEGER
+    raise ValueError(
+        f"quantization: found {quantization!r}, allowed are float32, int8w, int8, integer"
+    )
 
 
 def quantize_weights(

@@ -31,7 +31,7 @@ _VERDICTS = {
     WORSE: "the sparsest variant; it is worse, as all are that are pruned",
     TOO_FEW_SEEDS: "the sparsest variant; so few seeds cannot say whether it is worse",
 }
-_SMALLEST_FIRST = ("int8", "int8w", "float32")
+_SMALLEST_FIRST = ("integer", "int8", "int8w", "float32")
 
 
 class Film(NamedTuple):

@@ -34,7 +34,7 @@ CAPTION = (
     "same run: of the weights that survive, float32 counts four bytes each and int8 one. Every "
     "run's own page has all of its variants."
 )
-BYTES = {"int8": 1, "int8w": 1}
+BYTES = {"int8": 1, "int8w": 1, "integer": 1}
 """Of a weight; of every other arithmetic it is four."""
 BEST = ("smallest", "return", "interval", "sparsity")
 

@@ -22,7 +22,8 @@ class Variant:
         method: the sparsity method, by its name in the registry.
         sparsity: the share of the policy's weights that is to be zero in the end.
         critic_sparsity: the same of the critics.
-        arithmetic: float32, int8w (weights) or int8 (weights and activations).
+        arithmetic: float32, int8w (weights), int8 (weights and activations), or integer (the same
+            with scales that are fixed).
         settings: what a method or pass adds, as (name, value), sorted by name.
     """
 

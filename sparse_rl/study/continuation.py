@@ -123,6 +123,9 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
             state = population.with_target_counts(state, counts, study.mesh)
         elif phase.after in needed:
             state = jax.tree.map(jnp.copy, state)
+        ranges = study.program(phase).ranges
+        if ranges is not None:
+            state = population.with_ranges(state, ranges, study.mesh)
     return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
 
 

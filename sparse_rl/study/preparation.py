@@ -16,8 +16,10 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import FLOAT32, DotProducts
 from sparse_rl.envs import EnvSpec
+from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
+from sparse_rl.population.ranges import Ranges
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.runs.variant import Variant
 from sparse_rl.runtime.devices import choose as choose_devices
@@ -51,7 +53,9 @@ class Study(NamedTuple):
         """The phase's program; a method has a part in it where members start and masks change."""
         changes = phase.changes_masks or phase.after < 0
         method = self.methods[phase.method] if changes and phase.method else None
-        return Program(self.agent(phase), self.environment, method)
+        agent, dots = self.agent(phase), dot_products(phase.arithmetic)
+        ranges = Ranges(FlaxNetwork(agent.policy_network, dots)) if dots.fixed else None
+        return Program(agent, self.environment, method, ranges)
 
     def pad(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """`members`, with copies of the first at the end, so that they divide the devices."""

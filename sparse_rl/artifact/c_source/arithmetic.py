@@ -8,8 +8,8 @@ import numpy as np
 
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, LayerArithmetic
-from sparse_rl.artifact.graph import Layer
-from sparse_rl.artifact.weights import DynamicScale
+from sparse_rl.artifact.graph import Layer, unit_of
+from sparse_rl.artifact.weights import DynamicScale, StaticScale
 
 DOT_TYPES = """\
 /* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
@@ -37,6 +37,18 @@ static void quantize(const float *x, int n, float inverse, float *q)
 {
     int i;
     for (i = 0; i < n; i++) q[i] = (float)quantized(x[i] * inverse);
+}
+
+"""
+)
+
+STATIC_QUANTISE = (
+    SEPARATE
+    + """\
+static void quantize(const float *x, int n, float inverse, float *q)
+{
+    int i;
+    for (i = 0; i < n; i++) q[i] = (float)quantized(clipped(x[i] * inverse));
 }
 
 """
@@ -81,6 +93,13 @@ static int32_t quantized(float x)
     rounded = (int32_t)(bits - 0x4b400000u);
     rounded = rounded > 127 ? 127 : rounded;
     return rounded < -127 ? -127 : rounded;
+}
+
+/* Magnitudes beyond those that `quantized` takes. */
+static float clipped(float x)
+{
+    x = x > 127.0f ? 127.0f : x;
+    return x < -127.0f ? -127.0f : x;
 }
 
 /* One over a scale, or one where that is not finite. */
@@ -132,7 +151,7 @@ class LayerText:
 
 
 def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
-    """Float sums, or int8 ones with a dynamic scale; `largest` is C for max|input|."""
+    """Float sums, or int8 ones with a dynamic or a fixed scale; `largest` is C for max|input|."""
     constants = array(f"{name}_bias", "float", layer.bias)
     scale = layer.weights.scale
     finish = "{s}"
@@ -150,6 +169,16 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         value = "quantized({x} * inverse)"
         call = "quantize(x, {n}, inverse, q);"
         finish = "(float){s} * scale"
+    elif isinstance(layer.input_scale, StaticScale):
+        inverse = real(np.float32(1) / np.float32(layer.input_scale.scale))
+        value = f"quantized(clipped({{x}} * {inverse}))"
+        call = f"quantize(x, {{n}}, {inverse}, q);"
+        unit = unit_of(layer)
+        if unit is not None:  # one exact product in place of two
+            return LayerText(
+                constants, "", value, call, f"(float){{s}} * {real(unit)} + {name}_bias[{{o}}]"
+            )
+        finish = f"(float){{s}} * {real(layer.input_scale.scale)}"
     if scale is not None:
         if len(scale) == 1:
             finish += f" * {real(scale[0])}"

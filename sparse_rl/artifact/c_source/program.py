@@ -8,6 +8,7 @@ import numpy as np
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu, Tanh
 from sparse_rl.artifact.c_source.arithmetic import fixed_layer, float_layer
+from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.c_source.layer import convolution_function, dense_function
 from sparse_rl.artifact.c_source.normalization import layer_norm_function, normalize_function
 from sparse_rl.artifact.c_source.pooling import max_pool_function
@@ -20,6 +21,7 @@ from sparse_rl.artifact.graph import (
     LayerNorm,
     Normalize,
     Operation,
+    Rescale,
     Residual,
     shape_after,
 )
@@ -112,6 +114,15 @@ def _operations(
             program.calls.append(
                 f"    for (i = 0; i < {int(np.prod(shape))}; i++)\n"
                 f"        buffer_{out}[i] = tanhf(buffer_{slot}[i]);"
+            )
+            nonnegative = False
+        elif isinstance(operation, Rescale):
+            out = slot if not (keep and slot == first) else program.take(int(np.prod(after)))
+            name = f"rescale_{len(program.functions)}"
+            program.functions.append(array(name, "float", operation.factors) + "\n")
+            program.calls.append(
+                f"    for (i = 0; i < {int(np.prod(shape))}; i++)\n"
+                f"        buffer_{out}[i] = buffer_{slot}[i] * {name}[i];"
             )
             nonnegative = False
         elif isinstance(operation, LayerNorm | Normalize):

@@ -15,6 +15,7 @@ from sparse_rl.artifact.c_source.arithmetic import (
     DYNAMIC_QUANTISE,
     FIXED_FUNCTIONS,
     FIXED_QUANTISE,
+    STATIC_QUANTISE,
 )
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.c_source.header import header
@@ -23,7 +24,7 @@ from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.target import HOST, Target
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint, reads_floats_by
 from sparse_rl.artifact.graph import Graph, Normalize, layers
-from sparse_rl.artifact.weights import DynamicScale
+from sparse_rl.artifact.weights import StaticScale
 
 FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
 
@@ -45,17 +46,9 @@ class Source:
 
 
 def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") -> Source:
-    """C99 for a graph with float or dynamic inputs, or for a FixedPoint (the integer path).
-
-    Raises ValueError for a static graph that was not turned into a FixedPoint.
-    """
+    """C99 for a graph, with floats between its layers, or for a FixedPoint (the integer path)."""
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
-    if fixed is None and any(
-        layer.input_scale is not None and not isinstance(layer.input_scale, DynamicScale)
-        for layer in layers(plain.operations)
-    ):
-        raise ValueError("static input scales: turn the graph into a FixedPoint first")
     program = compile_graph(plain, fixed, target)
     files = {
         "srl_actor.h": header(plain, title),
@@ -67,7 +60,9 @@ def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") 
 
 
 def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
-    dynamic = any(isinstance(layer.input_scale, DynamicScale) for layer in layers(graph.operations))
+    scales = [layer.input_scale for layer in layers(graph.operations)]
+    quantized = any(scale is not None for scale in scales)
+    static = any(isinstance(scale, StaticScale) for scale in scales)
     includes = ["float.h", "stdint.h", "string.h"]
     functions = "".join(program.functions)
     if isinstance(graph.output, Squash) or "sqrtf(" in functions or "tanhf(" in str(program.calls):
@@ -82,12 +77,12 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
 """
     if fixed:
         text += FIXED_FUNCTIONS
-    elif dynamic:
+    elif quantized:
         text += DYNAMIC_FUNCTIONS
     if "dot_unsigned" in functions or "dot_signed" in functions:
         text += DOT_TYPES
     if "quantize(x" in functions:
-        text += FIXED_QUANTISE if fixed else DYNAMIC_QUANTISE
+        text += FIXED_QUANTISE if fixed else STATIC_QUANTISE if static else DYNAMIC_QUANTISE
     return text + functions + _outputs(graph, fixed, program) + _act(graph)
 
 

@@ -104,6 +104,7 @@ _KNOWN = {
     Kind(): (BLUE, "-", "o"),
     Kind(arithmetic="int8w"): (GREEN, (0, (5, 1.5)), "^"),
     Kind(arithmetic="int8"): (VERMILLION, (0, (6, 1.5, 1.2, 1.5)), "s"),
+    Kind(arithmetic="integer"): (PURPLE, (0, (3, 1.2)), "D"),
 }
 _OTHERS = tuple(
     (color, line, mark)
