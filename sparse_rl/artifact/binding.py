@@ -185,7 +185,13 @@ class _Unbinding:
     def operations(
         self, operations: tuple[bound.Operation, ...], scope: str
     ) -> tuple[data.Operation, ...]:
-        return tuple(self.operation(operation, scope) for operation in operations)
+        # Factors of an observation's elements are factors of the rows that read them.
+        rescale = operations[0] if operations and isinstance(operations[0], bound.Rescale) else None
+        rest = operations[1:] if rescale else operations
+        found = tuple(self.operation(operation, scope) for operation in rest)
+        if rescale:
+            self.arrays["hidden_0/kernel"] *= rescale.factors[:, None]
+        return found
 
     def operation(self, operation: bound.Operation, scope: str) -> data.Operation:
         match operation:
@@ -207,8 +213,6 @@ class _Unbinding:
                 name = self.next("normalize", scope)
                 self.arrays |= {f"{scope}{name}/mean": mean, f"{scope}{name}/variance": variance}
                 return data.Normalize(name, epsilon, limit)
-            case bound.Rescale():
-                raise ValueError("a policy in fixed powers of two cannot be trained again")
             case bound.Residual(body):
                 name = self.next("block", scope)
                 return data.Residual(name, self.operations(body, f"{scope}{name}/"))

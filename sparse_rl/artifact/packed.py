@@ -124,7 +124,10 @@ def from_bytes(data: bytes) -> PackedActor:
     if zlib.crc32(data[8:]) != int.from_bytes(data[4:8], "little"):
         raise ArtifactError("damaged: the checksum does not fit")
     try:
-        return _parse(Reader(data[8:]))
+        actor = _parse(Reader(data[8:]))
+        if data[3] != version(actor.graph):
+            raise ValueError(f"version {data[3]} for what version {version(actor.graph)} says")
+        return actor
     except ArtifactError:
         raise
     except (

@@ -1,6 +1,5 @@
 """Every format against the JAX network on 10,000 observations of real episodes."""
 
-import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.delivery import prepare, write
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.envs import make
-from sparse_rl.networks import GaussianActor, QNetwork
+from sparse_rl.networks import GaussianActor, QNetwork, arrays_of
 from sparse_rl.playing.play import play
 from sparse_rl.quantization.aqt import dot_products
 
@@ -36,7 +35,8 @@ def policy(environment, torso, hidden, quantization):
     discrete = isinstance(described.output, ArgMax)
     network = (QNetwork if discrete else GaussianActor)(described, dots)
     blank = jnp.zeros((1, *seen.shape), seen.dtype)
-    params = network.init(jax.random.key(3), blank)["params"]
+    variables = network.init(jax.random.key(3), blank)
+    params = variables["params"]
     params = jax.tree_util.tree_map_with_path(
         lambda path, leaf: (
             3 * jnp.where(jnp.abs(leaf) > jnp.quantile(jnp.abs(leaf), 0.9), leaf, 0)
@@ -45,11 +45,16 @@ def policy(environment, torso, hidden, quantization):
         ),
         params,
     )
-    arrays = {k: np.asarray(v) for k, v in flax.traverse_util.flatten_dict(params, sep="/").items()}
-    return network, params, bind(described, arrays, quantization)
+    variables = {**variables, "params": params}
+    if quantization == "integer":
+        met = 3 * jax.random.uniform(jax.random.key(4), (100, *seen.shape)) > 1
+        met = met if discrete else 8 * met.astype(jnp.float32)
+        _, seen_ranges = network.apply(variables, met, mutable=["ranges"])
+        variables |= seen_ranges
+    return network, variables, bind(described, arrays_of(variables), quantization)
 
 
-@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "integer"])
 @pytest.mark.parametrize(
     ("name", "torso", "hidden", "episodes"),
     [
@@ -59,11 +64,11 @@ def policy(environment, torso, hidden, quantization):
 )
 def test_all_formats_act_as_the_jax_network(tmp_path, name, torso, hidden, episodes, quantization):
     environment = make(name, evaluation=True)
-    network, params, graph = policy(environment, torso, hidden, quantization)
+    network, variables, graph = policy(environment, torso, hidden, quantization)
     played = play(lambda seen: reference.act(graph, seen), environment, episodes, 0, keep=NUMBER)
     observations = played.observations
     assert len(observations) == NUMBER
-    result = network.apply({"params": params}, jnp.asarray(observations))
+    result = network.apply(variables, jnp.asarray(observations))
     outputs = np.asarray(result if isinstance(graph.output, ArgMax) else result[0])
     expected = reference.action_of(graph, outputs)
     delivery = prepare(graph, Provenance(), observations)
@@ -72,6 +77,9 @@ def test_all_formats_act_as_the_jax_network(tmp_path, name, torso, hidden, episo
         form: write(delivery, form, tmp_path).difference for form in ("packed", "c", "onnx")
     }
     graphs = np.abs(reference.act(graph, observations) - expected)
+    if quantization == "integer":
+        np.testing.assert_array_equal(reference.outputs(graph, observations), outputs)
+        assert differences["packed"] == 0
     if isinstance(graph.output, ArgMax):
         # Two actions with the same value within rounding are the one thing that may be exchanged.
         assert np.mean(graphs != 0) <= 1e-3

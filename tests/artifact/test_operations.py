@@ -24,7 +24,7 @@ from sparse_rl.architecture import (
     Tanh,
 )
 from sparse_rl.artifact import fixed_point, packed, reference
-from sparse_rl.artifact.binding import bind, unbind
+from sparse_rl.artifact.binding import ARITHMETICS, bind, unbind
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
@@ -37,6 +37,8 @@ from sparse_rl.quantization import dot_products
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
 BOUNDS = (-2.0, -1.0), (1.0, 3.0)
+ROUNDS = ("int8", "integer")
+"""Where inputs of layers are rounded."""
 
 NETWORKS = {
     # Stable-Baselines3's on-policy actor with a normalized observation
@@ -101,7 +103,7 @@ def arrays_of(network, sparsity=0.5, seed=0):
     arrays = random_arrays(network, sparsity, seed)
     random = np.random.default_rng(seed)
     variables = jax.eval_shape(
-        FlaxNetwork(network).init,
+        FlaxNetwork(network, dot_products("integer")).init,
         jax.random.key(0),
         np.zeros((1, *network.observation.shape), network.observation.dtype),
     )
@@ -109,7 +111,7 @@ def arrays_of(network, sparsity=0.5, seed=0):
         for path, leaf in jax.tree_util.tree_leaves_with_path(collection):
             name = "/".join(str(key.key) for key in path)
             if name not in arrays:
-                positive = name.endswith("variance")
+                positive = name.endswith(("variance", "largest_input"))
                 drawn = (
                     random.gamma(2.0, 0.5, leaf.shape)
                     if positive
@@ -153,7 +155,7 @@ def in_c(program, observations, width, folder):
     return outputs
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_numpy_computes_what_jax_computes(name, arithmetic):
     network = NETWORKS[name]
@@ -163,7 +165,7 @@ def test_numpy_computes_what_jax_computes(name, arithmetic):
     expected = in_jax(network, arrays, arithmetic, observations)
     assert expected.std(axis=0).min() > 1e-3
     found = reference.outputs(graph, observations)
-    if arithmetic != "int8":
+    if arithmetic not in ROUNDS:
         close(found, expected)
     else:
         # Two ways to a tanh or a mean are an ulp apart; at a rounding edge that is one step of 127.
@@ -179,14 +181,15 @@ def test_only_layers_are_quantized(name):
     graph = bind(network, arrays, "int8")
     assert all(layer.weights.values.dtype == np.int8 for layer in layers(graph.operations))
     _, again = unbind(graph)
-    floats = [value for key, value in arrays.items() if not key.endswith(("kernel", "bias"))]
+    trained = ("kernel", "bias", "largest_input")
+    floats = [value for key, value in arrays.items() if not key.endswith(trained)]
     kept = [value for key, value in again.items() if not key.endswith(("kernel", "bias"))]
     assert len(floats) == len(kept) > 0
     for array in floats:
         assert any(np.array_equal(array, other) for other in kept)
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_unbinding_gives_a_network_that_jax_runs_alike(name, arithmetic):
     network = NETWORKS[name]
@@ -196,17 +199,17 @@ def test_unbinding_gives_a_network_that_jax_runs_alike(name, arithmetic):
     found = in_jax(again, arrays, "float32", observations)
     float_graph = bind(again, arrays, "float32")
     close(found, reference.outputs(float_graph, observations))
-    if arithmetic != "int8":
+    if arithmetic not in ROUNDS:
         close(found, reference.outputs(graph, observations), 1e-5)
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_packed_file_holds_the_same_function(name, arithmetic):
     network = NETWORKS[name]
     graph = bind(network, arrays_of(network), arithmetic)
     data = packed.to_bytes(PackedActor(graph))
-    assert data[3] == 2  # what version 1 could not say
+    assert data[3] == (3 if arithmetic == "integer" else 2)  # what version 1 could not say
     read = packed.from_bytes(data).graph
     observations = observations_of(graph)
     np.testing.assert_array_equal(
@@ -245,7 +248,7 @@ def test_damage_in_a_file_of_version_2_is_an_error_or_a_whole_actor(name):
 
 
 @needs_compiler
-@pytest.mark.parametrize("arithmetic", ["float32", "int8"])
+@pytest.mark.parametrize("arithmetic", ["float32", "int8", "integer"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_c_computes_the_same(tmp_path, name, arithmetic):
     network = NETWORKS[name]
@@ -281,7 +284,7 @@ def test_c_for_a_microcontroller_computes_the_same_without_warnings(tmp_path, na
         np.testing.assert_allclose(found, action, atol=1e-5)
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_computes_the_same(name, arithmetic):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -299,10 +302,10 @@ def test_onnx_computes_the_same(name, arithmetic):
         assert np.mean(found != expected) < 0.05
     else:
         off = np.abs(found - expected).max(axis=1)
-        assert np.mean(off > 1e-5) < 0.1 if arithmetic == "int8" else off.max() < 1e-5
+        assert np.mean(off > 1e-5) < 0.1 if arithmetic in ROUNDS else off.max() < 1e-5
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_compaction_leaves_the_function_as_it_is(name, arithmetic):
     network = NETWORKS[name]

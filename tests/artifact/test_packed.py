@@ -166,8 +166,8 @@ def test_errors_name_the_file_and_the_cause(tmp_path, small):
     path.write_bytes(b"PK\x03\x04 something else")
     with pytest.raises(ArtifactError, match=r"actor\.srl: not a packed actor"):
         load(path)
-    path.write_bytes(small[:3] + b"\x03" + small[4:])
-    with pytest.raises(ArtifactError, match="version 3: this library reads versions 1 and 2"):
+    path.write_bytes(small[:3] + b"\x04" + small[4:])
+    with pytest.raises(ArtifactError, match="version 4: this library reads versions 1 to 3"):
         load(path)
     path.write_bytes(small[:-1])
     with pytest.raises(ArtifactError, match="checksum"):

@@ -244,7 +244,7 @@ FIELDS = [
     ("network.hidden", [64, 0], "found 0; allowed: whole numbers >= 1"),
     ("network.hidden", [64, "b"], "found 'b'; allowed: whole numbers >= 1"),
     ("network.torso", "cnn", "unknown network 'cnn'; allowed: mlp, minatar, nature, impala"),
-    ("quantization.modes", ["int4"], "found 'int4'; allowed: any of int8w, int8"),
+    ("quantization.modes", ["int4"], "found 'int4'; allowed: any of int8w, int8, integer"),
     ("quantization.fraction", 0, "found 0; allowed: a number > 0 and <= 10"),
     ("environment", 3, "found 3; allowed: text"),
     ("out", True, "found True; allowed: text"),
