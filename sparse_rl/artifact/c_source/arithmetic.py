@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_rl.artifact.c_source.constants import array, real
+from sparse_rl.artifact.c_source.constants import array, real, smallest_signed
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, LayerArithmetic
 from sparse_rl.artifact.graph import Layer, unit_of
+from sparse_rl.artifact.integer_chain import LayerUnits
 from sparse_rl.artifact.weights import DynamicScale, StaticScale
 
 DOT_TYPES = """\
@@ -66,7 +67,8 @@ static void quantize(const int32_t *x, int n, int32_t multiplier, int shift, int
 """
 )
 
-DYNAMIC_FUNCTIONS = """\
+FLOAT_FUNCTIONS = {
+    "largest_magnitude": """\
 /* The largest magnitude of n floats; magnitudes of floats order like their bits. */
 static float largest_magnitude(const float *x, int n)
 {
@@ -82,6 +84,8 @@ static float largest_magnitude(const float *x, int n)
     return result;
 }
 
+""",
+    "quantized": """\
 /* round_half_even(x) for |x| < 2^22, clipped to [-127, 127]: adding 1.5 * 2^23 leaves the rounded
    integer in the low bits. Clipping integers, not floats, lets compilers vectorize this. */
 static int32_t quantized(float x)
@@ -95,6 +99,8 @@ static int32_t quantized(float x)
     return rounded < -127 ? -127 : rounded;
 }
 
+""",
+    "clipped": """\
 /* Magnitudes beyond those that `quantized` takes. */
 static float clipped(float x)
 {
@@ -102,6 +108,8 @@ static float clipped(float x)
     return x < -127.0f ? -127.0f : x;
 }
 
+""",
+    "inverse_of": """\
 /* One over a scale, or one where that is not finite. */
 static float inverse_of(float scale)
 {
@@ -109,7 +117,9 @@ static float inverse_of(float scale)
     return inverse > FLT_MAX ? 1.0f : inverse;
 }
 
-"""
+""",
+}
+"""What layers with floats between them call, by name, in the order in which C needs it."""
 
 FIXED_FUNCTIONS = f"""\
 /* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
@@ -136,6 +146,38 @@ static int32_t quantized(int32_t x, int32_t multiplier, int shift)
 """
 
 
+CHAIN_FUNCTIONS = {
+    "bounded": """\
+static int32_t bounded(int32_t x)
+{
+    x = x > 127 ? 127 : x;
+    return x < -127 ? -127 : x;
+}
+
+""",
+    "narrowed": """\
+/* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
+typedef char srl_needs_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
+
+/* round_half_even(x / 2^shift), clipped to [-127, 127]. */
+static int32_t narrowed(int32_t x, int shift)
+{
+    return bounded((x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift);
+}
+
+""",
+    "widened": """\
+/* x * 2^shift, clipped to [-127, 127]. */
+static int32_t widened(int32_t x, int shift)
+{
+    return bounded(bounded(x) * (1 << (shift > 7 ? 7 : shift)));
+}
+
+""",
+}
+"""What the layers of an integer chain call, by name, in the order in which C needs it."""
+
+
 @dataclass(frozen=True)
 class LayerText:
     """How one layer converts its inputs and finishes its sums, as C."""
@@ -148,6 +190,8 @@ class LayerText:
     """A call that quantizes `{n}` inputs into q; empty where inputs stay as they are."""
     output_value: str
     """One finished output; `{s}` stands for the sum, `{o}` for the output's index."""
+    output_type: str = ""
+    """Its type, where that is not the one of what lies between layers."""
 
 
 def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
@@ -186,6 +230,21 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
             constants += array(f"{name}_scale", "float", scale)
             finish += f" * {name}_scale[{{o}}]"
     return LayerText(constants, prologue, value, call, f"{finish} + {name}_bias[{{o}}]")
+
+
+def chain_layer(name: str, layer: Layer, numbers: LayerUnits) -> LayerText:
+    """int8 in, int32 sums, int8 out by a shift; floats out of the last layer of the chain."""
+    biases = np.rint(layer.bias.astype(np.float64) / numbers.unit).astype(np.int64)
+    constants = array(f"{name}_bias", smallest_signed(biases), biases)
+    total = f"{{s}} + {name}_bias[{{o}}]"
+    if numbers.shift is None:
+        return LayerText(
+            constants, "", "{x}", "", f"(float)({total}) * {real(numbers.unit)}", "float"
+        )
+    if numbers.shift == 0:
+        return LayerText(constants, "", "{x}", "", f"bounded({total})")
+    call = "narrowed" if numbers.shift > 0 else "widened"
+    return LayerText(constants, "", "{x}", "", f"{call}({total}, {abs(numbers.shift)})")
 
 
 def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:

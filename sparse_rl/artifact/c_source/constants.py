@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def real(value: float | np.floating) -> str:
@@ -25,6 +26,12 @@ def array(name: str, element: str, values: Iterable) -> str:
     lines.append(line)
     body = "\n".join(lines).rstrip(",")
     return f"static const {element} {name}[{len(items)}] = {{\n{body}\n}};\n"
+
+
+def smallest_signed(values: NDArray[np.integer]) -> str:
+    """The C type that holds all of them."""
+    largest = int(np.abs(values).max(initial=0))
+    return "int8_t" if largest < 1 << 7 else "int16_t" if largest < 1 << 15 else "int32_t"
 
 
 def smallest_unsigned(largest: int) -> str:

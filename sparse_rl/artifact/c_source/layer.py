@@ -37,9 +37,13 @@ def dense_function(
         # Whole numbers below 2^24: the same sums, and compilers schedule float literals better.
         integer = False
     source = dense.source_element(kernel, integer, nonnegative)
+    direct = text.input_value == "{x}" and not source.startswith("dot_")
+    if direct:
+        source = stream
     product = dense.product(name, values, kernel, integer, source, target)
     element = "int32_t" if integer else "float"
-    if layer.input_scale is not None:
+    out = text.output_type or stream
+    if layer.input_scale is not None and not direct:
         declared = f"    {source} q[{product.inputs}];\n"
         value = f"({source}){text.input_value.format(x='x[i]')}"
         filled = f"    for (i = 0; i < {inputs}; i++) q[i] = {value};\n"
@@ -50,12 +54,12 @@ def dense_function(
     else:
         declared, filled = f"    const {source} *q = x;\n", ""
     second = ", k" if " k = 0" in product.statements or "(k = 0" in product.statements else ""
-    value = f"    {stream} value;\n" if relu else ""
+    value = f"    {out} value;\n" if relu else ""
     finish = _finish(text, relu, "i").replace("\n            ", "\n        ")
     code = (
         product.constants
         + f"\n/* Dense {inputs} -> {outputs}, {layer.weights.nonzero} weights, {kernel}. */\n"
-        + f"static void {name}(const {stream} *x, {stream} *y)\n{{\n"
+        + f"static void {name}(const {stream} *x, {out} *y)\n{{\n"
         + text.prologue
         + declared
         + f"    {element} sum[{product.outputs}];\n"

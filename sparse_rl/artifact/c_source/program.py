@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu, Tanh
-from sparse_rl.artifact.c_source.arithmetic import fixed_layer, float_layer
+from sparse_rl.artifact.c_source.arithmetic import chain_layer, fixed_layer, float_layer
 from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.c_source.layer import convolution_function, dense_function
 from sparse_rl.artifact.c_source.normalization import layer_norm_function, normalize_function
@@ -25,6 +25,7 @@ from sparse_rl.artifact.graph import (
     Residual,
     shape_after,
 )
+from sparse_rl.artifact.integer_chain import LayerUnits, units
 from sparse_rl.artifact.weights import DynamicScale
 
 Shape = tuple[int, ...]
@@ -35,9 +36,11 @@ class Program:
     """C text in the order in which it is written."""
 
     stream: str
-    """Element type between layers: float, or int32_t for the integer path."""
+    """Element type between layers: float, int8_t for an integer chain, int32_t for a FixedPoint."""
     target: Target
     arithmetic: list[LayerArithmetic]
+    units: tuple[LayerUnits, ...] = ()
+    """Of an integer chain; otherwise empty."""
     functions: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     buffer_sizes: list[int] = field(default_factory=list)
@@ -58,18 +61,20 @@ class Program:
 def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Program:
     """Functions, calls and buffers for a graph.
 
-    Buffer 0 holds the observation; the last call leaves its buffer as `result`.
+    Buffer 0 holds the observation, of an integer chain as the first layer's int8 input. The last
+    call leaves its buffer as `result`; that of an integer chain writes to `outputs`.
     """
-    program = Program(
-        "int32_t" if fixed else "float", target, list(fixed.arithmetic) if fixed else []
-    )
+    chain = () if fixed else units(graph) or ()
+    stream = "int32_t" if fixed else "int8_t" if chain else "float"
+    program = Program(stream, target, list(fixed.arithmetic) if fixed else [], chain)
     slot = program.take(int(np.prod(graph.observation.shape)))
-    normalized = isinstance(graph.operations[0], Normalize)
-    signed = graph.observation.dtype == "float32" or normalized
-    # On the integer path the observation is normalized while it is read.
-    operations = graph.operations[1:] if fixed and normalized else graph.operations
+    edge = isinstance(graph.operations[0], Normalize | Rescale)
+    signed = graph.observation.dtype == "float32" or edge
+    # With integers between layers the observation is normalized or rescaled while it is read.
+    operations = graph.operations[1:] if stream != "float" and edge else graph.operations
     result = _operations(program, operations, slot, graph.observation.shape, not signed)
-    program.calls.append(f"    result = buffer_{result};")
+    if not chain:
+        program.calls.append(f"    result = buffer_{result};")
     return program
 
 
@@ -97,8 +102,11 @@ def _operations(
             )
         if isinstance(operation, Dense | Convolution):
             fused = isinstance(following, Relu)
-            out = program.take(int(np.prod(after)))
             name = _layer(program, operation, shape, planes_shape, nonnegative, fused)
+            if program.units and program.layers == len(program.units):
+                program.calls.append(f"    {name}(buffer_{slot}, outputs);")
+                return slot
+            out = program.take(int(np.prod(after)))
             program.calls.append(f"    {name}(buffer_{slot}, buffer_{out});")
             nonnegative = fused
             position += fused
@@ -199,6 +207,8 @@ def _layer(
     integer = layer.input_scale is not None
     if program.arithmetic:
         text = fixed_layer(name, program.arithmetic[index])
+    elif program.units:
+        text = chain_layer(name, layer, program.units[index])
     else:
         text = float_layer(name, layer, _largest(layer, shape))
     stream, target = program.stream, program.target

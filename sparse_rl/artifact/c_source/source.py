@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import numpy as np
 from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact.c_source.arithmetic import (
+    CHAIN_FUNCTIONS,
     DOT_TYPES,
-    DYNAMIC_FUNCTIONS,
     DYNAMIC_QUANTISE,
     FIXED_FUNCTIONS,
     FIXED_QUANTISE,
+    FLOAT_FUNCTIONS,
     STATIC_QUANTISE,
 )
 from sparse_rl.artifact.c_source.constants import array, real
@@ -23,7 +25,7 @@ from sparse_rl.artifact.c_source.main_program import MAKEFILE, main_program
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.target import HOST, Target
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint, reads_floats_by
-from sparse_rl.artifact.graph import Graph, Normalize, layers
+from sparse_rl.artifact.graph import Graph, Normalize, Rescale, layers
 from sparse_rl.artifact.weights import StaticScale
 
 FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
@@ -50,19 +52,18 @@ def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") 
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
     program = compile_graph(plain, fixed, target)
+    width = 1 if program.units else 4
     files = {
         "srl_actor.h": header(plain, title),
         "srl_actor.c": _body(plain, fixed, program),
         "main.c": main_program(plain),
         "Makefile": MAKEFILE,
     }
-    return Source(files, tuple(program.kernels), 4 * sum(program.buffer_sizes))
+    return Source(files, tuple(program.kernels), width * sum(program.buffer_sizes))
 
 
 def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
-    scales = [layer.input_scale for layer in layers(graph.operations)]
-    quantized = any(scale is not None for scale in scales)
-    static = any(isinstance(scale, StaticScale) for scale in scales)
+    static = any(isinstance(layer.input_scale, StaticScale) for layer in layers(graph.operations))
     includes = ["float.h", "stdint.h", "string.h"]
     functions = "".join(program.functions)
     if isinstance(graph.output, Squash) or "sqrtf(" in functions or "tanhf(" in str(program.calls):
@@ -75,15 +76,23 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
 #endif
 
 """
-    if fixed:
-        text += FIXED_FUNCTIONS
-    elif quantized:
-        text += DYNAMIC_FUNCTIONS
+    called = ""
     if "dot_unsigned" in functions or "dot_signed" in functions:
-        text += DOT_TYPES
+        called += DOT_TYPES
     if "quantize(x" in functions:
-        text += FIXED_QUANTISE if fixed else STATIC_QUANTISE if static else DYNAMIC_QUANTISE
-    return text + functions + _outputs(graph, fixed, program) + _act(graph)
+        called += FIXED_QUANTISE if fixed else STATIC_QUANTISE if static else DYNAMIC_QUANTISE
+    rest = called + functions + _outputs(graph, fixed, program) + _act(graph)
+    if fixed:
+        return text + FIXED_FUNCTIONS + rest
+    text += _called_in(rest, FLOAT_FUNCTIONS)
+    if program.units:
+        text += _called_in(rest + CHAIN_FUNCTIONS["narrowed"], CHAIN_FUNCTIONS)
+    return text + rest
+
+
+def _called_in(code: str, functions: Mapping[str, str]) -> str:
+    """Those of the functions whose names are called."""
+    return "".join(text for name, text in functions.items() if f"{name}(" in code)
 
 
 def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
@@ -108,6 +117,8 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         source = "observation[i]"
     value = _observation_value(graph, fixed, source)
     back = "result[i]" if not fixed else f"(float)result[i] * {real(fixed.unit)}"
+    finish = f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};"
+    declared += f"    const {program.stream} *result;\n"
     read = f"        buffer_0[i] = {value};\n"
     scaled = ""
     normalize = reads_floats_by(graph)
@@ -127,18 +138,50 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
             f"        scaled = scaled < -{limit} ? -{limit} : scaled;\n"
             "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
         )
+    if program.units:
+        finish = ""
+        declared = declared.rpartition("    const")[0]
+        constants, scaled, read = _first_input(graph, source)
     return (
         constants
         + "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
         + declared
-        + f"    const {program.stream} *result;\n"
         + scaled
         + ("    int finite = 1;\n" if check else "")
         + "    int i;\n"
         + check
         + f"    for (i = 0; i < {size}; i++) {{\n{read}    }}\n"
         + calls
-        + f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};\n    return 0;\n}}\n\n"
+        + f"{finish}\n    return 0;\n}}\n\n"
+    )
+
+
+def _first_input(graph: Graph, source: str) -> tuple[str, str, str]:
+    """Constants, declarations and statements by which an integer chain reads element i."""
+    scale = next(layers(graph.operations)).input_scale
+    assert isinstance(scale, StaticScale)
+    inverse = 1.0 / scale.scale
+    value, first = _observation_value(graph, None, source), graph.operations[0]
+    constants, declared, statements = "", "", ""
+    if isinstance(first, Normalize):
+        constants, statements = _normalized(first, value)
+        declared, value = "    float scaled;\n", "scaled"
+    elif isinstance(first, Rescale):
+        constants = array("observation_factor", "float", first.factors * np.float32(inverse)) + "\n"
+        value, inverse = f"{value} * observation_factor[i]", 1.0
+    elif graph.observation.dtype != "float32" and inverse >= 1:
+        # No quotient of a byte and its divisor lies halfway between two steps.
+        divisor = round(graph.observation.divisor)
+        exact = divisor == graph.observation.divisor and divisor % 2
+        if exact:
+            twice = 2 * int(inverse)
+            call = f"bounded(({source} * {twice} + {divisor}) / {2 * divisor})"
+            return "", "", f"        buffer_0[i] = (int8_t){call};\n"
+    product = value if inverse == 1 else f"{value} * {real(np.float32(inverse))}"
+    return (
+        constants,
+        declared,
+        f"{statements}        buffer_0[i] = (int8_t)quantized(clipped({product}));\n",
     )
 
 

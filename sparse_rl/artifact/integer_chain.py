@@ -1,0 +1,71 @@
+"""Which graphs are integer arithmetic from the observation to the last outputs, and its shifts.
+
+Where all scales are powers of two and every layer is read by one other layer alone, what lies
+between two layers can be the second one's int8 input itself: v counts the first layer's units,
+
+    q = clip(round_half_even(v / 2^shift), -127, 127),    2^shift = the second's input scale / unit
+
+ReLU, max pooling and flattening come before or after that all the same, because rounding and
+clipping are monotone and keep zero. So it is int8 between layers, int32 within them, and a shift
+at the end of each. Residual sums, layer norm and tanh need numbers that int8 does not hold: graphs
+with these have floats between their layers, and the same bits all the same.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from sparse_rl.architecture.operations import Flatten, MaxPool, Relu
+from sparse_rl.artifact.graph import Dense, Graph, Layer, Normalize, Rescale, layers, unit_of
+from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale, exponent_of
+
+_LONGEST_SHIFT = 30
+_MOST = 1 << 30
+"""Sums of products, and biases, stay below it: together they fit in int32."""
+
+
+class LayerUnits(NamedTuple):
+    """A layer's sums are whole multiples of `unit`; `shift` makes the next layer's input of them.
+
+    A negative shift multiplies. None for the last layer.
+    """
+
+    unit: float
+    shift: int | None
+
+
+def units(graph: Graph) -> tuple[LayerUnits, ...] | None:
+    """Of all layers in order of execution; None where a graph is no such chain."""
+    start = int(isinstance(graph.operations[0], Normalize | Rescale))
+    chain = graph.operations[start:]
+    if not all(isinstance(step, Layer | Relu | MaxPool | Flatten) for step in chain):
+        return None
+    if not isinstance(chain[-1], Dense):
+        return None
+    every = list(layers(graph.operations))
+    found = [unit_of(layer) for layer in every]
+    fan_in = max(layer.weights.values[..., 0].size for layer in every)
+    if None in found or fan_in * LARGEST_INTEGER**2 >= _MOST:
+        return None
+    shifts = [
+        _exponent(after.input_scale) - int(np.log2(unit))
+        for unit, (_, after) in zip(found, pairwise(every), strict=False)
+        if unit is not None
+    ]
+    if any(abs(shift) > _LONGEST_SHIFT for shift in shifts):
+        return None
+    return tuple(
+        LayerUnits(unit, shift)
+        for unit, shift in zip(found, [*shifts, None], strict=True)
+        if unit is not None
+    )
+
+
+def _exponent(scale: object) -> int:
+    assert isinstance(scale, StaticScale)
+    exponent = exponent_of(scale.scale)
+    assert exponent is not None
+    return exponent
