@@ -216,6 +216,8 @@ class _Unbinding:
             case bound.Residual(body):
                 name = self.next("block", scope)
                 return data.Residual(name, self.operations(body, f"{scope}{name}/"))
+            case bound.Rescale():
+                raise ValueError("an observation is rescaled behind the first operation")
             case _:
                 return operation
 

@@ -196,12 +196,14 @@ def test_numbers_are_written_exactly():
     assert array("a", "int8_t", []) == "static const int8_t a[1] = {\n    0\n};\n"
 
 
-def test_a_static_graph_needs_its_integer_constants():
+def test_fixed_scales_need_no_integer_constants(tmp_path):
     graph = synthetic.mlp_actor((3, 4, 2), 0.0, "int8")
-    static = with_static_scales(graph, synthetic.random_observations(graph, 5))
-    with pytest.raises(ValueError, match="FixedPoint"):
-        generate(static)
     assert isinstance(graph.output, Squash) and Relu() in graph.operations
+    observations = synthetic.random_observations(graph, 50)
+    static = with_static_scales(graph, observations[:5])
+    np.testing.assert_array_equal(
+        outputs_of(static, observations, tmp_path), reference.outputs(static, observations)
+    )
 
 
 def example(graph, directory):

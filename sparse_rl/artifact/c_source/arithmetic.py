@@ -12,6 +12,9 @@ from sparse_rl.artifact.graph import Layer, unit_of
 from sparse_rl.artifact.integer_chain import LayerUnits
 from sparse_rl.artifact.weights import DynamicScale, StaticScale
 
+_BITS_TOO_MANY = 2
+"""By which a float of 24 bits may exceed what `nearest` takes."""
+
 DOT_TYPES = """\
 /* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
 #ifdef __clang__
@@ -49,7 +52,7 @@ STATIC_QUANTISE = (
 static void quantize(const float *x, int n, float inverse, float *q)
 {
     int i;
-    for (i = 0; i < n; i++) q[i] = (float)quantized(clipped(x[i] * inverse));
+    for (i = 0; i < n; i++) q[i] = (float)nearest(clipped(x[i] * inverse));
 }
 
 """
@@ -67,7 +70,7 @@ static void quantize(const int32_t *x, int n, int32_t multiplier, int shift, int
 """
 )
 
-FLOAT_FUNCTIONS = {
+FUNCTIONS = {
     "largest_magnitude": """\
 /* The largest magnitude of n floats; magnitudes of floats order like their bits. */
 static float largest_magnitude(const float *x, int n)
@@ -85,27 +88,64 @@ static float largest_magnitude(const float *x, int n)
 }
 
 """,
-    "quantized": """\
-/* round_half_even(x) for |x| < 2^22, clipped to [-127, 127]: adding 1.5 * 2^23 leaves the rounded
-   integer in the low bits. Clipping integers, not floats, lets compilers vectorize this. */
-static int32_t quantized(float x)
+    "bounded": """\
+static int32_t bounded(int32_t x)
+{
+    x = x > 127 ? 127 : x;
+    return x < -127 ? -127 : x;
+}
+
+""",
+    "positive": """\
+/* The same after a ReLU. */
+static int32_t positive(int32_t x)
+{
+    x = x > 127 ? 127 : x;
+    return x < 0 ? 0 : x;
+}
+
+""",
+    "nearest": """\
+/* round_half_even(x) for |x| < 2^22: adding 1.5 * 2^23 leaves the rounded integer in the low bits.
+   Clipping integers behind it, not floats before, lets compilers vectorize. */
+static int32_t nearest(float x)
 {
     uint32_t bits;
-    int32_t rounded;
     x += 12582912.0f;
     memcpy(&bits, &x, sizeof bits);
-    rounded = (int32_t)(bits - 0x4b400000u);
-    rounded = rounded > 127 ? 127 : rounded;
-    return rounded < -127 ? -127 : rounded;
+    return (int32_t)(bits - 0x4b400000u);
+}
+
+""",
+    "quantized": """\
+static int32_t quantized(float x)
+{
+    return bounded(nearest(x));
 }
 
 """,
     "clipped": """\
-/* Magnitudes beyond those that `quantized` takes. */
+/* x, with a magnitude of at most 127; magnitudes of floats order like their bits. */
 static float clipped(float x)
 {
-    x = x > 127.0f ? 127.0f : x;
-    return x < -127.0f ? -127.0f : x;
+    int32_t bits, magnitude;
+    memcpy(&bits, &x, sizeof bits);
+    magnitude = bits & 0x7fffffff;
+    magnitude = magnitude > 0x42fe0000 ? 0x42fe0000 : magnitude;
+    bits = (bits & ~0x7fffffff) | magnitude;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+""",
+    "shifted": """\
+/* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
+typedef char srl_needs_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
+
+/* round_half_even(x / 2^shift) */
+static int32_t shifted(int32_t x, int shift)
+{
+    return (x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift;
 }
 
 """,
@@ -119,7 +159,7 @@ static float inverse_of(float scale)
 
 """,
 }
-"""What layers with floats between them call, by name, in the order in which C needs it."""
+"""What layers without a FixedPoint call, by name, in the order in which C needs it."""
 
 FIXED_FUNCTIONS = f"""\
 /* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
@@ -144,38 +184,6 @@ static int32_t quantized(int32_t x, int32_t multiplier, int shift)
 }}
 
 """
-
-
-CHAIN_FUNCTIONS = {
-    "bounded": """\
-static int32_t bounded(int32_t x)
-{
-    x = x > 127 ? 127 : x;
-    return x < -127 ? -127 : x;
-}
-
-""",
-    "narrowed": """\
-/* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
-typedef char srl_needs_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
-
-/* round_half_even(x / 2^shift), clipped to [-127, 127]. */
-static int32_t narrowed(int32_t x, int shift)
-{
-    return bounded((x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift);
-}
-
-""",
-    "widened": """\
-/* x * 2^shift, clipped to [-127, 127]. */
-static int32_t widened(int32_t x, int shift)
-{
-    return bounded(bounded(x) * (1 << (shift > 7 ? 7 : shift)));
-}
-
-""",
-}
-"""What the layers of an integer chain call, by name, in the order in which C needs it."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,7 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         finish = "(float){s} * scale"
     elif isinstance(layer.input_scale, StaticScale):
         inverse = real(np.float32(1) / np.float32(layer.input_scale.scale))
-        value = f"quantized(clipped({{x}} * {inverse}))"
+        value = f"nearest(clipped({{x}} * {inverse}))"
         call = f"quantize(x, {{n}}, {inverse}, q);"
         unit = unit_of(layer)
         if unit is not None:  # one exact product in place of two
@@ -232,19 +240,30 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
     return LayerText(constants, prologue, value, call, f"{finish} + {name}_bias[{{o}}]")
 
 
-def chain_layer(name: str, layer: Layer, numbers: LayerUnits) -> LayerText:
-    """int8 in, int32 sums, int8 out by a shift; floats out of the last layer of the chain."""
+def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu: bool) -> LayerText:
+    """int8 in, int32 sums, int8 out by a shift; floats out of the last layer of the chain.
+
+    Where the `stream` between layers is of floats, these hold the same small integers. A ReLU
+    behind the layer is a bound of what comes out.
+    """
     biases = np.rint(layer.bias.astype(np.float64) / numbers.unit).astype(np.int64)
-    constants = array(f"{name}_bias", smallest_signed(biases), biases)
+    in_floats = stream == "float"
+    constants = array(f"{name}_bias", "float" if in_floats else smallest_signed(biases), biases)
     total = f"{{s}} + {name}_bias[{{o}}]"
     if numbers.shift is None:
-        return LayerText(
-            constants, "", "{x}", "", f"(float)({total}) * {real(numbers.unit)}", "float"
-        )
-    if numbers.shift == 0:
-        return LayerText(constants, "", "{x}", "", f"bounded({total})")
-    call = "narrowed" if numbers.shift > 0 else "widened"
-    return LayerText(constants, "", "{x}", "", f"{call}({total}, {abs(numbers.shift)})")
+        back = f"({total})" if in_floats else f"(float)({total})"
+        return LayerText(constants, "", "{x}", "", f"{back} * {real(numbers.unit)}", "float")
+    bound = "positive" if relu else "bounded"
+    if in_floats:
+        # Sums stay below 2^24, so only behind a shift by less than two bits they may be too large.
+        product = f"({total}) * {real(2.0**-numbers.shift)}"
+        value = product if numbers.shift >= _BITS_TOO_MANY else f"clipped({product})"
+        return LayerText(constants, "", "{x}", "", f"(float){bound}(nearest({value}))")
+    if numbers.shift > 0:
+        value = f"shifted({total}, {numbers.shift})"
+    else:
+        value = f"bounded({total}) * {1 << min(7, -numbers.shift)}"
+    return LayerText(constants, "", "{x}", "", f"{bound}({value})")
 
 
 def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:

@@ -37,7 +37,8 @@ def dense_function(
         # Whole numbers below 2^24: the same sums, and compilers schedule float literals better.
         integer = False
     source = dense.source_element(kernel, integer, nonnegative)
-    direct = text.input_value == "{x}" and not source.startswith("dot_")
+    # Small integers are read where they are, but for the dense kernel, which wants them widened.
+    direct = text.input_value == "{x}" and kernel != "full" and integer == (stream == "int8_t")
     if direct:
         source = stream
     product = dense.product(name, values, kernel, integer, source, target)

@@ -9,6 +9,7 @@ import numpy as np
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu, Tanh
 from sparse_rl.artifact.c_source.arithmetic import chain_layer, fixed_layer, float_layer
 from sparse_rl.artifact.c_source.constants import array
+from sparse_rl.artifact.c_source.dense import choose, exact_in_float
 from sparse_rl.artifact.c_source.layer import convolution_function, dense_function
 from sparse_rl.artifact.c_source.normalization import layer_norm_function, normalize_function
 from sparse_rl.artifact.c_source.pooling import max_pool_function
@@ -29,6 +30,8 @@ from sparse_rl.artifact.integer_chain import LayerUnits, units
 from sparse_rl.artifact.weights import DynamicScale
 
 Shape = tuple[int, ...]
+_LARGE = 4096
+"""Weights of a dense layer that pays for making int16 of its inputs."""
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Program:
     """C text in the order in which it is written."""
 
     stream: str
-    """Element type between layers: float, int8_t for an integer chain, int32_t for a FixedPoint."""
+    """Element type between layers: float, the target's for an integer chain, int32_t for a
+    FixedPoint."""
     target: Target
     arithmetic: list[LayerArithmetic]
     units: tuple[LayerUnits, ...] = ()
@@ -65,13 +69,13 @@ def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Pro
     call leaves its buffer as `result`; that of an integer chain writes to `outputs`.
     """
     chain = () if fixed else units(graph) or ()
-    stream = "int32_t" if fixed else "int8_t" if chain else "float"
+    stream = "int32_t" if fixed else target.chain if chain else "float"
     program = Program(stream, target, list(fixed.arithmetic) if fixed else [], chain)
     slot = program.take(int(np.prod(graph.observation.shape)))
     edge = isinstance(graph.operations[0], Normalize | Rescale)
     signed = graph.observation.dtype == "float32" or edge
     # With integers between layers the observation is normalized or rescaled while it is read.
-    operations = graph.operations[1:] if stream != "float" and edge else graph.operations
+    operations = graph.operations[1:] if (fixed or chain) and edge else graph.operations
     result = _operations(program, operations, slot, graph.observation.shape, not signed)
     if not chain:
         program.calls.append(f"    result = buffer_{result};")
@@ -208,7 +212,14 @@ def _layer(
     if program.arithmetic:
         text = fixed_layer(name, program.arithmetic[index])
     elif program.units:
-        text = chain_layer(name, layer, program.units[index])
+        text = chain_layer(name, layer, program.units[index], program.stream, relu)
+        relu = False
+        if program.stream == "float" and isinstance(layer, Dense):
+            # Sums of whole numbers are exact in floats, and only large dense ones are faster as
+            # integers.
+            values = layer.weights.values
+            dense = choose(values, False, program.target) == "full"
+            integer = (dense and values.size >= _LARGE) or not exact_in_float(values)
     else:
         text = float_layer(name, layer, _largest(layer, shape))
     stream, target = program.stream, program.target

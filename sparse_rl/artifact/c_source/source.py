@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact.c_source.arithmetic import (
-    CHAIN_FUNCTIONS,
     DOT_TYPES,
     DYNAMIC_QUANTISE,
     FIXED_FUNCTIONS,
     FIXED_QUANTISE,
-    FLOAT_FUNCTIONS,
+    FUNCTIONS,
     STATIC_QUANTISE,
 )
 from sparse_rl.artifact.c_source.constants import array, real
@@ -52,7 +50,7 @@ def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") 
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
     program = compile_graph(plain, fixed, target)
-    width = 1 if program.units else 4
+    width = 1 if program.stream == "int8_t" else 4
     files = {
         "srl_actor.h": header(plain, title),
         "srl_actor.c": _body(plain, fixed, program),
@@ -84,15 +82,16 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     rest = called + functions + _outputs(graph, fixed, program) + _act(graph)
     if fixed:
         return text + FIXED_FUNCTIONS + rest
-    text += _called_in(rest, FLOAT_FUNCTIONS)
-    if program.units:
-        text += _called_in(rest + CHAIN_FUNCTIONS["narrowed"], CHAIN_FUNCTIONS)
-    return text + rest
+    return text + _functions_called_in(rest) + rest
 
 
-def _called_in(code: str, functions: Mapping[str, str]) -> str:
-    """Those of the functions whose names are called."""
-    return "".join(text for name, text in functions.items() if f"{name}(" in code)
+def _functions_called_in(code: str) -> str:
+    """Those of the common functions whose names are called, also by each other."""
+    found: list[str] = []
+    for name in reversed(list(FUNCTIONS)):
+        if f"{name}(" in code + "".join(found):
+            found.insert(0, FUNCTIONS[name])
+    return "".join(found)
 
 
 def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
@@ -141,7 +140,7 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     if program.units:
         finish = ""
         declared = declared.rpartition("    const")[0]
-        constants, scaled, read = _first_input(graph, source)
+        constants, scaled, read = _first_input(graph, program.stream, source)
     return (
         constants
         + "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
@@ -156,7 +155,7 @@ def _outputs(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     )
 
 
-def _first_input(graph: Graph, source: str) -> tuple[str, str, str]:
+def _first_input(graph: Graph, stream: str, source: str) -> tuple[str, str, str]:
     """Constants, declarations and statements by which an integer chain reads element i."""
     scale = next(layers(graph.operations)).input_scale
     assert isinstance(scale, StaticScale)
@@ -176,12 +175,12 @@ def _first_input(graph: Graph, source: str) -> tuple[str, str, str]:
         if exact:
             twice = 2 * int(inverse)
             call = f"bounded(({source} * {twice} + {divisor}) / {2 * divisor})"
-            return "", "", f"        buffer_0[i] = (int8_t){call};\n"
+            return "", "", f"        buffer_0[i] = ({stream}){call};\n"
     product = value if inverse == 1 else f"{value} * {real(np.float32(inverse))}"
     return (
         constants,
         declared,
-        f"{statements}        buffer_0[i] = (int8_t)quantized(clipped({product}));\n",
+        f"{statements}        buffer_0[i] = ({stream})nearest(clipped({product}));\n",
     )
 
 

@@ -27,9 +27,14 @@ class Target:
     """Store sparse layers by rows (small) instead of by columns (fast: zero inputs are skipped)."""
     vector: int = 1
     """Elements to which the dense kernel's inner loop is filled up with zeros."""
+    chain: str = "int8_t"
+    """Type of the small integers between the layers of an integer chain; float where that is fast:
+    the compilers' vector code for floats rounds and clips in fewer instructions."""
     wide_weights: bool = False
     """Store int8 weights of dense kernels with float sums as float: larger, twice as fast."""
 
 
-HOST = Target("host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, wide_weights=True)
+HOST = Target(
+    "host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, chain="float", wide_weights=True
+)
 MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)
