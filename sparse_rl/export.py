@@ -15,7 +15,7 @@ with extras.needed_by("export", __name__):
     import numpy as np
     from jaxtyping import Float
 
-    from sparse_rl.artifact.delivery import Format, installed
+    from sparse_rl.artifact.delivery import CProgram, Format, Target, installed
     from sparse_rl.config import program
     from sparse_rl.config.fields import Episodes
     from sparse_rl.runs.layout import ARTIFACTS
@@ -37,6 +37,8 @@ def main(
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     out: Path | None = None,
     episodes: Episodes = 10,
+    target: Target = "host",
+    prefix: str = "srl",
     compilation_cache: str = "auto",
 ) -> None:
     """Export one policy of each variant that is named, from a finished run.
@@ -50,11 +52,16 @@ def main(
         out: where to; with several variants, or all, each has a folder of its own in it. By default
             RUN/artifacts/VARIANT, where the report looks for cost.json.
         episodes: played for the observations that calibrate, check and time the actor.
+        target: the machine for which C is generated: host (a computer: fast) or microcontroller
+            (small code, little stack).
+        prefix: with what the names of the C begin, so that several actors can be linked into one
+            program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
     """
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
+    program_in_c = CProgram(target, prefix)
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.envs import make
     from sparse_rl.runs.run import Run
@@ -75,7 +82,7 @@ def main(
     for name, number in chosen.items():
         folder = out or run / ARTIFACTS
         directory = folder if out is not None and alone else folder / name
-        deliver(study, name, number, environment, episodes, formats, directory)
+        deliver(study, name, number, environment, episodes, formats, directory, program_in_c)
 
 
 def deliver(
@@ -86,6 +93,7 @@ def deliver(
     episodes: int,
     formats: Sequence[Format],
     directory: Path,
+    program_in_c: CProgram,
 ) -> None:
     """Writes one policy in its formats and cost.json into `directory`, and prints what they are.
 
@@ -109,7 +117,7 @@ def deliver(
         f"in {episodes} episodes, {len(played.observations):,} observations"
     )
     with atomic_file.replacing_contents(directory) as part:
-        written = [write(delivery, form, part) for form in formats]
+        written = [write(delivery, form, part, program_in_c) for form in formats]
         sizes = {one.format: one.size for one in written}
         report = cost.measure(
             graph,

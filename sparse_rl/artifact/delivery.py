@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, packed, reference
-from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
@@ -23,6 +23,10 @@ from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.artifact.weights import DynamicScale
 
+TARGETS = {target.name: target for target in (HOST, MICROCONTROLLER)}
+_KNOWN = 1000
+"""Observations from which known answers are taken, evenly."""
+Target = Literal["host", "microcontroller"]
 Format = Literal["packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer"]
 
 
@@ -39,6 +43,14 @@ class Delivery:
     def fixed_point(self) -> FixedPoint:
         assert self.integer is not None and self.integer.unit is not None
         return fixed_point.with_unit(self.integer.graph, self.integer.unit)
+
+
+@dataclass(frozen=True)
+class CProgram:
+    """For which machine C is generated, and with what its names begin."""
+
+    target: Target = "host"
+    prefix: str = "srl"
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,13 @@ def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Deli
     return Delivery(graph, actor, integer, observations)
 
 
-def write(delivery: Delivery, form: Format, directory: Path) -> Written:
+def write(
+    delivery: Delivery, form: Format, directory: Path, program: CProgram | None = None
+) -> Written:
     """Write one format into `directory` and run it on the delivery's observations.
 
-    Raises ValueError for an integer format of an actor whose activations are not int8.
+    Raises ValueError for an integer format of an actor whose activations are not int8, and for a
+    prefix that C does not take.
     """
     kind, _, arithmetic = form.partition("-")
     chosen = delivery.integer if arithmetic else delivery.actor
@@ -105,16 +120,13 @@ def write(delivery: Delivery, form: Format, directory: Path) -> Written:
         actions = Actor(packed.load(path), "numpy")(observations)
     elif kind == "c":
         path = directory / f"c{suffix}"
-        about = chosen.provenance
-        source = generate(
-            delivery.fixed_point if arithmetic else chosen.graph,
-            title=f"{about.environment}, variant {about.variant}, seed {about.seed}",
-        )
+        program = program or CProgram()
+        source = c_source(delivery, bool(arithmetic), program.target).with_prefix(program.prefix)
         source.write(path)
         size = sum(len(text) for text in source.files.values())
         if find_compiler() is None:
             return Written(form, path, size, None)
-        actions = Actor(chosen, "c")(observations)
+        actions = Actor(chosen, "c", TARGETS[program.target])(observations)
     else:
         from sparse_rl.artifact import onnx_model
 
@@ -122,6 +134,29 @@ def write(delivery: Delivery, form: Format, directory: Path) -> Written:
         size = onnx_model.save(path, chosen.graph)
         actions = _run_onnx(path, observations)
     return Written(form, path, size, _difference(delivery.original, actions, expected))
+
+
+def c_source(delivery: Delivery, integer: bool, target: str) -> Source:
+    """The C of an actor, its header says where it is from, with known answers."""
+    chosen = delivery.integer if integer else delivery.actor
+    assert chosen is not None
+    about, seen = chosen.provenance, delivery.observations[:_KNOWN]
+    graph = chosen.graph
+    found = f"Return {about.measured_return:.6g} when trained." if about.measured_return else ""
+    bounds = ""
+    if not isinstance(graph.output, ArgMax):
+        pairs = zip(graph.output.low, graph.output.high, strict=True)
+        bounds = "Actions from " + ", ".join(f"{low:g} to {high:g}" for low, high in pairs) + "."
+    weights = f"{sum(layer.weights.nonzero for layer in layers(graph.operations)):,} weights."
+    program = delivery.fixed_point if integer else graph
+    acts = fixed_point.act(program, seen) if integer else reference.act(graph, seen)  # type: ignore[arg-type]
+    return generate(
+        program,
+        TARGETS[target],
+        title=f"{about.environment}, variant {about.variant}, seed {about.seed}",
+        notes=(found, bounds, weights),
+        known=(seen, acts),
+    )
 
 
 def _difference(graph: Graph, actions: NDArray, expected: NDArray) -> float:

@@ -158,6 +158,9 @@ def entropy_bound(graph: Graph) -> float:
             first = layer.scale if isinstance(layer, LayerNorm) else layer.mean
             bits += 64 * first.size
             continue
+        if isinstance(layer, Rescale):
+            bits += 8 * layer.exponents.size
+            continue
         values = layer.weights.values
         bits += index_code.entropy_bits(values.size, layer.weights.nonzero)
         biases = 4 * layer.bias.size

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, reference
-from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.compiler import CompilationError, compile_shared, find_compiler
 from sparse_rl.artifact.facts import as_html, facts, in_a_line
 from sparse_rl.artifact.fixed_point import FixedPoint
@@ -34,11 +34,13 @@ Backend = Literal["auto", "numpy", "c"]
 class Actor:
     """A compressed actor: call it with one observation or a batch of them.
 
-    `backend` is "c" or "numpy". Actions are float32 [*batch, n] in the environment's units, or
-    int64 [*batch] for discrete actions.
+    `backend` is "c" or "numpy"; `target` is whose kernels the C has. Actions are float32
+    [*batch, n] in the environment's units, or int64 [*batch] for discrete actions.
     """
 
-    def __init__(self, packed: PackedActor, backend: Backend = "auto") -> None:
+    def __init__(
+        self, packed: PackedActor, backend: Backend = "auto", target: Target = HOST
+    ) -> None:
         if backend not in ("auto", "numpy", "c"):
             raise ValueError(f"backend {backend!r}: expected auto, numpy or c")
         self.graph: Graph = packed.graph
@@ -53,7 +55,7 @@ class Actor:
         self._c: _Compiled | None = None
         if backend == "c" or (backend == "auto" and find_compiler()):
             try:
-                self._c = _Compiled(self._program)
+                self._c = _Compiled(self._program, target)
                 self.backend = "c"
             except (CompilationError, OSError) as error:
                 # A compiler that fails, or a directory from which nothing may be loaded.
@@ -145,24 +147,21 @@ def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
 class _Compiled:
     """The generated C in a shared library of its own."""
 
-    def __init__(self, program: Graph | FixedPoint) -> None:
+    def __init__(self, program: Graph | FixedPoint, target: Target) -> None:
         graph = program.graph if isinstance(program, FixedPoint) else program
         with tempfile.TemporaryDirectory(prefix="srl_actor_") as folder:
             directory = Path(folder)
-            generate(program).write(directory)
+            generate(program, target).write(directory)
             # Once loaded, the library stays mapped although its file goes.
             library = ctypes.CDLL(str(compile_shared(directory, directory / "srl_actor.so")))
-        self._act = library.srl_act
-        self._act.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        self._act = library.srl_act_batch
+        self._act.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
         self._act.restype = ctypes.c_int
         self.discrete = isinstance(graph.output, ArgMax)
         self.width = 1 if self.discrete else graph.output_shape[0]
 
     def act(self, batch: NDArray) -> NDArray:
         actions = np.empty((len(batch), self.width), np.int32 if self.discrete else np.float32)
-        source, target = batch.ctypes.data, actions.ctypes.data
-        step = batch[0].nbytes if len(batch) else 0
-        for k in range(len(batch)):
-            if self._act(source + k * step, target + k * actions.strides[0]):
-                raise ValueError("observation: a number is not finite")
+        if self._act(batch.ctypes.data, actions.ctypes.data, len(batch)) != len(batch):
+            raise ValueError("observation: a number is not finite")
         return actions[:, 0].astype(np.int64) if self.discrete else actions

@@ -17,7 +17,7 @@ from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.graph import Graph
 
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 pytestmark = pytest.mark.skipif(not COMPILERS, reason="no C compiler (gcc or clang) found")
 

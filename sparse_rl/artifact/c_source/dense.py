@@ -138,10 +138,10 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
             f"        n += q[{name}_input[{position} + k]] != 0;\n"
             "    }\n"
             "    for (k = 0; k < n; k++) {\n"
-            f"        const {element} x = q[{name}_input[{position} + active[k]]];\n"
+            f"        const {element} factor = q[{name}_input[{position} + active[k]]];\n"
             f"        const {index} *t = {name}_target + {start} + {length} * active[k];\n"
             f"        const {element} *w = {name}_weight + {start} + {length} * active[k];\n"
-            f"        for (i = 0; i < {length}; i++) sum[t[i]] += x * w[i];\n"
+            f"        for (i = 0; i < {length}; i++) sum[t[i]] += factor * w[i];\n"
             "    }"
         )
         start += length * number
@@ -175,8 +175,8 @@ def _rows(name: str, values: NDArray, element: str, weight: str, source: str) ->
     constants += array(f"{name}_index", "uint8_t", indices)
     constants += array(f"{name}_weight", weight, weights)
     if gaps:
-        start = f"        const {source} *x = q;\n"
-        step = f"            x += *t++;\n            total += *x * ({element})*w++;\n"
+        start = f"        const {source} *at = q;\n"
+        step = f"            at += *t++;\n            total += *at * ({element})*w++;\n"
     else:
         start = ""
         step = f"            total += q[*t++] * ({element})*w++;\n"
@@ -221,8 +221,8 @@ def _full(
         f"    for (i = 0; i < {width}; i++) sum[i] = 0;\n"
         f"    for (k = 0; k < {inputs}; k++) {{\n"
         f"        const {stored} *w = {name}_weight + {width} * k;\n"
-        f"        const {element} x = q[k];\n"
-        f"        for (i = 0; i < {width}; i++) sum[i] += x * ({element})w[i];\n"
+        f"        const {element} factor = q[k];\n"
+        f"        for (i = 0; i < {width}; i++) sum[i] += factor * ({element})w[i];\n"
         "    }",
         inputs,
         width,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sparse_rl.architecture.operations import ArgMax
@@ -12,19 +14,25 @@ def observation_type(graph: Graph) -> str:
     return "float" if graph.observation.dtype == "float32" else "unsigned char"
 
 
-def header(graph: Graph, title: str) -> str:
-    """The artifact's interface, with the sizes and types of its arrays."""
+def header(graph: Graph, title: str, notes: Sequence[str], stack: int) -> str:
+    """The artifact's interface, with the sizes and types of its arrays.
+
+    `stack` is in bytes: of all arrays that are on it at once.
+    """
     discrete = isinstance(graph.output, ArgMax)
     shape = " x ".join(map(str, graph.observation.shape))
     action = "int *action" if discrete else "float *action"
-    safe = "".join(ch for ch in title if ch.isascii() and ch.isprintable()).replace("*/", "")
+    safe = _safe(title)
+    said = f"A compressed actor{': ' + safe if safe else ''}."
+    said += " Generated; depends on the C library alone."
+    said += "".join(f"\n   {line}" for line in map(_safe, notes) if line)
     meaning = (
         "action[0] is the index of the largest output"
         if discrete
         else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
     )
     return f"""\
-/* A compressed actor{": " + safe if safe else ""}. Generated; depends on the C library alone. */
+/* {said} */
 #ifndef SRL_ACTOR_H
 #define SRL_ACTOR_H
 
@@ -37,6 +45,8 @@ extern "C" {{
 #define SRL_OUTPUT_SIZE {graph.output_shape[0]}
 #define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
 #define SRL_DISCRETE {int(discrete)}
+/* Of srl_act: its arrays. A compiler adds some tens of bytes for each call. */
+#define SRL_STACK_BYTES {stack}
 
 typedef {observation_type(graph)} srl_observation;
 typedef {"int" if discrete else "float"} srl_action;
@@ -44,6 +54,13 @@ typedef {"int" if discrete else "float"} srl_action;
 /* {meaning}.
    Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite. */
 int srl_act(const {observation_type(graph)} *observation, {action});
+
+/* The actions of n observations, one behind the other. Returns how many there are: n, or as many as
+   come before the first observation that holds a number that is not finite. */
+int srl_act_batch(const {observation_type(graph)} *observations, srl_action *actions, int n);
+
+/* From srl_selftest.c: 0, or the number of the first known answer that is not given here. */
+int srl_selftest(void);
 
 /* The last layer's outputs, before tanh or the choice of the largest; returns as srl_act does. */
 int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
@@ -54,3 +71,8 @@ int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
 
 #endif
 """
+
+
+def _safe(text: str) -> str:
+    """What may stand in a comment."""
+    return "".join(ch for ch in text if ch.isascii() and ch.isprintable()).replace("*/", "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
@@ -21,6 +24,8 @@ from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.c_source.header import header
 from sparse_rl.artifact.c_source.main_program import MAKEFILE, main_program
 from sparse_rl.artifact.c_source.program import Program, compile_graph
+from sparse_rl.artifact.c_source.selftest import selftest
+from sparse_rl.artifact.c_source.stack import stack_bytes
 from sparse_rl.artifact.c_source.target import HOST, Target
 from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint, reads_floats_by
 from sparse_rl.artifact.graph import Graph, Normalize, Rescale, layers
@@ -36,8 +41,26 @@ class Source:
     files: dict[str, str]
     kernels: tuple[str, ...]
     """The kernel of every layer."""
-    buffer_bytes: int
-    """Bytes of the buffers between layers, on the stack of `srl_act`."""
+    stack_bytes: int
+    """Bytes of the arrays on the stack of `srl_act`: between layers, and of the largest layer."""
+
+    def with_prefix(self, prefix: str) -> Source:
+        """The same with PREFIX in place of SRL in all names, so that several actors can be linked.
+
+        Raises ValueError where it is no C identifier in lower case.
+        """
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", prefix):
+            raise ValueError(
+                f"prefix: found {prefix!r}; allowed: a lower-case letter, then at most 30 more, "
+                f"digits and _"
+            )
+
+        def renamed(text: str) -> str:
+            text = re.sub(r"\bSRL_", f"{prefix.upper()}_", text)
+            return re.sub(r"\b(lib)?srl_", rf"\g<1>{prefix}_", text)
+
+        files = {renamed(name): renamed(text) for name, text in self.files.items()}
+        return replace(self, files=files)
 
     def write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,24 +68,37 @@ class Source:
             atomic_file.write_text(directory / name, text)
 
 
-def generate(graph: Graph | FixedPoint, target: Target = HOST, title: str = "") -> Source:
-    """C99 for a graph, with floats between its layers, or for a FixedPoint (the integer path)."""
+def generate(
+    graph: Graph | FixedPoint,
+    target: Target = HOST,
+    title: str = "",
+    notes: Sequence[str] = (),
+    known: tuple[NDArray, NDArray] | None = None,
+) -> Source:
+    """C99 for a graph, or for a FixedPoint.
+
+    The header begins with the title and the notes. `known` are observations and their actions, of
+    which a self-test is made.
+    """
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
     program = compile_graph(plain, fixed, target)
-    width = 1 if program.stream == "int8_t" else 4
+    body = _body(plain, fixed, program)
+    stack = stack_bytes(body, plain.output_shape[0])
     files = {
-        "srl_actor.h": header(plain, title),
-        "srl_actor.c": _body(plain, fixed, program),
+        "srl_actor.h": header(plain, title, notes, stack),
+        "srl_actor.c": body,
         "main.c": main_program(plain),
         "Makefile": MAKEFILE,
     }
-    return Source(files, tuple(program.kernels), width * sum(program.buffer_sizes))
+    if known is not None:
+        files["srl_selftest.c"] = selftest(plain, *known)
+    return Source(files, tuple(program.kernels), stack)
 
 
 def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
     static = any(isinstance(layer.input_scale, StaticScale) for layer in layers(graph.operations))
-    includes = ["float.h", "stdint.h", "string.h"]
+    includes = ["float.h", "stddef.h", "stdint.h", "string.h"]
     functions = "".join(program.functions)
     if isinstance(graph.output, Squash) or "sqrtf(" in functions or "tanhf(" in str(program.calls):
         includes.append("math.h")
@@ -79,7 +115,7 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
         called += DOT_TYPES
     if "quantize(x" in functions:
         called += FIXED_QUANTISE if fixed else STATIC_QUANTISE if static else DYNAMIC_QUANTISE
-    rest = called + functions + _outputs(graph, fixed, program) + _act(graph)
+    rest = called + functions + _outputs(graph, fixed, program) + _act(graph) + _BATCH
     if fixed:
         return text + FIXED_FUNCTIONS + rest
     return text + _functions_called_in(rest) + rest
@@ -206,6 +242,20 @@ def _observation_value(graph: Graph, fixed: FixedPoint | None, source: str) -> s
     number = source if graph.observation.dtype == "float32" else f"(float){source}"
     divisor = graph.observation.divisor
     return number if divisor == 1 else f"{number} / {real(divisor)}"
+
+
+_BATCH = """\
+
+int srl_act_batch(const srl_observation *observations, srl_action *actions, int n)
+{
+    int k;
+    for (k = 0; k < n; k++) {
+        if (srl_act(observations + (size_t)k * SRL_OBSERVATION_SIZE,
+                    actions + (size_t)k * SRL_ACTION_SIZE)) break;
+    }
+    return k;
+}
+"""
 
 
 def _act(graph: Graph) -> str:
