@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+import threading
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,7 @@ from sparse_rl.artifact.graph import Graph, is_static
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
 
 Backend = Literal["auto", "numpy", "c"]
+_NOT_FINITE = "observation: a number is not finite"
 
 
 class Actor:
@@ -43,6 +45,8 @@ class Actor:
     ) -> None:
         if backend not in ("auto", "numpy", "c"):
             raise ValueError(f"backend {backend!r}: expected auto, numpy or c")
+        self._packed, self._asked, self._target = packed, backend, target
+        self._dtype = np.dtype(packed.graph.observation.dtype)
         self.graph: Graph = packed.graph
         self.provenance: Provenance = packed.provenance
         self.integer = packed.unit is not None and is_static(packed.graph)
@@ -78,8 +82,15 @@ class Actor:
         Raises ValueError for another shape, for numbers that the actor's type cannot hold
         (fractions where it reads bytes), and for one that is not finite.
         """
-        array = np.asarray(observation)
         shape = self.graph.observation.shape
+        if (
+            self._c is not None
+            and type(observation) is np.ndarray
+            and observation.dtype == self._dtype
+            and observation.shape == shape
+        ):
+            return self._c.act_on_one(observation)
+        array = np.asarray(observation)
         single = array.shape == shape
         if not single and array.shape[1:] != shape:
             raise ValueError(
@@ -88,7 +99,7 @@ class Actor:
         self._check_type(array)
         batch = np.ascontiguousarray(array[None] if single else array, self._dtype)
         if batch.dtype == np.float32 and not np.isfinite(batch).all():
-            raise ValueError("observation: a number is not finite")
+            raise ValueError(_NOT_FINITE)
         actions = self._act(batch)
         return actions[0] if single else actions
 
@@ -102,9 +113,9 @@ class Actor:
         """(action, None), as in Stable-Baselines3; the policy is always deterministic."""
         return self(observation), None
 
-    @property
-    def _dtype(self) -> np.dtype:
-        return np.dtype(self.graph.observation.dtype)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, also in another process, are compiled there."""
+        return Actor, (self._packed, self._asked, self._target)
 
     def _check_type(self, array: NDArray) -> None:
         """Refuses what a conversion to the actor's type would change without a word."""
@@ -159,9 +170,26 @@ class _Compiled:
         self._act.restype = ctypes.c_int
         self.discrete = isinstance(graph.output, ArgMax)
         self.width = 1 if self.discrete else graph.output_shape[0]
+        # A single observation is copied to a place whose address is known: asking NumPy for one
+        # takes longer than many an actor. One call at a time, and without giving up the
+        # interpreter's lock, which takes as long.
+        self._observation = np.empty(graph.observation.shape, graph.observation.dtype)
+        self._action = np.empty(self.width, np.int32 if self.discrete else np.float32)
+        self._places = tuple(
+            ctypes.c_void_p(array.ctypes.data) for array in (self._observation, self._action)
+        )
+        self._act_on_one = ctypes.PyDLL(None, handle=library._handle).srl_act
+        self._lock = threading.Lock()
+
+    def act_on_one(self, observation: NDArray) -> NDArray:
+        with self._lock:
+            self._observation[...] = observation
+            if self._act_on_one(*self._places):
+                raise ValueError(_NOT_FINITE)
+            return np.int64(self._action[0]) if self.discrete else self._action.copy()  # type: ignore[return-value]
 
     def act(self, batch: NDArray) -> NDArray:
         actions = np.empty((len(batch), self.width), np.int32 if self.discrete else np.float32)
         if self._act(batch.ctypes.data, actions.ctypes.data, len(batch)) != len(batch):
-            raise ValueError("observation: a number is not finite")
+            raise ValueError(_NOT_FINITE)
         return actions[:, 0].astype(np.int64) if self.discrete else actions

@@ -68,10 +68,8 @@ def test_a_wrong_weight_is_noticed(tmp_path, name):
     source.write(tmp_path)
     text = (tmp_path / "srl_actor.c").read_text()
     # The last layer's biases, doubled and turned round.
-    found = list(
-        re.finditer(r"static const float (layer_\d+_bias)\[\d+\] = \{\n(.*?)\};", text, re.S)
-    )
-    values = [float(word) for word in found[-1][2].replace("f", "").split(",")]
+    found = re.findall(r"static const float layer_\d+_bias\[\d+\] = \{\n(.*?)\};", text, re.S)
+    values = [float(word) for word in found[-1].replace("f", "").split(",")]
     changed = ", ".join(f"{-2 * value - 1:.6f}f" for value in reversed(values))
     (tmp_path / "srl_actor.c").write_text(text.replace(found[-1], changed))
     main = '#include "srl_actor.h"\nint main(void) { return srl_selftest(); }\n'

@@ -1,7 +1,10 @@
 """`load_actor`: one observation or a batch, C or NumPy, and no JAX."""
 
+import copy
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,10 +14,15 @@ from sparse_rl.artifact import fixed_point, reference
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
-from sparse_rl.artifact.runtime import load_actor
+from sparse_rl.artifact.runtime import Actor, load_actor
 
 BACKENDS = ["numpy", pytest.param("c", marks=pytest.mark.skipif(
     find_compiler() is None, reason="no C compiler found"))]  # fmt: skip
+
+ACTORS = {
+    "mlp": synthetic.mlp_actor((3, 8, 2), 0.5),
+    "minatar": synthetic.minatar_q_network(0.9, "float32"),
+}
 
 
 def saved(path, graph, unit=None):
@@ -73,7 +81,7 @@ def test_errors_are_one_line(tmp_path):
 def test_jax_is_not_imported(tmp_path):
     path = saved(tmp_path, synthetic.mlp_actor((5, 20, 2), 0.5, "int8"))
     program = (
-        "import sys; from sparse_rl.artifact.runtime import load_actor\n"
+        "import sys; from sparse_rl.artifact.runtime import Actor, load_actor\n"
         f"load_actor({str(path)!r})([0] * 5)\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'jax', 'flax', 'onnx', 'torch'}))"
     )
@@ -150,3 +158,44 @@ def test_a_temporary_directory_that_is_not_there_is_no_traceback_either(tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.warns(UserWarning, match="runs with NumPy, not C"):
         assert load_actor(path).backend == "numpy"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ACTORS)
+def test_actors_are_copied_and_pickled(name, backend):
+    graph = ACTORS[name]
+    actor = Actor(PackedActor(graph), backend)
+    observations = synthetic.random_observations(graph, 5)
+    for again in (copy.deepcopy(actor), pickle.loads(pickle.dumps(actor))):
+        assert again.backend == backend
+        np.testing.assert_array_equal(again(observations), actor(observations))
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+@pytest.mark.parametrize("name", ACTORS)
+def test_one_observation_at_a_time_gives_what_a_batch_gives_and_an_action_of_its_own(name):
+    graph = ACTORS[name]
+    actor = Actor(PackedActor(graph), "c")
+    observations = synthetic.random_observations(graph, 50)
+    actions = [actor.predict(one)[0] for one in observations]
+    np.testing.assert_array_equal(actions, actor(observations))
+    # Not contiguous, and not of the actor's type.
+    spread = np.zeros((*observations[0].shape, 2), observations.dtype)
+    spread[..., 0] = observations[7]
+    np.testing.assert_array_equal(actor(spread[..., 0]), actions[7])
+    np.testing.assert_array_equal(actor(observations[7].astype(np.float64)), actions[7])
+    if name == "mlp":
+        with pytest.raises(ValueError, match="not finite"):
+            actor(np.array([0, np.inf, 0], np.float32))
+        np.testing.assert_array_equal(actor(observations[0]), actions[0])
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+def test_threads_do_not_mix_their_observations():
+    graph = synthetic.mlp_actor((3, 8, 2), 0.5)
+    actor = Actor(PackedActor(graph), "c")
+    observations = synthetic.random_observations(graph, 400)
+    expected = actor(observations)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(actor, np.tile(observations, (10, 1))))
+    np.testing.assert_array_equal(found, np.tile(expected, (10, 1)))
