@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import io
 import platform
 from collections.abc import Iterator
@@ -79,13 +80,8 @@ def measured(run: Run) -> Iterator[tuple[str, tuple[float, float, float], Cost]]
         for name in names:
             packed = run.packed(name, seed, environment.spec)
             graph = compact(packed.graph)
-            played = play(
-                lambda seen, graph=graph: reference.act(graph, seen),
-                environment,
-                EPISODES,
-                seed,
-                keep=OBSERVATIONS,
-            )
+            act = functools.partial(reference.act, graph)
+            played = play(act, environment, EPISODES, seed, keep=OBSERVATIONS)
             costs[name].append(cost_of(graph, packed, played.observations))
     summary = run.summary().set_index("variant")
     for name in names:

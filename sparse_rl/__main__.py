@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("sparse_rl.train", "train, prune and quantize policies: all seeds and levels"),
     "compress": ("sparse_rl.compress", "compress policies that are trained, also elsewhere"),
     "export": ("sparse_rl.export", "make small files of trained policies"),
+    "inspect": ("sparse_rl.inspect", "say what is in such a file"),
     "evaluate": ("sparse_rl.evaluate", "play whole episodes with such a file"),
     "report": ("sparse_rl.report.__main__", "the final table of runs, and a page with all figures"),
     "render": ("sparse_rl.render.__main__", "a film of actors side by side"),

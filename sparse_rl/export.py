@@ -17,7 +17,7 @@ with extras.needed_by("export", __name__):
 
     from sparse_rl.artifact.delivery import CProgram, Format, Target, installed
     from sparse_rl.config import program
-    from sparse_rl.config.fields import Episodes
+    from sparse_rl.config.fields import Count, Episodes, NonNegative
     from sparse_rl.runs.layout import ARTIFACTS
     from sparse_rl.runs.recorded_return import LIMIT
 
@@ -32,20 +32,25 @@ _OBSERVATIONS = 10_000
 
 def main(
     run: Annotated[Path, program.POSITIONAL],
-    arm: tuple[str, ...],
+    arm: tuple[str, ...] = (),
     seed: str = "best",
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     out: Path | None = None,
     episodes: Episodes = 10,
     target: Target = "host",
     prefix: str = "srl",
+    max_bytes: Count = 0,
+    max_us: NonNegative = 0.0,
     compilation_cache: str = "auto",
 ) -> None:
     """Export one policy of each variant that is named, from a finished run.
 
+    With --max-bytes or --max-us: of the variant with the best return that fits.
+
     Args:
         run: a run directory.
-        arm: which variants, by the names that the final table has, such as 0 0.98-int8; or all.
+        arm: which variants, by the names that the final table has, such as 0 0.98-int8; or all,
+            which is what a limit chooses from if nothing is said.
         seed: a seed's number, or "best": the one with the highest final return.
         format: what to write: packed (.srl), c (a folder), onnx; for int8 also
             packed-integer, c-integer and onnx-integer, which have fixed activation scales.
@@ -56,6 +61,8 @@ def main(
             (small code, little stack).
         prefix: with what the names of the C begin, so that several actors can be linked into one
             program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
+        max_bytes: the packed file's size at most; 0 for no limit.
+        max_us: microseconds for an action at most, in C on this machine; 0 for no limit.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
     """
@@ -66,19 +73,25 @@ def main(
     from sparse_rl.envs import make
     from sparse_rl.runs.run import Run
     from sparse_rl.runtime import compilation_cache as kept_programs
+    from sparse_rl.selection.limits import Limits, best_within
 
     kept_programs.use(compilation_cache)
     study = Run(run)
     formats = installed(format)
+    limits = Limits(max_bytes, max_us)
+    arm = arm or ((ALL,) if limits.given else ())
     returns = {name: study.final_returns(name) for name in choose_variants(arm, study.finished)}
     if ALL in arm:
         for name in [name for name in returns if not np.isfinite([*returns[name].values()]).any()]:
             print(f"{name} is left out: no seed has a finite return")
             del returns[name]
-    alone = len(returns) == 1 and ALL not in arm
+    alone = len(returns) == 1 and (ALL not in arm or limits.given)
     seeds = study.config.seed_numbers
     chosen = {name: choose_seed(seed, name, found, seeds) for name, found in returns.items()}
     environment = make(study.config.environment, evaluation=True)
+    if limits.given:
+        best = best_within(study, chosen, environment, limits)
+        chosen, alone = {best: chosen[best]}, True
     for name, number in chosen.items():
         folder = out or run / ARTIFACTS
         directory = folder if out is not None and alone else folder / name

@@ -1,0 +1,70 @@
+"""`sparse-rl inspect`: what a packed file holds, without JAX, and one line for anything else."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import synthetic
+from sparse_rl import inspect
+from sparse_rl.artifact.packed import PackedActor, Provenance, save
+
+
+@pytest.fixture
+def actor(tmp_path):
+    path = tmp_path / "actor.srl"
+    about = Provenance("mujoco/Walker2d-v4", "0.9-int8", 3, "abc", 1234.5)
+    save(path, PackedActor(synthetic.mlp_actor((17, 64, 6), 0.9, "int8"), about))
+    return path
+
+
+def test_it_says_what_the_file_holds(actor, capsys):
+    inspect.run([str(actor)])
+    printed = capsys.readouterr().out
+    for said in (
+        f"{actor.stat().st_size:,} bytes, format 1",
+        hashlib.sha256(actor.read_bytes()).hexdigest(),
+        "mujoco/Walker2d-v4",
+        "0.9-int8, seed 3",
+        "1234 at the end of training",
+        "float32 [17]",
+    ):
+        assert said in printed
+    table = printed.split("\n\n")[1].splitlines()
+    assert len(table) == 1 + 2
+    # 109 of 17 * 64 and 38 of 64 * 6 weights are left.
+    assert table[1].split()[:2] == ["dense", "17"] and " 109 " in table[1] and " 38 " in table[2]
+    assert "a scale for each observation" in table[1]
+
+
+def test_json_has_the_same_numbers(actor, capsys):
+    inspect.run([str(actor), "--json"])
+    (found,) = json.loads(capsys.readouterr().out)
+    assert [layer["weights"] for layer in found["layers"]] == [17 * 64, 64 * 6]
+    assert [layer["alive"] for layer in found["layers"]] == [109, 38]
+    assert found["configuration"] == "abc"
+
+
+def test_anything_else_is_one_line_that_names_it(actor, tmp_path, capsys):
+    damaged = tmp_path / "damaged.srl"
+    damaged.write_bytes(actor.read_bytes()[:-3])
+    for bad in (damaged, tmp_path / "none.srl", tmp_path):
+        with pytest.raises(SystemExit) as ended:
+            inspect.run([str(actor), str(bad)])
+        assert ended.value.code == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith(f"error: {bad}: ") and printed.err.count("\n") == 1
+
+
+def test_it_needs_no_jax(actor):
+    code = (
+        "import sys; sys.modules['jax'] = sys.modules['pydantic'] = None\n"
+        "from sparse_rl.__main__ import main\n"
+        f"main(['inspect', {str(actor)!r}])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert "Walker2d" in found.stdout
