@@ -61,6 +61,7 @@ for _name, _options, _build in (
     ("int8", "Dynamic", "compression.post_training:build_dynamic"),
     ("int8_static", "Static", "compression.post_training:build_static"),
     ("int8w", "Weight", "compression.post_training:build_weights"),
+    ("integer", "Integer", "compression.post_training:build_integer"),
     ("int4w", "Weight", "compression.post_training:build_four_bits"),
     ("distil", "Distillation", "distillation.distillation:build"),
 ):

@@ -58,7 +58,8 @@ def main(
         methods: distil (sparse policies that learn from the original), narrow (units that go, then
             distil), prune, units, low_rank; by default distil and narrow, or none beside --chain.
         levels: shares of the weights, units or ranks that go.
-        arithmetic: float32, int8 (trained by distil, otherwise not), int8w, int8_static, int4w.
+        arithmetic: float32; int8, int8w and integer (trained by distil, otherwise not);
+            int8_static, int4w.
         chain: ways of one's own, PASS:LEVEL+PASS+..., such as units:0.5+distil:0.9+int8_static.
         updates: gradient steps of each distillation.
         episodes: by which every candidate is judged, and the chosen one again.

@@ -54,6 +54,11 @@ class WeightOptions(DynamicOptions):
 
 
 @section
+class IntegerOptions:
+    """int8 weights and inputs with fixed powers of two as scales: integer arithmetic throughout."""
+
+
+@section
 class StaticOptions(DynamicOptions):
     """int8 weights and inputs with scales that are fixed on the policy's own episodes."""
 
@@ -69,7 +74,7 @@ class DistillationOptions:
 
     level: Sparsity = 0.0
     """Share of the weights that is pruned by magnitude while it learns; zeros stay zero."""
-    arithmetic: Literal["float32", "int8w", "int8"] = "float32"
+    arithmetic: Literal["float32", "int8w", "int8", "integer"] = "float32"
     """What it is trained in at the end."""
     distribution: Literal["erk", "uniform", "er_paper", "global"] = "erk"
     """How the level is spread over the layers."""

@@ -1,4 +1,4 @@
-"""The passes `int8`, `int8w`, `int8_static` and `int4w`: quantization without training.
+"""The passes `int8`, `int8w`, `integer`, `int8_static` and `int4w`: quantization alone.
 
 The rule is that of training (`artifact.weights`): symmetric, q = round(clip(x / s, -L, L)), with
 L = 127 in eight bits and 7 in four.
@@ -12,8 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_rl.artifact.calibration import inputs_of_layers
+from sparse_rl import architecture as data
+from sparse_rl.artifact.binding import LARGEST_INPUT, bind, unbind
+from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
 from sparse_rl.artifact.graph import Convolution, Graph, Layer, layers, with_layers
+from sparse_rl.artifact.reference import prepare
 from sparse_rl.artifact.weights import (
     LARGEST_INTEGER,
     DynamicScale,
@@ -24,7 +27,12 @@ from sparse_rl.artifact.weights import (
     quantize_weights,
     scale_of,
 )
-from sparse_rl.compression.options import DynamicOptions, StaticOptions, WeightOptions
+from sparse_rl.compression.options import (
+    DynamicOptions,
+    IntegerOptions,
+    StaticOptions,
+    WeightOptions,
+)
 from sparse_rl.compression.policies import Pass, each
 
 LARGEST_IN_FOUR_BITS = 7
@@ -51,6 +59,25 @@ def build_four_bits(options: WeightOptions) -> Pass:
 def build_static(options: StaticOptions) -> Pass:
     """int8 weights, and inputs whose scales are fixed on the policy's own observations."""
     return each(lambda graph, seen: with_fixed_scales(graph, seen, options))
+
+
+def build_integer(_: IntegerOptions) -> Pass:
+    """int8 weights and inputs in fixed powers of two, by the largest inputs that were seen."""
+    return each(in_powers_of_two)
+
+
+def in_powers_of_two(graph: Graph, observations: NDArray) -> Graph:
+    """The graph as if it had been trained in this arithmetic, and had met these observations.
+
+    The rule is that of `quantization.powers_of_two`.
+    """
+    network, arrays = unbind(graph)
+    largest: list[float | NDArray] = list(largest_inputs(graph, observations))
+    if network.measures:
+        largest[0] = np.abs(prepare(graph, observations)).max(axis=0)
+    for layer, inputs in zip(data.layers(network), largest, strict=True):
+        arrays[f"{layer.path}/{LARGEST_INPUT}"] = np.asarray(inputs, np.float32)
+    return bind(network, arrays, "integer")
 
 
 def quantized(

@@ -85,16 +85,17 @@ class Distillation:
         levels = list(dict.fromkeys(one.options.level for one in family))
         school = _School.of(policies, self.family, levels)
         size = f"{len(levels)} levels x {len(policies.seeds)} policies"
-        trained = school.learn("float32", school.beginners(), self.told, f"distil: {size}")
-        found = {("float32", level): group for level, group in school.graphs(trained, "float32")}
-        for arithmetic in ("int8w", "int8"):
+        trained, none = school.learn("float32", school.beginners(), self.told, f"distil: {size}")
+        graphs = school.graphs(trained, none, "float32")
+        found = {("float32", level): group for level, group in graphs}
+        for arithmetic in ("int8w", "int8", "integer"):
             wanted = [one.options.level for one in family if one.options.arithmetic == arithmetic]
             if wanted:
                 label = f"distil: {size} in {arithmetic}"
-                quantized = school.learn(arithmetic, trained, self.told, label)
+                quantized, ranges = school.learn(arithmetic, trained, self.told, label)
                 found |= {
                     (arithmetic, level): group
-                    for level, group in school.graphs(quantized, arithmetic)
+                    for level, group in school.graphs(quantized, ranges, arithmetic)
                 }
         return [
             dataclasses.replace(policies, graphs=found[one.options.arithmetic, one.options.level])
@@ -194,8 +195,8 @@ class _School(NamedTuple):
 
     def learn(
         self, arithmetic: str, beginners: MaskedNetwork, told: Told, label: str
-    ) -> MaskedNetwork:
-        """One whole course of all students."""
+    ) -> tuple[MaskedNetwork, Any]:
+        """One whole course of all students; with their ranges, where scales are fixed."""
         course = self.course(arithmetic)
         spec = self.environment.spec
 
@@ -209,6 +210,9 @@ class _School(NamedTuple):
             started = jax.vmap(course.optimizer.init)(network.params)
             return Students(
                 network=network._replace(optimizer=started),
+                ranges=jax.tree.map(
+                    lambda leaf: jnp.zeros((count, *leaf.shape)), course.empty_ranges()
+                ),
                 world=by_member(world, course.environments),
                 seen=seen,
                 kept=jnp.zeros((count, course.capacity, *shape), seen.dtype),
@@ -233,17 +237,17 @@ class _School(NamedTuple):
         for start, stop in itertools.pairwise(ends):
             students = jax.block_until_ready(chunk(self.given, students, start, stop))
             told(label, float(stop) / course.iterations)
-        network: MaskedNetwork = jax.device_get(students.network)
-        return network
+        network, ranges = jax.device_get((students.network, students.ranges))
+        return network, ranges
 
     def graphs(
-        self, network: MaskedNetwork, arithmetic: str
+        self, network: MaskedNetwork, ranges: Any, arithmetic: str
     ) -> list[tuple[float, tuple[Graph, ...]]]:
         """The policies that have learned, for each level."""
         arrays = {
             name: np.asarray(array)
             for name, array in arrays_of(
-                {"params": network.params, **self.given.statistics}
+                {"params": network.params, **ranges, **self.given.statistics}
             ).items()
         }
         found = []

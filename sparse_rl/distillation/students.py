@@ -20,6 +20,7 @@ from sparse_rl.architecture import ArgMax, Squash
 from sparse_rl.distillation.losses import Loss
 from sparse_rl.envs import VectorEnv
 from sparse_rl.networks import FlaxNetwork
+from sparse_rl.networks.layers import RANGES
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.population.members import as_batch, by_member
 from sparse_rl.sparsity import masks as mask_rules
@@ -32,9 +33,13 @@ LED = 4
 
 
 class Students(NamedTuple):
-    """All that changes; every leaf has the leading axis [M], those of `world` [M, E]."""
+    """All that changes; every leaf has the leading axis [M], those of `world` [M, E].
+
+    `ranges` is the collection of that name where scales are fixed; otherwise empty.
+    """
 
     network: MaskedNetwork
+    ranges: Any
     world: PyTree
     seen: Num[Array, "members environments *observation"]
     kept: Num[Array, "members capacity *observation"]
@@ -76,6 +81,15 @@ class Course(NamedTuple):
     prefill: int
     pruned_by: int
 
+    def empty_ranges(self) -> Any:
+        """The shapes of a student's ranges; no collection where no scales are fixed."""
+        if self.student.dots.fixed is None:
+            return {}
+        seen = self.student.network.observation
+        blank = jax.ShapeDtypeStruct((1, *seen.shape), jnp.dtype(seen.dtype))
+        variables = jax.eval_shape(self.student.init, jax.random.key(0), blank)
+        return {RANGES: variables[RANGES]}
+
 
 def iterate(course: Course, given: Given, students: Students, clock: Int[Array, ""]) -> Students:
     """One iteration of all students: a step, its labels, gradient steps, masks where due."""
@@ -104,9 +118,14 @@ def iterate(course: Course, given: Given, students: Students, clock: Int[Array, 
 def _meet(course: Course, given: Given, students: Students, clock: Int[Array, ""]) -> Students:
     """One step of all environments, labelled and kept in the ring."""
     wanted = jax.vmap(lambda mine, seen: teach(course, mine, seen))(given, students.seen)
-    own = jax.vmap(lambda one, mine, seen: outputs_of(course, one.params, mine.statistics, seen))(
-        students.network, given, students.seen
-    )
+    own = jax.vmap(
+        lambda params, ranges, mine, seen: outputs_of(course, params, ranges, mine, seen)
+    )(students.network.params, students.ranges, given, students.seen)
+    ranges = students.ranges
+    if course.student.dots.fixed is not None:
+        ranges = jax.vmap(lambda *one: _ranges_after(course, *one))(
+            students.network.params, ranges, given, students.seen
+        )
     led = jnp.arange(course.environments) % LED == 0
     led = led | (clock < course.prefill)
     action = _action(course, jnp.where(led[None, :, None], wanted, own))
@@ -115,6 +134,7 @@ def _meet(course: Course, given: Given, students: Students, clock: Int[Array, ""
     )
     place = (clock * course.environments + jnp.arange(course.environments)) % course.capacity
     return students._replace(
+        ranges=ranges,
         world=world,
         seen=_seen_after(students.seen, outcome, course.environment.spec.frame_stack),
         kept=students.kept.at[:, place].set(students.seen),
@@ -142,11 +162,19 @@ def teach(
 
 
 def outputs_of(
-    course: Course, params: Any, statistics: Any, seen: Num[Array, "batch *observation"]
+    course: Course, params: Any, ranges: Any, mine: Given, seen: Num[Array, "batch *observation"]
 ) -> Float[Array, "batch outputs"]:
     """The outputs of one student."""
-    outputs: Any = course.student.apply({"params": params, **statistics}, seen)
+    outputs: Any = course.student.apply({"params": params, **ranges, **mine.statistics}, seen)
     return outputs[course.head]  # type: ignore[no-any-return]
+
+
+def _ranges_after(
+    course: Course, params: Any, ranges: Any, mine: Given, seen: Num[Array, "batch *observation"]
+) -> Any:
+    """One student's ranges after these observations."""
+    variables = {"params": params, **ranges, **mine.statistics}
+    return course.student.apply(variables, seen, mutable=[RANGES])[1]
 
 
 def _action(course: Course, outputs: Float[Array, "members environments outputs"]) -> Array:
@@ -165,7 +193,7 @@ def _update(course: Course, student: Students, given: Given, full: Int[Array, ""
     seen, wanted = student.kept[rows], student.wanted[rows]
 
     def loss(params: Any) -> Float[Array, ""]:
-        return course.loss(outputs_of(course, params, given.statistics, seen), wanted)
+        return course.loss(outputs_of(course, params, student.ranges, given, seen), wanted)
 
     gradients = jax.grad(loss)(student.network.params)
     return student._replace(network=student.network.step(course.optimizer, gradients), key=key)

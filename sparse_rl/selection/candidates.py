@@ -9,10 +9,10 @@ from typing import Any
 from sparse_rl.compression.policies import JointPass, Policies
 from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
 
-POST_TRAINING = ("int8", "int8w", "int8_static", "int4w")
+POST_TRAINING = ("int8", "int8w", "integer", "int8_static", "int4w")
 """Arithmetics that a pass of the same name makes without training."""
 ARITHMETICS = ("float32", *POST_TRAINING)
-TRAINED = ("float32", "int8", "int8w")
+TRAINED = ("float32", "int8", "int8w", "integer")
 """Arithmetics that distillation trains in."""
 DISTILLATION, NARROW = "distil", "narrow"
 """Sparse policies that learn from the original; and narrow ones, `units` and then `distil`."""

@@ -14,7 +14,7 @@ from sparse_rl import atomic_file
 from sparse_rl.artifact import fixed_point, packed
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.fixed_point import to_fixed_point
-from sparse_rl.artifact.graph import Graph, is_static, layers
+from sparse_rl.artifact.graph import Graph, is_static, layers, unit_of
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.weights import StaticScale
 
@@ -27,7 +27,10 @@ def packed_actor(graph: Graph, observations: NDArray, about: Provenance) -> Pack
     Raises ValueError where input scales are fixed and the network has no integer path.
     """
     small = compact(graph)
-    fixed = any(isinstance(layer.input_scale, StaticScale) for layer in layers(small.operations))
+    fixed = any(
+        isinstance(layer.input_scale, StaticScale) and unit_of(layer) is None
+        for layer in layers(small.operations)
+    )
     if not fixed:
         return PackedActor(small, about)
     if not is_static(small) or fixed_point.refusal(small):

@@ -6,13 +6,19 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
-from sparse_rl.artifact.graph import Convolution, layers
+from sparse_rl.artifact.graph import Convolution, layers, unit_of
 from sparse_rl.artifact.weights import DynamicScale, StaticScale, quantize, quantize_weights
-from sparse_rl.compression.options import DynamicOptions, StaticOptions, WeightOptions
+from sparse_rl.compression.options import (
+    DynamicOptions,
+    IntegerOptions,
+    StaticOptions,
+    WeightOptions,
+)
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.post_training import (
     build_dynamic,
     build_four_bits,
+    build_integer,
     build_static,
     build_weights,
 )
@@ -40,6 +46,31 @@ def test_dynamic_is_what_training_would_deliver(graph, observations, architectur
         assert one.input_scale == DynamicScale() == other.input_scale
         np.testing.assert_array_equal(one.weights.values, other.weights.values)
         np.testing.assert_array_equal(one.weights.scale, other.weights.scale)
+
+
+def test_powers_of_two_stay_within_their_steps(graph, observations):
+    found = after(build_integer, IntegerOptions(), graph, observations)
+    largest = largest_inputs(graph, observations)
+    for layer, seen in zip(layers(found.operations), largest, strict=True):
+        assert unit_of(layer) is not None
+        if layer.input_scale != StaticScale(1.0):  # otherwise the observation is rescaled
+            scale = layer.input_scale.scale
+            assert 127 * scale >= seen > 127 * scale / 2
+    expected = reference.outputs(graph, observations)
+    off = np.abs(reference.outputs(found, observations) - expected).max()
+    assert 0 < off < 0.15 * np.abs(expected).max()
+
+
+def test_each_quantity_of_an_observation_has_its_own_power():
+    graph = synthetic.mlp_actor((3, 8, 2), 0.0, "float32")
+    observations = np.array([[1.0, -8.0, 300.0], [-0.9, 2.0, 1.0]], np.float32)
+    found = after(build_integer, IntegerOptions(), graph, observations)
+    # 127 / 64 >= 1, 127 / 8 >= 8, 127 * 4 >= 300.
+    assert found.operations[0].exponents.tolist() == [6, 3, -2]
+    again = after(build_integer, IntegerOptions(), found, observations)
+    np.testing.assert_array_equal(
+        reference.outputs(again, observations), reference.outputs(found, observations)
+    )
 
 
 def test_weights_only_leaves_inputs_alone(graph, observations):

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import synthetic
 from sparse_rl.artifact import reference
-from sparse_rl.artifact.graph import layers
+from sparse_rl.artifact.graph import Rescale, layers, unit_of
 from sparse_rl.artifact.weights import DynamicScale
 from sparse_rl.compression.magnitude import pruned
 from sparse_rl.compression.options import DistillationOptions
@@ -57,7 +57,7 @@ def distilled(policies):
     family = [
         Distillation(replace(QUICK, level=level, arithmetic=arithmetic))
         for level in (0.0, 0.8)
-        for arithmetic in ("float32", "int8")
+        for arithmetic in ("float32", "int8", "integer")
     ]
     made = family[0].together(family, policies)
     return {
@@ -82,7 +82,8 @@ def test_they_learn_to_act_alike(distilled, policies):
         at_once = error(pruned(original, 0.8, "erk"), policies, index)
         learned = error(distilled[0.8, "float32"].graphs[index], policies, index)
         assert learned < 0.5 * at_once
-        assert error(distilled[0.0, "int8"].graphs[index], policies, index) < 0.2
+        for arithmetic in ("int8", "integer"):
+            assert error(distilled[0.0, arithmetic].graphs[index], policies, index) < 0.2
 
 
 def test_int8_is_delivered_as_trained(distilled):
@@ -90,6 +91,17 @@ def test_int8_is_delivered_as_trained(distilled):
         for layer in layers(graph.operations):
             assert layer.input_scale == DynamicScale()
             assert layer.weights.values.dtype == np.int8
+
+
+def test_fixed_powers_of_two_follow_what_the_students_met(distilled, policies):
+    for index, graph in enumerate(distilled[0.8, "integer"].graphs):
+        assert all(unit_of(layer) is not None for layer in layers(graph.operations))
+        first = graph.operations[0]
+        assert isinstance(first, Rescale)
+        # Cosine and sine of the angle, and a speed of up to eight.
+        seen = np.abs(policies.observations[index]).max(axis=0)
+        assert (seen * first.factors <= 127 * 1.1).all()
+        assert first.exponents[2] < first.exponents[0]
 
 
 def test_what_is_zero_stays_zero(policies):
