@@ -101,14 +101,19 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def run(arguments: Sequence[str] | None = None) -> None:
-    """The command. Status 2, and one line, for what is no packed actor."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the command's words; `config.program`, which the others use, comes with the training."""
+    made = argparse.ArgumentParser(
         "sparse-rl inspect", description="Says what packed actors (.srl) are."
     )
-    parser.add_argument("actor", nargs="+", type=Path, help="a packed actor (.srl)")
-    parser.add_argument("--json", action="store_true", help="as JSON, an object for each actor")
-    given = parser.parse_args(arguments)
+    made.add_argument("actor", nargs="+", type=Path, help="a packed actor (.srl)")
+    made.add_argument("--json", action="store_true", help="as JSON, an object for each actor")
+    return made
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The command. Status 2, and one line, for what is no packed actor."""
+    given = parser().parse_args(arguments)
     try:
         every = [described(path) for path in given.actor]
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sparse_rl import inspect
 from sparse_rl.config import command_line, program
 from sparse_rl.config.error import ConfigError
 from tests.docs.blocks import PAGES, ROOT, Command, commands
@@ -22,6 +23,8 @@ def parse(command: Command) -> Any:
     """What the program would be called with; SystemExit or ConfigError where it would refuse."""
     if command.name == "train":
         return command_line.parse(command.words)
+    if command.name == "inspect":
+        return inspect.parser().parse_args(command.words)
     package = f"sparse_rl.{command.name}"
     module = importlib.import_module(f"{package}.__main__" if is_package(package) else package)
 
@@ -58,7 +61,7 @@ def test_command_is_understood(
 
 def test_every_program_has_commands() -> None:
     count = Counter(command.name for command in ALL)
-    assert set(count) == {"train", *PROGRAMS}
+    assert set(count) == {"train", "inspect", *PROGRAMS}
     assert min(count.values()) >= 3
 
 
