@@ -131,7 +131,7 @@ def write(
         from sparse_rl.artifact import onnx_model
 
         path = directory / f"actor{suffix}.onnx"
-        size = onnx_model.save(path, chosen.graph)
+        size = onnx_model.save(path, chosen.graph, chosen.provenance)
         actions = _run_onnx(path, observations)
     return Written(form, path, size, _difference(delivery.original, actions, expected))
 

@@ -1,17 +1,20 @@
 """The graph as an ONNX model: `observation` [batch, *shape] in, `action` out.
 
-Three kinds of layers, as in the graph:
+Four kinds of layers, as in the graph:
 
 - float inputs: float weights, or int8 weights that are cast, multiplied and scaled (onnxruntime
   turns DequantizeLinear before a product with float inputs into one with inputs rounded to int8);
 - static scales: QuantizeLinear and DequantizeLinear around int8 (QDQ), the pattern that runtimes
   fuse;
+- a chain of layers in fixed powers of two (`integer_chain`): a product, Round and Clip, on whole
+  numbers that float32 holds exactly; the weights are int8 in the file;
 - dynamic scales: the arithmetic of training spelled out (largest magnitude, rounding, whole-number
   products held in float32, exact below 2^24), because ONNX has no operator for it.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,11 @@ from sparse_rl.artifact.graph import (
     Operation,
     Rescale,
     Residual,
+    layers,
     shape_after,
 )
+from sparse_rl.artifact.integer_chain import LayerUnits, units
+from sparse_rl.artifact.packed import Provenance
 from sparse_rl.artifact.weights import LARGEST_INTEGER, DynamicScale, StaticScale
 
 _OPSET = 17
@@ -42,8 +48,11 @@ _IR_VERSION = 8
 _ELEMENT = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "bool": TensorProto.BOOL}
 
 
-def to_onnx(graph: Graph) -> onnx.ModelProto:
-    """A checked model; images are read as [batch, height, width, channels], as the graph does."""
+def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
+    """A checked model; images are read as [batch, height, width, channels], as the graph does.
+
+    Where the actor is from stands in the model's metadata.
+    """
     writer = _Writer()
     seen = graph.observation
     inputs = helper.make_tensor_value_info(
@@ -57,9 +66,13 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     if len(seen.shape) == 3:
         name = writer.node("Transpose", [name], perm=[0, 3, 1, 2])
     shape = seen.shape
-    for operation in graph.operations:
-        name = writer.operation(operation, name, shape)
-        shape = shape_after(operation, shape)
+    chain = units(graph)
+    if chain is None:
+        for operation in graph.operations:
+            name = writer.operation(operation, name, shape)
+            shape = shape_after(operation, shape)
+    else:
+        name, shape = writer.chain(graph, chain, name)
     if isinstance(graph.output, ArgMax):
         writer.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
         output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
@@ -78,13 +91,16 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)])
     model.ir_version = _IR_VERSION
     model.producer_name = "sparse_rl"
+    if about is not None:
+        known = {key: str(value) for key, value in asdict(about).items() if value not in ("", None)}
+        helper.set_model_props(model, known)
     onnx.checker.check_model(model)
     return model
 
 
-def save(path: Path, graph: Graph) -> int:
+def save(path: Path, graph: Graph, about: Provenance | None = None) -> int:
     """Write the model, whole or not at all; returns its size in bytes."""
-    data = to_onnx(graph).SerializeToString()
+    data = to_onnx(graph, about).SerializeToString()
     atomic_file.write_bytes(path, data)
     return len(data)
 
@@ -176,6 +192,54 @@ class _Writer:
             name = self.node("QuantizeLinear", [name, scale, zero])
             name = self.node("DequantizeLinear", [name, scale, zero])
         return self.product(layer, name, self.weights(layer, values), layer.bias, shape)
+
+    def chain(
+        self, graph: Graph, found: tuple[LayerUnits, ...], name: str
+    ) -> tuple[str, tuple[int, ...]]:
+        """Its name and shape after all operations; between layers are the next one's integers."""
+        shape, remaining = graph.observation.shape, iter(found)
+        first = next(layers(graph.operations)).input_scale
+        assert isinstance(first, StaticScale)
+        limit = self.constant(np.float32(LARGEST_INTEGER))
+        bottom, zero = self.constant(np.float32(-LARGEST_INTEGER)), self.constant(np.float32(0))
+        factor: NDArray | np.floating = np.float32(1.0 / first.scale)
+        edge = graph.operations[0]
+        if isinstance(edge, Normalize):
+            name = self.operation(edge, name, shape)
+        elif isinstance(edge, Rescale):
+            factor = factor * edge.factors
+        name = self.node("Mul", [name, self.constant(factor)])
+        name = self.node("Round", [self.node("Clip", [name, bottom, limit])])
+        for position, operation in enumerate(graph.operations):
+            if isinstance(operation, Dense | Convolution):
+                unit, shift = next(remaining)
+                # Behind the last layer outputs in their own unit, before it the next one's steps.
+                scale = unit if shift is None else 2.0**-shift
+                name = self.whole_product(operation, name, shape, scale / unit, scale)
+                if shift is not None:
+                    relu = isinstance(graph.operations[position + 1], Relu)
+                    rounded = self.node("Round", [name])
+                    name = self.node("Clip", [rounded, zero if relu else bottom, limit])
+            elif not isinstance(operation, Normalize | Rescale | Relu):
+                name = self.operation(operation, name, shape)
+            elif isinstance(operation, Relu) and not isinstance(
+                graph.operations[position - 1], Layer
+            ):
+                name = self.node("Relu", [name])
+            shape = shape_after(operation, shape)
+        return name, shape
+
+    def whole_product(
+        self, layer: Layer, name: str, shape: tuple[int, ...], bias: float, scale: float
+    ) -> str:
+        """Integers times integer weights times `scale`, plus the layer's bias times `bias`."""
+        values = layer.weights.values
+        if isinstance(layer, Convolution):
+            values = np.ascontiguousarray(values.transpose(3, 2, 0, 1))
+        whole = self.node("Cast", [self.constant(values)], to=TensorProto.FLOAT)
+        weights = self.node("Mul", [whole, self.constant(np.float32(scale))])
+        offset = (layer.bias.astype(np.float64) * bias).astype(np.float32)
+        return self.product(layer, name, weights, offset, shape)
 
     def weights(self, layer: Layer, values: NDArray) -> str:
         if layer.weights.scale is None:
