@@ -14,7 +14,8 @@ import numpy as np
 
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.facts import facts
-from sparse_rl.artifact.graph import Dense, Graph, Layer, layer_shapes, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Dense, Graph, Layer, layer_shapes
 from sparse_rl.artifact.packed import from_bytes
 from sparse_rl.artifact.weights import DynamicScale
 

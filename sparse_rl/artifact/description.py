@@ -25,6 +25,7 @@ from sparse_rl.architecture.operations import (
     Squash,
     Tanh,
 )
+from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
@@ -35,7 +36,6 @@ from sparse_rl.artifact.graph import (
     Operation,
     Rescale,
     Residual,
-    unit_of,
 )
 from sparse_rl.artifact.weights import StaticScale
 

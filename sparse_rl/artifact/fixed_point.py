@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import Relu, Tanh
 from sparse_rl.artifact.calibration import largest_value
+from sparse_rl.artifact.fixed_scales import is_static
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
@@ -33,7 +34,6 @@ from sparse_rl.artifact.graph import (
     Operation,
     Rescale,
     Residual,
-    is_static,
     layers,
 )
 from sparse_rl.artifact.reference import action_of, apply, prepare, windows

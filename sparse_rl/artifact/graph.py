@@ -24,7 +24,7 @@ from sparse_rl.architecture.operations import (
     check_window,
 )
 from sparse_rl.architecture.shapes import window_count
-from sparse_rl.artifact.weights import InputScale, StaticScale, Weights, exponent_of
+from sparse_rl.artifact.weights import InputScale, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,32 +239,6 @@ def layer_shapes(graph: Graph) -> list[tuple[Layer, tuple[int, ...], tuple[int, 
 
     walk(graph.operations, graph.observation.shape)
     return found
-
-
-def is_static(graph: Graph) -> bool:
-    """True if every layer has int8 weights and a static input scale: the integer path applies."""
-    return all(
-        isinstance(layer.input_scale, StaticScale) and layer.weights.scale is not None
-        for layer in layers(graph.operations)
-    )
-
-
-def unit_of(layer: Layer) -> float | None:
-    """The power of two of which a layer's sums and biases are multiples: integer arithmetic.
-
-    None where a scale is no power of two, or found anew for each observation, or a bias is no
-    multiple, or one that int32 does not hold.
-    """
-    scales = layer.weights.scale
-    if not isinstance(layer.input_scale, StaticScale) or scales is None or len(scales) != 1:
-        return None
-    ways = (exponent_of(layer.input_scale.scale), exponent_of(scales[0]))
-    if None in ways:
-        return None
-    unit = layer.input_scale.scale * float(scales[0])
-    biases = layer.bias.astype(np.float64) / unit
-    whole = (biases == np.rint(biases)).all() and (np.abs(biases) < 1 << 30).all()
-    return unit if whole else None
 
 
 def _check_layer(layer: Dense | Convolution, axes: int) -> None:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu
-from sparse_rl.artifact.graph import Dense, Graph, Layer, Normalize, Rescale, layers, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Dense, Graph, Layer, Normalize, Rescale, layers
 from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale, exponent_of
 
 _LONGEST_SHIFT = 30

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sparse_rl.artifact import index_code
 from sparse_rl.artifact.blocks import Reader, block, varint
 from sparse_rl.artifact.description_reading import LayerSlot, PairSlot, RescaleSlot, Slot
-from sparse_rl.artifact.graph import Convolution, Dense, LayerNorm, Normalize, Rescale, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Convolution, Dense, LayerNorm, Normalize, Rescale
 from sparse_rl.artifact.weights import DynamicScale, InputScale, StaticScale, Weights, exponent_of
 
 _ALL_WEIGHTS = 255

@@ -39,6 +39,7 @@ from sparse_rl.artifact import index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
+from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import (
     Graph,
     Layer,
@@ -47,7 +48,6 @@ from sparse_rl.artifact.graph import (
     Operation,
     Rescale,
     Residual,
-    unit_of,
 )
 
 MAGIC = b"SRL"

@@ -26,7 +26,8 @@ from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.compiler import CompilationError, compile_shared, find_compiler
 from sparse_rl.artifact.facts import as_html, facts, in_a_line
 from sparse_rl.artifact.fixed_point import FixedPoint
-from sparse_rl.artifact.graph import Graph, is_static
+from sparse_rl.artifact.fixed_scales import is_static
+from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
 
 Backend = Literal["auto", "numpy", "c"]

@@ -19,7 +19,7 @@ from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import with_unit
-from sparse_rl.artifact.graph import is_static
+from sparse_rl.artifact.fixed_scales import is_static
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies

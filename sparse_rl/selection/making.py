@@ -14,7 +14,8 @@ from sparse_rl import atomic_file
 from sparse_rl.artifact import fixed_point, packed
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.fixed_point import to_fixed_point
-from sparse_rl.artifact.graph import Graph, is_static, layers, unit_of
+from sparse_rl.artifact.fixed_scales import is_static, unit_of
+from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.weights import StaticScale
 

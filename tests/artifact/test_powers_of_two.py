@@ -12,7 +12,8 @@ from sparse_rl.artifact.binding import bind, float32_bytes
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
-from sparse_rl.artifact.graph import Rescale, layers, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Rescale, layers
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.artifact.weights import StaticScale
 from sparse_rl.networks import FlaxNetwork, arrays_of, variables_of

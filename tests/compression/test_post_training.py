@@ -6,7 +6,8 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
-from sparse_rl.artifact.graph import Convolution, layers, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Convolution, layers
 from sparse_rl.artifact.weights import DynamicScale, StaticScale, quantize, quantize_weights
 from sparse_rl.compression.options import (
     DynamicOptions,

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import synthetic
 from sparse_rl.artifact import reference
-from sparse_rl.artifact.graph import Rescale, layers, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Rescale, layers
 from sparse_rl.artifact.weights import DynamicScale
 from sparse_rl.compression.magnitude import pruned
 from sparse_rl.compression.options import DistillationOptions
