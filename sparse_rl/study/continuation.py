@@ -15,8 +15,7 @@ from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
-from sparse_rl.population import chunks
-from sparse_rl.population import members as population
+from sparse_rl.population import chunks, forks
 from sparse_rl.population.members import Population
 from sparse_rl.runs.layout import PREFILL
 from sparse_rl.runtime import devices
@@ -109,7 +108,7 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
     if phase.masks_from >= 0:
         giving = study.pad(study.phases[phase.masks_from].members)
         chosen = donors(giving, study.pad(phase.members))
-        state = population.with_masks_of(
+        state = forks.with_masks_of(
             study.agent(phase), study.fresh(phase), ends[phase.masks_from], chosen, study.mesh
         )
     elif phase.after < 0:
@@ -118,14 +117,14 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
         state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
         wanted = study.pad(phase.members)
         if wanted != before:
-            state = population.fork(state, parents(before, wanted), study.mesh)
+            state = forks.fork(state, parents(before, wanted), study.mesh)
             counts = study.target_counts(wanted)
-            state = population.with_target_counts(state, counts, study.mesh)
+            state = forks.with_target_counts(state, counts, study.mesh)
         elif phase.after in needed:
             state = jax.tree.map(jnp.copy, state)
         ranges = study.program(phase).ranges
         if ranges is not None:
-            state = population.with_ranges(state, ranges, study.mesh)
+            state = forks.with_ranges(state, ranges, study.mesh)
     return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
 
 

@@ -18,7 +18,7 @@ from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
-from sparse_rl.population import chunks
+from sparse_rl.population import chunks, forks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
 from sparse_rl.study.preparation import Study, prepare
@@ -103,6 +103,6 @@ def test_a_fork_and_a_run_resumed_from_disk_go_on_exactly(
     # them finds the parent's simulator, the other has to put one into its state.
     parents = np.array([1, 1])
     saved, _ = store.load(folder, again.shapes(phase), again.mesh)
-    children = chunk(population.fork(saved, parents, again.mesh), np.int32(AFTER))
+    children = chunk(forks.fork(saved, parents, again.mesh), np.int32(AFTER))
     for name, values in arrays(children).items():
         np.testing.assert_array_equal(values, expected[name][parents], err_msg=name)

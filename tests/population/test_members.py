@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sparse_rl.population import forks
 from sparse_rl.population import members as population
 from sparse_rl.population.masking import first_masks
 from sparse_rl.population.members import Program
@@ -28,7 +29,7 @@ def test_fork_copies_parents() -> None:
     state = trained(DQN, [0, 1, 2, 3], [0, 0, 0, 0], iterations=3)
     before = [leaf.copy() for leaf in arrays(state.members)]
     parents = np.array([2, 0, 0, 3, 1])
-    forked = population.fork(state, parents, single_device())
+    forked = forks.fork(state, parents, single_device())
     for old, new in zip(before, arrays(forked.members), strict=True):
         np.testing.assert_array_equal(new, old[parents])
     assert int(forked.clock) == int(state.clock)
