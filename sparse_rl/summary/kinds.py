@@ -68,6 +68,8 @@ class Kind(NamedTuple):
             return f"{before}int8 weights"
         if self.arithmetic == "int8" and activations:
             return f"{before}int8 weights{activations}"
+        if self.arithmetic == "integer" and activations:
+            return f"{before}integer arithmetic"
         return f"{before}{self.arithmetic}"
 
 
