@@ -14,7 +14,7 @@ from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Rescale, layers
-from sparse_rl.artifact.packed import PackedActor
+from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.weights import StaticScale
 from sparse_rl.networks import FlaxNetwork, arrays_of, variables_of
 from sparse_rl.quantization import dot_products
@@ -103,6 +103,22 @@ def test_onnx_runtime_agrees_to_the_bit_before_tanh(name):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     else:
         np.testing.assert_array_equal(found, expected)
+
+
+def test_onnx_has_three_nodes_for_a_layer_and_says_where_it_is_from():
+    pytest.importorskip("onnx")
+    from sparse_rl.artifact.onnx_model import to_onnx
+
+    network, arrays, _ = actor("mlp")
+    about = Provenance("mujoco/Walker2d-v4", "0.9-integer", 3, "abc", 1234.5)
+    model = to_onnx(compact(bind(network, arrays, "integer")), about)
+    # Beside weights, which runtimes make once: reading, two hidden layers, the head, the action.
+    kinds = [node.op_type for node in model.graph.node if node.op_type != "Cast"]
+    assert kinds.count("Gemm") == 3 and kinds.count("Round") == kinds.count("Clip") == 1 + 2
+    assert kinds.count("Tanh") == 1 and "Relu" not in kinds
+    known = {one.key: one.value for one in model.metadata_props}
+    assert known["environment"] == "mujoco/Walker2d-v4" and known["variant"] == "0.9-integer"
+    assert (known["seed"], known["measured_return"]) == ("3", "1234.5")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
