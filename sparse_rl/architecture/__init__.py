@@ -4,7 +4,7 @@
 """
 
 from sparse_rl.architecture.interface import check_fits, observation_of, output_of, policy_network
-from sparse_rl.architecture.network import Layer, Network, from_json, layers, to_json
+from sparse_rl.architecture.network import LARGEST_INPUT, Layer, Network, from_json, layers, to_json
 from sparse_rl.architecture.operations import (
     UNIFORM,
     ArgMax,
@@ -35,6 +35,7 @@ from sparse_rl.architecture.torsos import (
 )
 
 __all__ = [
+    "LARGEST_INPUT",
     "UNIFORM",
     "ArgMax",
     "Block",

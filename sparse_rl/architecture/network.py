@@ -19,6 +19,9 @@ from sparse_rl.architecture.operations import (
 )
 from sparse_rl.architecture.shapes import Shape, shape_after, shape_after_all
 
+LARGEST_INPUT = "largest_input"
+"""Of a layer with fixed scales: the array, beside its kernel, that its input's scale follows."""
+
 
 @dataclass(frozen=True)
 class Network:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_rl.architecture import Network
+from sparse_rl.architecture import LARGEST_INPUT, Network
 from sparse_rl.architecture import operations as data
 from sparse_rl.artifact import graph as bound
 from sparse_rl.artifact.graph import Graph
@@ -30,8 +30,6 @@ from sparse_rl.artifact.weights import (
 Arrays = Mapping[str, NDArray]
 Arithmetic = Literal["float32", "int8w", "int8", "integer"]
 ARITHMETICS = ("float32", "int8w", "int8", "integer")
-LARGEST_INPUT = "largest_input"
-"""Of a layer: the array by which the scale of its input is fixed."""
 
 
 def bind(network: Network, arrays: Arrays, arithmetic: Arithmetic) -> Graph:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl import architecture as data
-from sparse_rl.artifact.binding import LARGEST_INPUT, bind, unbind
+from sparse_rl.artifact.binding import bind, unbind
 from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
 from sparse_rl.artifact.graph import Convolution, Graph, Layer, layers, with_layers
 from sparse_rl.artifact.reference import prepare
@@ -76,7 +76,7 @@ def in_powers_of_two(graph: Graph, observations: NDArray) -> Graph:
     if network.measures:
         largest[0] = np.abs(prepare(graph, observations)).max(axis=0)
     for layer, inputs in zip(data.layers(network), largest, strict=True):
-        arrays[f"{layer.path}/{LARGEST_INPUT}"] = np.asarray(inputs, np.float32)
+        arrays[f"{layer.path}/{data.LARGEST_INPUT}"] = np.asarray(inputs, np.float32)
     return bind(network, arrays, "integer")
 
 

@@ -31,8 +31,10 @@ from sparse_rl.distillation.students import (
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import VectorEnv, make
 from sparse_rl.networks import FlaxNetwork, arrays_of, variables_of
+from sparse_rl.networks.layers import RANGES
 from sparse_rl.playing.frames import first_seen
 from sparse_rl.population.members import AXIS, by_member, mesh, padded
+from sparse_rl.population.ranges import none_yet
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.distributions import named, pruned_counts
@@ -142,6 +144,8 @@ class School(NamedTuple):
         """One whole course of all students; with their ranges, where scales are fixed."""
         course = self.course(arithmetic)
         spec = self.environment.spec
+        fixed = course.student.dots.fixed is not None
+        ranges = {RANGES: none_yet(course.student)} if fixed else {}
 
         def begin(given: Given, network: MaskedNetwork, seeds: Any) -> Students:
             keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 2))(seeds)
@@ -153,9 +157,7 @@ class School(NamedTuple):
             started = jax.vmap(course.optimizer.init)(network.params)
             return Students(
                 network=network._replace(optimizer=started),
-                ranges=jax.tree.map(
-                    lambda leaf: jnp.zeros((count, *leaf.shape)), course.empty_ranges()
-                ),
+                ranges=jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape)), ranges),
                 world=by_member(world, course.environments),
                 seen=seen,
                 kept=jnp.zeros((count, course.capacity, *shape), seen.dtype),
@@ -180,8 +182,8 @@ class School(NamedTuple):
         for start, stop in itertools.pairwise(ends):
             students = jax.block_until_ready(chunk(self.given, students, start, stop))
             told(label, float(stop) / course.iterations)
-        network, ranges = jax.device_get((students.network, students.ranges))
-        return network, ranges
+        learned: tuple[MaskedNetwork, Any] = jax.device_get((students.network, students.ranges))
+        return learned
 
     def graphs(
         self, network: MaskedNetwork, ranges: Any, arithmetic: str

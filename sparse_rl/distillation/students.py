@@ -81,15 +81,6 @@ class Course(NamedTuple):
     prefill: int
     pruned_by: int
 
-    def empty_ranges(self) -> Any:
-        """The shapes of a student's ranges; no collection where no scales are fixed."""
-        if self.student.dots.fixed is None:
-            return {}
-        seen = self.student.network.observation
-        blank = jax.ShapeDtypeStruct((1, *seen.shape), jnp.dtype(seen.dtype))
-        variables = jax.eval_shape(self.student.init, jax.random.key(0), blank)
-        return {RANGES: variables[RANGES]}
-
 
 def iterate(course: Course, given: Given, students: Students, clock: Int[Array, ""]) -> Students:
     """One iteration of all students: a step, its labels, gradient steps, masks where due."""

@@ -15,12 +15,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from sparse_rl.architecture import LARGEST_INPUT
 from sparse_rl.architecture.operations import UNIFORM, Initializer, Padding
 from sparse_rl.architecture.shapes import padding_before_and_after
 from sparse_rl.dot_products import DotGeneral, FixedScales
 
-RANGES, LARGEST_INPUT = "ranges", "largest_input"
-"""The collection, and in it the array of a layer, that layers with fixed scales remember."""
+RANGES = "ranges"
+"""The collection in which layers with fixed scales remember their largest inputs."""
 
 Shape = tuple[int, ...]
 Initialize = Callable[..., Array]

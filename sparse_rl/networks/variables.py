@@ -9,8 +9,8 @@ import flax.traverse_util
 import jax.numpy as jnp
 from jax import Array
 
-from sparse_rl.architecture import Block, Network, Normalize, Operation, Residual
-from sparse_rl.networks.layers import LARGEST_INPUT, RANGES
+from sparse_rl.architecture import LARGEST_INPUT, Block, Network, Normalize, Operation, Residual
+from sparse_rl.networks.layers import RANGES
 
 
 def variables_of(network: Network, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def begun(ranges: Ranges, state: Any) -> Any:
     Whatever has the structure of the policy's parameters has the collection: moments, target
     networks, the dense weights behind masked ones.
     """
-    empty = _empty(ranges)
+    empty = none_yet(ranges.network)
     structure: Any = jax.tree.structure(state.policy.params)
 
     def is_alike(part: Any) -> bool:
@@ -66,8 +66,9 @@ def observed(
     return state._replace(**(fields | {"policy": policy}))
 
 
-def _empty(ranges: Ranges) -> Any:
-    seen = ranges.network.network.observation
+def none_yet(network: FlaxNetwork) -> Any:
+    """The collection of a network, with fixed scales, whose layers have met nothing."""
+    seen = network.network.observation
     observation = jax.ShapeDtypeStruct((1, *seen.shape), jnp.dtype(seen.dtype))
-    shapes = jax.eval_shape(ranges.network.init, jax.random.key(0), observation)[RANGES]
+    shapes = jax.eval_shape(network.init, jax.random.key(0), observation)[RANGES]
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

@@ -34,8 +34,10 @@ def outputs_function(graph: Graph, fixed: FixedPoint | None, program: Program) -
         source = "observation[i]"
     value = _observation_value(graph, fixed, source)
     back = "result[i]" if not fixed else f"(float)result[i] * {real(fixed.unit)}"
-    finish = f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};"
-    declared += f"    const {program.stream} *result;\n"
+    finish = ""
+    if not program.units:  # the last layer of an integer chain writes to `outputs` itself
+        declared += f"    const {program.stream} *result;\n"
+        finish = f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};"
     read = f"        buffer_0[i] = {value};\n"
     scaled = ""
     normalize = reads_floats_by(graph)
@@ -56,8 +58,6 @@ def outputs_function(graph: Graph, fixed: FixedPoint | None, program: Program) -
             "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
         )
     if program.units:
-        finish = ""
-        declared = declared.rpartition("    const")[0]
         constants, scaled, read = _first_input(graph, program.stream, source)
     return (
         constants
