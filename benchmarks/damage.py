@@ -3,8 +3,10 @@
     python -m benchmarks.damage [--commands 2000] [--runs 500] [--seed 0] [--seconds 60]
 
 A case passes where it ends with status 0, 2, 130 or 143 without a traceback, and where what it says
-beside status 2 is one line. What takes longer than `--seconds` is interrupted as by Ctrl-C. With
-`--runs 0` no policy is trained: the command lines name those of results/.
+beside status 2 is one line; and where a damaged run can be exported, if that gives the very file
+that the whole run gives, with the return that it claims. What takes longer than `--seconds` is
+interrupted as by Ctrl-C. With `--runs 0` no policy is trained: the command lines name those of
+results/.
 """
 
 import argparse
@@ -82,8 +84,33 @@ def base_lines(draw: random.Random, count: int) -> Iterator[list[str]]:
                 ["export", "runs/none", "--arm", "0.9-int8", "--seed", "best", "--out", "actor"],
                 ["report", str(ROOT / "results" / "pendulum"), "--out", "page", "--margin", "5"],
                 ["render", ACTOR, "--out", "film.gif", "--seed", "1"],
+                ["inspect", ACTOR, "--json"],
+                ["check", "gymnax/Pendulum-v1?time_limit=5", "--episodes", "1", "--seed", "2"],
+                ["compress", ACTOR, "--levels", "0.9", "--methods", "prune", "--episodes", "2"],
+                ["train", damaged_configuration(draw, draw.choice(configs))],
             ]
         )
+
+
+def damaged_configuration(draw: random.Random, name: str) -> str:
+    """A YAML file with one to three of its letters or lines changed; where it lies."""
+    text = (ROOT / "configs" / f"{name}.yaml").read_text()
+    for _ in range(draw.randint(1, 3)):
+        at = draw.randrange(len(text) or 1)
+        lines = text.splitlines(keepends=True)
+        kind = draw.randrange(4)
+        if kind == 0:
+            text = text[:at] + draw.choice("xz-.=?0/:\u00e9{}[]&*!|>%@\t\x00") + text[at + 1 :]
+        elif kind == 1:
+            text = text[:at] + draw.choice(ODD) + text[at:]
+        elif kind == 2 and lines:
+            del lines[draw.randrange(len(lines))]
+            text = "".join(lines)
+        elif lines:
+            text += draw.choice(lines)
+    file = Path(tempfile.gettempdir()) / f"damaged-{os.getpid()}.yaml"
+    file.write_text(text)
+    return str(file)
 
 
 def mutated(words: Sequence[str], draw: random.Random) -> list[str]:
@@ -115,20 +142,32 @@ def damaged_runs(sandbox: Path, draw: random.Random, count: int, seconds: float)
     first = run_one(["train", "--environment", *TINY.split(), "--out", str(whole)], sandbox, 600)
     if first.wrong or first.status:
         raise SystemExit(f"the run to be damaged: status {first.status} {first.wrong}")
+    export = ["export", "whole", "--arm", "0.5-int8", "--format", "packed", "--out", "first"]
+    if (done := run_one(export, sandbox, 600)).status:
+        raise SystemExit(f"its export: status {done.status} {done.wrong}")
+    actor = (sandbox / "first" / "actor.srl").read_bytes()
     files = sorted(path for path in whole.rglob("*") if path.is_file())
     found = []
     for _ in range(count):
         copy = sandbox / "run"
-        shutil.rmtree(copy, ignore_errors=True)
+        for folder in (copy, sandbox / "actor"):
+            shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(whole, copy)
-        damage(copy / draw.choice(files).relative_to(whole), draw)
+        damaged = draw.choice(files).relative_to(whole)
+        damage(copy / damaged, draw)
         lines = [
-            ["export", "run", "--arm", "0.5-int8", "--out", "actor"],
+            ["export", "run", "--arm", "0.5-int8", "--format", "packed", "--out", "actor"],
             ["report", "run"],
             ["render", "run", "--out", "film.gif"],
+            ["compress", "run", "--levels", "0.9", "--methods", "prune", "--episodes", "2"],
             ["train", "--resume", "run"],
         ]
-        found += list(run_all(iter(lines), sandbox, seconds))
+        outcomes = run_all(iter(lines), sandbox, seconds)
+        given = sandbox / "actor" / "actor.srl"
+        if given.is_file() and given.read_bytes() != actor:
+            print(f"{damaged}: exported as another actor")
+            outcomes[0] = outcomes[0]._replace(wrong="another actor")
+        found += outcomes
     return found
 
 

@@ -19,15 +19,15 @@ training. They need the file and nothing else.
 ```python
 import sparse_rl
 
-actor = sparse_rl.load_actor("results/pendulum/policies/0.9-int8.srl")
+actor = sparse_rl.load_actor("results/pendulum/policies/0.98-integer.srl")
 print(actor([1.0, 0.0, 0.0]))             # upright, at rest: the torque
 print(actor.provenance)                   # environment, variant, seed, digest, return as recorded
 ```
 
 ```console
-python -m sparse_rl.evaluate results/pendulum/policies/0.9-int8.srl --episodes 20
+python -m sparse_rl.evaluate results/pendulum/policies/0.98-integer.srl --episodes 20
 python -m sparse_rl.render results/pendulum/policies/dense.srl \\
-    results/pendulum/policies/0.9-int8.srl --out both.gif
+    results/pendulum/policies/0.98-integer.srl --out both.gif
 ```
 
 - **Which ones.** Of each study the dense policy, the one at 90 % in int8, of all variants that

@@ -38,6 +38,11 @@ def is_outside(identifier: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in package.split("."))
 
 
+def hint(identifier: str) -> str:
+    """What an unknown id may have been meant to be."""
+    return f"; one that a package of yours registers: gymnasium/my_package:{identifier}"
+
+
 def make(full_name: str, identifier: str, options: Options, evaluation: bool) -> HostEnv:
     """Builds one environment; it is the same for training and for evaluation."""
     recipe = recipe_of(identifier, options)

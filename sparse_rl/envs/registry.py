@@ -41,7 +41,8 @@ def make(name: str, evaluation: bool = False) -> VectorEnv:
     # A suite may know more than it can list: Gymnasium's has packages that register theirs late.
     is_outside = getattr(module, "is_outside", None)
     if path not in known and not (is_outside and is_outside(identifier)):
-        raise ValueError(f"environment {name!r} is unknown: {_suggest(path, known)}")
+        hint = getattr(module, "hint", lambda _: "")(identifier)
+        raise ValueError(f"environment {name!r} is unknown: {_suggest(path, known)}{hint}")
     env: VectorEnv = module.make(name, identifier, Options(name), evaluation)
     return env
 

@@ -39,19 +39,24 @@ def figure_view(
     title: str,
     caption: Callable[[], str],
     directory: Path | None,
+    narrow: Callable[[], Figure | None] = lambda: None,
 ) -> dict[str, Any] | None:
-    """A figure for a page, and as PNG and SVG in a directory if there is one; None: none drawn."""
+    """A figure for a page, and as PNG and SVG in a directory if there is one; None: none drawn.
+
+    What `narrow` draws takes its place on a telephone.
+    """
     figure = draw()
     if figure is None:
         return None
     words = caption()
     if directory is not None:
         write_figure(figure, directory, name)
-    identifier = f"{prefix}-{name}"
+    identifier, slim = f"{prefix}-{name}", narrow()
     return {
         "identifier": identifier,
         "title": title,
         "caption": words,
         "small": figure.get_figwidth() < SMALL,
         "svg": inline_svg(figure, identifier, f"{title}. {words}"),
+        "narrow": inline_svg(slim, f"{identifier}-narrow", f"{title}. {words}") if slim else "",
     }

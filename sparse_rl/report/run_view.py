@@ -32,6 +32,8 @@ from sparse_rl.summary.table import formatted
 
 LEADING: tuple[ModuleType, ...] = (panel, differences)
 FOLLOWING: tuple[ModuleType, ...] = (learning_curves, frontier, schedule, density, fan_out)
+NARROW = 3.9
+"""Inches of a figure on a telephone, where it is as wide as the text and letters as large."""
 ORDER = (
     *("variant", "return", "verdict", "return_interval", "difference", "difference_interval"),
     *("probability", "achieved", "weights", "seeds"),
@@ -66,7 +68,7 @@ def run_view(
         "films": [],
         "no_film": "",
         "table_caption": TABLE_CAPTION,
-        "leading_figures": _figures(LEADING, findings, prefix, figures),
+        "leading_figures": _figures(LEADING, findings, prefix, figures, NARROW),
         "figures": _figures(FOLLOWING, findings, prefix, figures),
         "provenance": provenance(run),
         "configuration": yaml.safe_dump(dict(config), sort_keys=False),
@@ -93,8 +95,13 @@ def run_view(
 
 
 def _figures(
-    kinds: Sequence[ModuleType], findings: Findings, prefix: str, directory: Path | None
+    kinds: Sequence[ModuleType],
+    findings: Findings,
+    prefix: str,
+    directory: Path | None,
+    narrow: float = 0.0,
 ) -> list[dict[str, Any]]:
+    """Those that there is something to draw of; with `narrow`, in that many inches once more."""
     views = [
         figure_view(
             lambda kind=kind: kind.draw(findings),  # type: ignore[misc]
@@ -103,6 +110,7 @@ def _figures(
             kind.TITLE,
             lambda kind=kind: kind.caption(findings),  # type: ignore[misc]
             directory,
+            lambda kind=kind: kind.draw(findings, width=narrow) if narrow else None,  # type: ignore[misc]
         )
         for kind in kinds
     ]

@@ -117,11 +117,17 @@ def prepare(config: Config) -> Study:
         evaluation_environment = envs.make(config.environment, evaluation=True)
     except ValueError as error:
         raise ConfigError(f"environment: {error}") from None
-    agent = build_agent(config, environment.spec, FLOAT32)
     try:
+        agent = build_agent(config, environment.spec, FLOAT32)
         state = jax.eval_shape(agent.init, jax.random.key(0))
+    except ConfigError:
+        raise
     except ValueError as error:
-        raise ConfigError(f"network.torso: {config.network.torso}: {error}") from None
+        shape = list(environment.spec.policy_shape)
+        raise ConfigError(
+            f"network.torso: found {config.network.torso}, which does not fit ({error}); allowed: "
+            f"one that reads {environment.spec.name}'s observations, of shape {shape}"
+        ) from None
     return Study(
         config,
         tuple(plan(config)),

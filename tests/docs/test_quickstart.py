@@ -12,7 +12,9 @@ import sparse_rl
 from tests.docs.blocks import ROOT, blocks, commands
 
 PAGE = ROOT / "docs" / "quickstart.md"
+FEWER, EPISODES = {"modes": ["integer"]}, {"final_episodes": 2}
 SMALL = {
+    "quantization.modes": "integer",
     "training.steps": 500,
     "training.learning_starts": 100,
     "evaluation.every": 500,
@@ -38,10 +40,10 @@ def test_commands(tmp_path: Path) -> None:
     assert said == ["train", "report", "export", "evaluate", "render"]
     run = tmp_path / "runs" / "x"
     page = (run / "report" / "index.html").read_text()
-    assert "0.98-int8" in page and "<svg" in page
-    delivered = run / "artifacts" / "0.98-int8"
+    assert "0.98-integer" in page and "<svg" in page
+    delivered = run / "artifacts" / "0.98-integer"
     assert (delivered / "film.gif").read_bytes()[:6] == b"GIF89a"
-    assert sparse_rl.load_actor(delivered / "actor.srl").provenance.variant == "0.98-int8"
+    assert sparse_rl.load_actor(delivered / "actor.srl").provenance.variant == "0.98-integer"
     assert {"seeds", "return (IQM)", "95 %", "minus dense", "P(better)", "verdict"} <= {
         cell.strip() for cell in (run / "summary.md").read_text().splitlines()[2].split("|")
     }
@@ -53,7 +55,7 @@ def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = {key.partition(".")[2]: value for key, value in SMALL.items() if "training" in key}
 
     def load_smaller(name: str, **overrides: Any) -> sparse_rl.Config:
-        return load(name, **overrides, training=training, evaluation={"final_episodes": 2})
+        return load(name, **overrides, training=training, quantization=FEWER, evaluation=EPISODES)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sparse_rl, "load_config", load_smaller, raising=False)
@@ -64,8 +66,8 @@ def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "0",
         "0.9",
         "0.98",
-        "0-int8",
-        "0.9-int8",
-        "0.98-int8",
+        "0-integer",
+        "0.9-integer",
+        "0.98-integer",
     ]
     assert abs(names["actor"]([1.0, 0.0, 0.0])[0]) <= 2.0

@@ -114,7 +114,7 @@ def test_categories_become_one_hot() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gymnasium/CartPole-v7", ["CartPole-v1"]),
+        ("gymnasium/CartPole-v7", ["CartPole-v1", "gymnasium/my_package:CartPole-v7"]),
         ("gymnasium/Blackjack-v1", ["no limit", "Blackjack-v1?time_limit=1000"]),
         ("gymnasium/Blackjack-v1?flatten=true", ["no limit", "?flatten=true&time_limit=1000"]),
         ("gymnasium/CartPole-v1?flatten=yes", ["flatten", "'yes'", "true, false"]),

@@ -96,6 +96,8 @@ class Series(NamedTuple):
     mark: str
 
 
+WIDTH = 7.2
+"""Inches of a figure that is as wide as a page's text."""
 P = ParamSpec("P")
 R = TypeVar("R")
 Level = TypeVar("Level", float, np.ndarray)
@@ -147,6 +149,11 @@ def horizontal_grid(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
+def columns_of(width: float, most: int) -> int:
+    """Columns of a legend for which a figure of so many inches has room."""
+    return most if width >= WIDTH else 2
+
+
 def legend_below(axes: Axes, columns: int = 3) -> None:
     """The legend under the axis label, where it takes no width."""
     axes.legend(
@@ -192,7 +199,9 @@ def sparsity_ticks(axes: Axes, names: Mapping[float, str], ends: tuple[float, fl
         texts.append("\n" * (2 * row) + text)
     axes.set_xticks([factor(level) for level in chosen], texts)
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-    axes.set_xlabel("sparsity asked for, and the compression of the weights it means")
+    is_wide = axes.get_figure().get_figwidth() >= WIDTH  # type: ignore[union-attr]
+    asked, meant = "sparsity asked for", "and the compression of the weights it means"
+    axes.set_xlabel(f"{asked}, {meant}" if is_wide else f"{asked}, and the compression")
 
 
 def in_times(times: float) -> str:

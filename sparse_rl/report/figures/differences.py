@@ -9,6 +9,8 @@ from sparse_rl.report.figures.appearance import (
     FAINT,
     INK,
     PAPER,
+    WIDTH,
+    columns_of,
     drawn,
     factor,
     horizontal_grid,
@@ -43,12 +45,12 @@ def caption(findings: Findings) -> str:
 
 
 @drawn
-def draw(findings: Findings) -> Figure | None:
+def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
     """One mark and bar for each variant; None before the run is finished, or without intervals."""
     table, margin = findings.table, findings.margin
     if table is None or margin is None or table["difference_low"].notna().sum() == 0:
         return None
-    figure = Figure(figsize=(7.2, 3.4))
+    figure = Figure(figsize=(width, 3.4))
     axes = figure.add_subplot()
     compared = table[np.isfinite(table["difference_low"])]
     places, below = reached(table), []
@@ -94,7 +96,7 @@ def draw(findings: Findings) -> Figure | None:
     mark_below(axes, floor, below)
     axes.set_ylabel("return minus dense")
     horizontal_grid(axes)
-    legend_below(axes, columns=4 if len(present) < 3 else 3)
+    legend_below(axes, columns=columns_of(width, 4 if len(present) < 3 else 3))
     return figure
 
 

@@ -12,7 +12,9 @@ from sparse_rl.report.figures.appearance import (
     FAINT,
     INK,
     PAPER,
+    WIDTH,
     Series,
+    columns_of,
     drawn,
     factor,
     horizontal_grid,
@@ -61,11 +63,11 @@ def caption(findings: Findings) -> str:
 
 
 @drawn
-def draw(findings: Findings) -> Figure | None:
-    """The panel of a finished run; None before, and where all members have failed."""
+def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
+    """The panel of a finished run, so many inches wide; None before, and where all have failed."""
     if findings.table is None or not (findings.table["seeds"] > 0).any():
         return None
-    figure = Figure(figsize=(7.2, 4.3))
+    figure = Figure(figsize=(width, 4.3))
     axes = figure.add_subplot()
     table = findings.table
     levels, places = list(table["target_sparsity"].unique()), reached(table)
@@ -88,7 +90,7 @@ def draw(findings: Findings) -> Figure | None:
     mark_below(axes, floor, below)
     axes.set_ylabel("return, interquartile mean")
     horizontal_grid(axes)
-    legend_below(axes, columns=4)
+    legend_below(axes, columns=columns_of(width, 4))
     return figure
 
 
