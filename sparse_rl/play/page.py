@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,9 +27,10 @@ SCRIPTS = (
 )
 """In the order in which they need each other."""
 _HERE = Path(__file__).parent
+SCRIPT = _HERE / "script"
 _BYLINE = (
-    "The actors as they are delivered, compiled to WebAssembly, act in this page; nothing is loaded "
-    "from anywhere. Written by sparse_rl."
+    "The actors as they are delivered, compiled to WebAssembly, act in this page; nothing is "
+    "loaded from anywhere. Written by sparse_rl."
 )
 _SEVERAL = "Small actors, played live"
 Compile = Callable[[PackedActor], bytes]
@@ -61,7 +63,7 @@ def page(studies: Sequence[Study], compiled: Compile = wasm.compiled) -> str:
         studies=every,
         # In a script element only "</" and "<!--" would end what is meant as data.
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-        script="\n".join((_HERE / "script" / f"{name}.js").read_text() for name in SCRIPTS),
+        script="\n".join((SCRIPT / f"{name}.js").read_text() for name in SCRIPTS),
     )
 
 
@@ -71,15 +73,13 @@ def _study(study: Study, compiled: Compile) -> dict[str, Any]:
         "environment": study.environment,
         "origin": study.origin,
         "first": study.first,
-        "levels": [_level(level, compiled) for level in study.levels],
+        "levels": [described(level, compiled) for level in study.levels],
     }
 
 
-def _level(level: Level, compiled: Compile) -> dict[str, Any]:
+def described(level: Level, compiled: Compile = wasm.compiled) -> dict[str, Any]:
+    """A level as the script reads it."""
     graph = level.actor.graph
-    inputs = 1
-    for size in graph.observation.shape:
-        inputs *= size
     return {
         "name": level.name,
         "size": level.size,
@@ -87,7 +87,7 @@ def _level(level: Level, compiled: Compile) -> dict[str, Any]:
         "numbers": _numbers(level),
         "recorded": level.recorded,
         "verdict": level.verdict,
-        "inputs": inputs,
+        "inputs": math.prod(graph.observation.shape),
         "outputs": graph.output_shape[0],
         "discrete": isinstance(graph.output, ArgMax),
         "bytes": graph.observation.dtype != "float32",

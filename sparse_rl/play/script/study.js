@@ -113,7 +113,7 @@ class StudyView {
   tell(lane) {
     const level = this.lanes.levels[lane], { sum, episodes } = this.tallies[level];
     const time = this.times[level], ratio = this.times[0] / time;
-    this.say(lane, "time", Number.isFinite(time) ? `${brief(time)} µs` : "… µs");
+    this.say(lane, "time", Number.isFinite(time) ? `${brief(time)}\u00a0µs` : "…\u00a0µs");
     this.say(lane, "faster", ratio > 1.1 ? `, ${brief(ratio)} times faster` : "");
     const plural = episodes === 1 ? "episode" : "episodes";
     this.say(lane, "here", episodes ? `${brief(sum / episodes)} (${episodes} ${plural})` : "no whole episode yet");
