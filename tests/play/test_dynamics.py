@@ -183,7 +183,7 @@ def test_breakout_moves_alike_from_any_state(worlds: Browser) -> None:
 
 
 def test_starts_are_spread_as_in_gymnax(worlds: Browser) -> None:
-    """The lowest, the highest and the mean of 4,000 starts, each within a hundredth of the range."""
+    """4,000 starts: the lowest, the highest and the mean, within a hundredth of the range."""
     for task, bounds, names in (
         ("Pendulum-v1", (np.pi, 1.0), ("theta", "speed")),
         ("CartPole-v1", (0.05,) * 4, ("x", "speed", "theta", "turning")),

@@ -22,6 +22,7 @@ float tanhf(float x)
 {
     const double magnitude = x < 0.0f ? -(double)x : (double)x;
     double result;
+    if (x != x) return x;
     if (magnitude < 1e-3) { /* the difference below would cancel */
         result = magnitude - magnitude * magnitude * magnitude / 3.0;
     } else if (magnitude < 20.0) {
