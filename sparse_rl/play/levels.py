@@ -142,13 +142,15 @@ def of_run(run: Run, seed: str = MEDIAN, arm: Sequence[str] = ()) -> Study:
 
 
 def distinct(levels: Sequence[Level]) -> list[Level]:
-    """The levels; a name that comes again has the actor's seed, or else its number, behind it."""
-    names = [level.name for level in levels]
+    """The levels; a name that comes again has the actor's seed behind it, or else a number."""
+    called = [(level.name, level.actor.provenance.seed) for level in levels]
+    names = [name for name, _ in called]
     found: list[Level] = []
     for at, level in enumerate(levels):
         if names.count(level.name) > 1:
-            seed = level.actor.provenance.seed
-            behind = f"seed {seed}" if seed is not None else f"number {at + 1}"
+            alone = called.count(called[at]) == 1 and called[at][1] is not None
+            place = names[: at + 1].count(level.name)
+            behind = f"seed {called[at][1]}" if alone else f"number {place}"
             level = replace(level, name=f"{level.name}, {behind}")
         found.append(level)
     return found

@@ -41,12 +41,12 @@ def write(studies: Sequence[Study], out: Path) -> None:
 
     Raises ValueError where an actor cannot be compiled, OSError.
     """
-    text = page(studies)
+    text = page(studies, wasm.compiled)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_file.write_text(out, text)
 
 
-def page(studies: Sequence[Study], compiled: Compile = wasm.compiled) -> str:
+def page(studies: Sequence[Study], compiled: Compile) -> str:
     """The page's HTML; `compiled` makes an actor's WebAssembly."""
     every = [_study(study, compiled) for study in studies]
     data = {"places": wasm.PLACES, "studies": every}
@@ -77,7 +77,7 @@ def _study(study: Study, compiled: Compile) -> dict[str, Any]:
     }
 
 
-def described(level: Level, compiled: Compile = wasm.compiled) -> dict[str, Any]:
+def described(level: Level, compiled: Compile) -> dict[str, Any]:
     """A level as the script reads it."""
     graph = level.actor.graph
     return {

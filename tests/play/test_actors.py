@@ -66,7 +66,7 @@ def test_a_module_acts_as_numpy_does(page: Browser, make, arithmetic: str, spars
     actor = make(arithmetic, sparsity)
     graph, program = actor.graph, program_of(actor)
     observations = random_observations(graph, NUMBER, 5)
-    level = json.dumps(described(Level("one", actor, 1)))
+    level = json.dumps(described(Level("one", actor, 1), wasm.compiled))
     actions, outputs = acted(page, level, observations)
     if arithmetic == "fixed point":
         expected = fixed_point.outputs(program, observations)  # type: ignore[arg-type]
@@ -93,14 +93,16 @@ def test_every_operation_is_there(page: Browser, name: str) -> None:
     graph = bind(NETWORKS[name], arrays_of(NETWORKS[name]), "float32")
     observations = random_observations(graph, NUMBER, 6)
     _, outputs = acted(
-        page, json.dumps(described(Level("one", PackedActor(graph), 1))), observations
+        page,
+        json.dumps(described(Level("one", PackedActor(graph), 1), wasm.compiled)),
+        observations,
     )
     expected = reference.outputs(graph, observations)
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_a_module_imports_nothing_and_refuses_what_is_not_finite(page: Browser) -> None:
-    level = json.dumps(described(Level("one", mlp("float32", 0.9), 1)))
+    level = json.dumps(described(Level("one", mlp("float32", 0.9), 1), wasm.compiled))
     found = page.ask(f"""(async () => {{
       const level = {level}, actor = await actorOf(level, {wasm.PLACES});
       actor.observation.set([0, NaN, 0]);

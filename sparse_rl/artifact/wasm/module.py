@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sparse_rl.artifact.c_source import FLAGS, HOST, generate
+from sparse_rl.artifact.c_source import FLAGS, WASM, generate
 from sparse_rl.artifact.compiler import CompilationError
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.artifact.runtime import program_of
@@ -53,7 +53,7 @@ def compiled(actor: PackedActor) -> bytes:
     Raises ValueError where the tools are missing, CompilationError where they fail.
     """
     check_tools()
-    source = generate(program_of(actor), HOST)
+    source = generate(program_of(actor), WASM)
     with tempfile.TemporaryDirectory(prefix="srl_wasm_") as folder:
         directory = Path(folder)
         source.write(directory)

@@ -64,7 +64,7 @@ const BREAKOUT = {
   },
 
   draw(pen, before, now, share, colours) {
-    pen.view(5, -5, 10.3);
+    pen.view(5, -5, 10.4, 10.4);
     const cell = (x, y, inset, colour) =>
       pen.box(x + inset, -y - 1 + inset, 1 - 2 * inset, 1 - 2 * inset, 0.14, colour);
     for (let at = 0; at < 100; at++) {

@@ -38,7 +38,7 @@ const CARTPOLE = {
   draw(pen, before, now, share, colours) {
     const x = before.x + share * (now.x - before.x);
     const theta = before.theta + share * (now.theta - before.theta);
-    pen.view(0, 0.45, 5.3);
+    pen.view(0, 0.5, 5.4, 2);
     pen.line([[-2.4, -0.13], [2.4, -0.13]], 0.025, colours.grid);
     for (const end of [-2.4, 2.4]) pen.line([[end, -0.22], [end, -0.04]], 0.035, colours.faint);
     pen.box(x - 0.3, -0.13, 0.6, 0.26, 0.06, colours.blue);

@@ -5,8 +5,8 @@ class Pen {
     this.context = canvas.getContext("2d");
   }
 
-  /* Cleared; (x, y) lies in the middle, and the shorter side is `extent` long. */
-  view(x, y, extent) {
+  /* Cleared; what is so wide and so high around (x, y) fills the canvas. */
+  view(x, y, across, up) {
     const { canvas, context } = this;
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(canvas.clientWidth * ratio);
@@ -17,7 +17,7 @@ class Pen {
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
-    const scale = Math.min(width, height) / extent;
+    const scale = Math.min(width / across, height / up);
     context.setTransform(scale, 0, 0, -scale, width / 2 - x * scale, height / 2 + y * scale);
     context.lineCap = "round";
     context.lineJoin = "round";

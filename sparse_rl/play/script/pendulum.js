@@ -31,7 +31,7 @@ const PENDULUM = {
 
   draw(pen, before, now, share, colours) {
     const theta = before.theta + share * (now.theta - before.theta);
-    pen.view(0, 0, 2.7);
+    pen.view(0, 0, 2.6, 2.6);
     pen.ring(0, 0, 1.12, 0.012, colours.grid);
     if (Math.abs(now.torque) > 0.02) {
       const reach = (now.torque * Math.PI) / 3;
