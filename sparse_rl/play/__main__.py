@@ -15,8 +15,6 @@ with extras.needed_by("play", __name__):
 if TYPE_CHECKING:
     from sparse_rl.play.levels import Study
 
-NAME = "play.html"
-
 
 def main(
     what: Annotated[tuple[Path, ...], program.POSITIONAL],
@@ -82,7 +80,7 @@ def gathered(what: Sequence[Path], seed: str, arm: Sequence[str], env: str) -> l
 def default_place(what: Sequence[Path]) -> Path:
     """Where the page goes if nothing is said."""
     first = what[0]
-    return (first / layout.REPORT if first.is_dir() else first.parent) / NAME
+    return (first / layout.REPORT if first.is_dir() else first.parent) / layout.PLAYED_LIVE
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 @pytest.fixture(scope="module")
 def worlds(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Browser:
     page = tmp_path_factory.mktemp("worlds") / "worlds.html"
-    page.write_text(blank("random", "pendulum", "cartpole", "breakout", "worlds"))
+    page.write_text(blank("random", "pendulum", "cartpole", "breakout", "worlds", "episode"))
     chromium.open(page)
     return chromium
 
@@ -180,6 +180,42 @@ def test_breakout_moves_alike_from_any_state(worlds: Browser) -> None:
         np.testing.assert_array_equal(np.array([one[at] for one in found]), np.asarray(other))
     cleared = ~walls.any((1, 2)) & (np.asarray(after.brick_map).sum((1, 2)) == 30)
     assert cleared.sum() > 20 and 20 < np.asarray(end).sum() < NUMBER / 2
+
+
+def test_an_action_becomes_the_game_s_own_and_sticks(worlds: Browser) -> None:
+    """Of three actions 2 is right, of six 3 is; where actions always stick, that before the first
+    one, which does nothing, goes on for ever."""
+    function = """([actions, sticky, action]) => {
+      const study = { task: "Breakout-MinAtar", actions, sticky, limit: 3 };
+      const episode = new Episode(study, 7);
+      const actor = { observation: new Uint8Array(400), act: () => action };
+      while (!episode.ended) episode.step(actor, 0);
+      return [episode.state.paddle, episode.steps, episode.lost];
+    }"""
+    given = [
+        *[["minimal", 0, action] for action in range(3)],
+        *[["full", 0, action] for action in range(6)],
+        ["minimal", 1, 2],
+    ]
+    found = ask_many(worlds, function, given)
+    assert [paddle for paddle, _, _ in found] == [4, 1, 7, 4, 1, 4, 7, 4, 4, 4]
+    assert all(one[1:] == [3, False] for one in found), "the limit ends it, and nothing was lost"
+    often = ask_many(
+        worlds,
+        """(seed) => {
+          const study = { task: "Pendulum-v1", sticky: 0.25, limit: 400 };
+          const episode = new Episode(study, seed);
+          let told = 0, stuck = 0;
+          const actor = { observation: new Float32Array(3), act: () => (told += 1) };
+          while (!episode.ended) {
+            episode.step(actor, 0);
+            if (episode.last !== told) stuck += 1;
+          }
+          return stuck;
+        }""",
+        list(range(20)),
+    )
+    assert 0.22 < np.mean(often) / 400 < 0.28
 
 
 def test_starts_are_spread_as_in_gymnax(worlds: Browser) -> None:

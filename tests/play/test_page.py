@@ -190,7 +190,7 @@ def test_it_fits_and_both_pictures_show_something(
     chromium.ask("STARTED")
     size = chromium.ask("[document.documentElement.scrollWidth, innerWidth]")
     assert size == [width, width], "the page must not scroll sideways"
-    boxes = chromium.ask("""["figure:nth-child(1) canvas", "figure:nth-child(2) canvas", ".controls"]
+    boxes = chromium.ask("""["figure:first-child canvas", "figure:last-child canvas", ".controls"]
       .map((place) => {
         const part = document.querySelector(`#study-0 ${place}`);
         const { left, top, width, height } = part.getBoundingClientRect();

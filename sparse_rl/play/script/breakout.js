@@ -69,7 +69,7 @@ const BREAKOUT = {
       pen.box(x + inset, -y - 1 + inset, 1 - 2 * inset, 1 - 2 * inset, 0.14, colour);
     for (let at = 0; at < 100; at++) {
       const brick = now.bricks[at];
-      cell(at % 10, Math.floor(at / 10), brick ? 0.06 : 0.03, brick ? colours.blue : colours.shade);
+      cell(at % 10, Math.floor(at / 10), brick ? 0.06 : 0.03, brick ? colours.blue : colours.paper);
     }
     cell(now.lastX, now.lastY, 0.34, colours.rod);
     cell(now.paddle, 9, 0.06, colours.ink);

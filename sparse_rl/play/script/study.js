@@ -1,6 +1,10 @@
 /* One environment on the page: its lanes, its slider, its buttons, and the words beside them. */
-const brief = (number) =>
-  Math.abs(number) >= 100 ? number.toFixed(0) : Math.abs(number) >= 10 ? number.toFixed(1) : number.toFixed(2);
+/* Three figures, or all those before the point. */
+const brief = (number) => {
+  const size = Math.abs(number);
+  const decimals = Number.isInteger(number) || size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  return number.toFixed(decimals);
+};
 const grouped = (number) => number.toLocaleString("en");
 
 class StudyView {
