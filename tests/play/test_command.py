@@ -13,6 +13,7 @@ from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.play import __main__ as command
 from sparse_rl.play import page
 from sparse_rl.play.levels import of_files, of_run
+from sparse_rl.report.page import write_report
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from tests import run_by_hand
@@ -100,6 +101,13 @@ def test_the_page_of_a_run_goes_where_its_report_finds_it(
     assert study["environment"] == "gymnax/Pendulum-v1" and study["limit"] == 200
     assert capsys.readouterr().out.splitlines()[-1] == f"{file}: {file.stat().st_size:,} bytes"
     assert not list(run.rglob("*.part"))
+
+
+def test_a_report_links_the_page_where_there_is_one(run: Path, no_compiler: None) -> None:
+    link = '<a href="play.html">'
+    assert link not in write_report(Run(run)).read_text()
+    command.main((run,))
+    assert link in write_report(Run(run)).read_text()
 
 
 def test_one_actor_has_a_page_without_a_slider(tmp_path: Path, no_compiler: None) -> None:

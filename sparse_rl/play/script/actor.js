@@ -28,12 +28,8 @@ class Actor {
     return this.outputs;
   }
 
-  /* Microseconds for an action: the median of 15 blocks, each long enough for the browser's clock.
-     The actions are those for the first observations of an episode of its own. What runs often the
-     browser compiles once more, beside the page: it is called often, and then given the time. */
-  async microseconds(world, codes) {
-    const { srl_act_batch, srl_observations, srl_actions } = this.exports;
-    const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  /* The first observations of an episode of its own, one in each place. */
+  fill(world, codes) {
     const seen = this.every.slice();
     let state = world.reset(randomNumbers(1));
     for (let place = 0; place < this.places; place++) {
@@ -42,28 +38,50 @@ class Actor {
       const action = this.act();
       state = world.step(state, codes ? codes[action] : action).state;
     }
-    const block = (repeats) => {
-      const begin = performance.now();
-      for (let k = 0; k < repeats; k++) {
-        srl_act_batch(srl_observations.value, srl_actions.value, this.places);
-      }
-      return performance.now() - begin;
-    };
     this.every.set(seen);
-    for (let warm = 0; warm < 6; warm++) {
-      for (const begin = performance.now(); performance.now() - begin < 8; ) block(16);
-      await pause(40);
-    }
-    let repeats = 16;
-    while (block(repeats) < 4 && repeats < 1 << 16) repeats *= 2;
-    const blocks = [];
-    while (blocks.length < 15) {
-      blocks.push(block(repeats));
-      await pause(0);
-    }
-    blocks.sort((a, b) => a - b);
-    return (1000 * blocks[7]) / (repeats * this.places);
   }
+
+  /* Milliseconds for the actions in all places, so many times. */
+  block(repeats) {
+    const { srl_act_batch, srl_observations, srl_actions } = this.exports;
+    const begin = performance.now();
+    for (let k = 0; k < repeats; k++) {
+      srl_act_batch(srl_observations.value, srl_actions.value, this.places);
+    }
+    return performance.now() - begin;
+  }
+}
+
+/* Microseconds for an action of each actor: the median of 15 blocks, each long enough for the
+   browser's clock, in turns, so that whatever else the machine does meets all of them. What runs
+   often the browser compiles once more, beside the page: it is called often first, and given the
+   time for that. */
+async function microseconds(actors, world, codes) {
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  for (const actor of actors) actor.fill(world, codes);
+  for (let warm = 0; warm < 6; warm++) {
+    for (const actor of actors) {
+      for (const begin = performance.now(); performance.now() - begin < 8; ) actor.block(16);
+    }
+    await pause(40);
+  }
+  const repeats = actors.map((actor) => {
+    let found = 16;
+    while (actor.block(found) < 4 && found < 1 << 16) found *= 2;
+    return found;
+  });
+  const blocks = actors.map(() => []);
+  for (let turn = 0; turn < 15; turn++) {
+    for (let at = 0; at < actors.length; at++) {
+      blocks[at].push(actors[at].block(repeats[at]));
+      await pause(0);
+      actors[at].fill(world, codes); // the episode on the page has written into the first place
+    }
+  }
+  return actors.map((actor, at) => {
+    blocks[at].sort((a, b) => a - b);
+    return (1000 * blocks[at][7]) / (repeats[at] * actor.places);
+  });
 }
 
 async function actorOf(level, places) {

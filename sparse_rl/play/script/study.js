@@ -7,6 +7,9 @@ const brief = (number) => {
 };
 const grouped = (number) => number.toLocaleString("en");
 
+/* One measurement at a time, of all environments. */
+let TIMED = Promise.resolve();
+
 class StudyView {
   constructor(section, study, places) {
     this.section = section;
@@ -14,6 +17,7 @@ class StudyView {
     this.places = places;
     this.actors = study.levels.map(() => null);
     this.times = study.levels.map(() => null);
+    this.ratios = study.levels.map(() => null); // to the largest, measured in turns
     this.tallies = study.levels.map(() => ({ sum: 0, episodes: 0 }));
     this.slider = this.part("slider");
     this.world = WORLDS[study.task];
@@ -53,7 +57,6 @@ class StudyView {
     }
     this.part("hint").textContent = this.world.pushed;
     this.choose(study.first);
-    this.time(0);
     this.section.dataset.ready = "";
   }
 
@@ -100,23 +103,29 @@ class StudyView {
     this.tell(lane);
   }
 
-  /* Times an actor once, a moment later, so that the slider does not wait for it. */
+  /* Times an actor once, beside the largest, a moment later: the slider does not wait for it. */
   time(number) {
     if (this.times[number] !== null) return;
     this.times[number] = NaN; // on its way
-    setTimeout(async () => {
+    TIMED = TIMED.then(async () => {
       const codes = this.world.codes && this.world.codes[this.study.actions];
-      this.times[number] = await this.actors[number].microseconds(this.world, codes);
-      const text = `${brief(this.times[number])} µs`;
-      for (const cell of this.section.querySelectorAll(`[data-time="${number}"]`)) cell.textContent = text;
+      const timed = number === 0 ? [0] : [0, number];
+      const found = await microseconds(timed.map((at) => this.actors[at]), this.world, codes);
+      timed.forEach((at, place) => (this.times[at] = found[place]));
+      this.ratios[number] = found[0] / found[found.length - 1];
+      for (const at of timed) {
+        for (const cell of this.section.querySelectorAll(`[data-time="${at}"]`)) {
+          cell.textContent = `${brief(this.times[at])}\u00a0µs`;
+        }
+      }
       this.lanes.levels.forEach((_, lane) => this.tell(lane));
-    }, 60);
+    });
   }
 
   /* What this browser has found of a lane's actor so far. */
   tell(lane) {
     const level = this.lanes.levels[lane], { sum, episodes } = this.tallies[level];
-    const time = this.times[level], ratio = this.times[0] / time;
+    const time = this.times[level], ratio = this.ratios[level];
     this.say(lane, "time", Number.isFinite(time) ? `${brief(time)}\u00a0µs` : "…\u00a0µs");
     this.say(lane, "faster", ratio > 1.1 ? `, ${brief(ratio)} times faster` : "");
     const plural = episodes === 1 ? "episode" : "episodes";
