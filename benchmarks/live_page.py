@@ -2,9 +2,10 @@
 
     python -m benchmarks.live_page
 
-Writes docs/live/index.html: results/pendulum with the policy that compression has made of it, and
-results/cartpole, each file with the return on its card. It needs clang and wasm-ld. A test compares
-what is committed with the files, the cards and the scripts, and plays it in a browser.
+Writes docs/live/index.html: Pendulum's policies with the one that compression has made of the same
+dense ones, and CartPole's, each file with the return on its card. It needs clang and wasm-ld. A
+test compares what is committed with the files, the cards and the scripts, and plays it in a
+browser.
 """
 
 from __future__ import annotations
@@ -15,26 +16,28 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import zoo
-from benchmarks.studies import ROOT
+from benchmarks.studies import RESULTS, ROOT
 from sparse_rl.artifact import packed
 from sparse_rl.play import page
 from sparse_rl.play.levels import Level, Study, study
 from sparse_rl.summary.table import decimals_of, interval, number
 
 PAGE = ROOT / "docs" / "live" / "index.html"
-FOLDERS = tuple(ROOT / "results" / name for name in ("pendulum", "cartpole"))
+TASKS = ("pendulum", "cartpole")
+"""Of each the first study in results/ that has policies: TASK, or TASK_and_what_is_different."""
 
 
 def studies() -> list[Study]:
     """All levels of the page, from what is kept in results/."""
     found = []
-    for folder in FOLDERS:
-        cards = zoo.read(folder / "policies")
-        levels = [of_card(folder / "policies", card) for card in cards]
-        if (folder / "compressed" / "actor.srl").is_file():
-            levels.append(of_compression(folder / "compressed"))
-        place = folder.relative_to(ROOT)
-        origin = f"files of {place}, seeds as on their cards"
+    for task in TASKS:
+        folder = min(RESULTS.glob(f"{task}*/policies"))
+        cards = zoo.read(folder)
+        levels = [of_card(folder, card) for card in cards]
+        compressed = RESULTS / task / "compressed"
+        if (compressed / "actor.srl").is_file():
+            levels.append(of_compression(compressed))
+        origin = f"files of results/{folder.parent.name}, seeds as on their cards"
         found.append(study(cards[0].environment, levels, origin))
     return found
 

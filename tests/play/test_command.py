@@ -19,7 +19,6 @@ from sparse_rl.runs.variant import DENSE, Variant
 from tests import run_by_hand
 from tests.docs.blocks import ROOT
 
-POLICIES = ROOT / "results" / "pendulum" / "policies"
 PRUNED, INT8 = Variant(sparsity=0.9), Variant(sparsity=0.9, arithmetic="int8")
 RETURNS = {
     DENSE: (-9.0, -8.0, -7.0),
@@ -48,16 +47,32 @@ def data_of(file: Path) -> dict:
     return json.loads(found[1])
 
 
-def test_files_become_levels_from_the_largest_on() -> None:
-    files = [POLICIES / f"{name}.srl" for name in ("0.98-int8", "dense", "0.9")]
-    (study,) = of_files(files)
+@pytest.fixture
+def pendulum(tmp_path: Path) -> list[Path]:
+    """Packed actors of Pendulum, the smallest first."""
+    files = []
+    for name, sparsity, arithmetic in (("0.98-int8", 0.98, "int8"), ("0.9", 0.9, "float32"),
+                                       ("0", 0.0, "float32")):  # fmt: skip
+        graph = mlp_actor((3, 32, 32, 1), sparsity, arithmetic)
+        about = Provenance("gymnax/Pendulum-v1", name, 8, "", -126.36)
+        files.append(tmp_path / f"file_{name}.srl")
+        packed.save(files[-1], PackedActor(graph, about))
+    return files
+
+
+def test_files_become_levels_from_the_largest_on(pendulum: list[Path]) -> None:
+    (study,) = of_files(pendulum)
     assert [level.name for level in study.levels] == ["dense", "0.9", "0.98-int8"]
-    assert [level.size for level in study.levels] == [64164, 1118, 698]
+    assert [level.size for level in study.levels] == [
+        file.stat().st_size for file in reversed(pendulum)
+    ]
     assert study.levels[0].recorded == "-126 at the end of training"
-    assert study.levels[1].weights == 182
+    assert study.levels[1].weights == round(0.1 * 96) + round(0.1 * 1024) + 3
 
 
-def test_files_of_several_environments_become_a_study_each(tmp_path: Path) -> None:
+def test_files_of_several_environments_become_a_study_each(
+    pendulum: list[Path], tmp_path: Path
+) -> None:
     cartpole = ROOT / "results/cartpole/policies/dense.srl"
     graph = minatar_q_network(0.9, "float32")
     breakout = tmp_path / "breakout.srl"
@@ -65,9 +80,9 @@ def test_files_of_several_environments_become_a_study_each(tmp_path: Path) -> No
         breakout,
         PackedActor(graph, Provenance("gymnax/Breakout-MinAtar?actions=full&sticky=0.1", "0.9", 1)),
     )
-    twice = [POLICIES / "dense.srl", POLICIES / "0.9.srl", cartpole, breakout, breakout]
-    pendulum, carts, breakouts = of_files(twice)
-    assert [len(study.levels) for study in (pendulum, carts, breakouts)] == [2, 1, 2]
+    twice = [*pendulum[1:], cartpole, breakout, breakout]
+    pendulums, carts, breakouts = of_files(twice)
+    assert [len(study.levels) for study in (pendulums, carts, breakouts)] == [2, 1, 2]
     assert [level.name for level in breakouts.levels] == ["0.9, number 1", "0.9, number 2"]
     assert (breakouts.world.actions, breakouts.world.sticky) == ("full", 0.1)
 
@@ -110,17 +125,19 @@ def test_a_report_links_the_page_where_there_is_one(run: Path, no_compiler: None
     assert link in write_report(Run(run)).read_text()
 
 
-def test_one_actor_has_a_page_without_a_slider(tmp_path: Path, no_compiler: None) -> None:
-    actor = tmp_path / "actor.srl"
-    actor.write_bytes((POLICIES / "0.9.srl").read_bytes())
-    command.main((actor,))
+def test_one_actor_has_a_page_without_a_slider(
+    pendulum: list[Path], tmp_path: Path, no_compiler: None
+) -> None:
+    command.main((pendulum[0],))
     text = (tmp_path / "play.html").read_text()
     assert 'type="range"' not in text.partition("<script")[0]
     assert text.count("<canvas") == 1
 
 
-def test_names_cannot_end_the_script(tmp_path: Path, no_compiler: None) -> None:
-    loaded = packed.load(POLICIES / "0.9.srl")
+def test_names_cannot_end_the_script(
+    pendulum: list[Path], tmp_path: Path, no_compiler: None
+) -> None:
+    loaded = packed.load(pendulum[0])
     evil = "</script><b>"
     about = replace(loaded.provenance, variant=evil)
     packed.save(tmp_path / "a.srl", replace(loaded, provenance=about))

@@ -132,7 +132,7 @@ def test_it_stands_still_where_that_is_preferred_and_buttons_start_it(page: Brow
 def test_only_whole_episodes_of_one_actor_that_nobody_pushed_count(page: Browser) -> None:
     played = """(prepare) => {
       const view = VIEWS[0], { lanes } = view;
-      view.choose(3);
+      view.choose(1);
       lanes.begin();
       const before = view.tallies.map((tally) => tally.episodes);
       for (let at = 0; at < 200; at++) {
@@ -141,9 +141,10 @@ def test_only_whole_episodes_of_one_actor_that_nobody_pushed_count(page: Browser
       }
       return view.tallies.map((tally, at) => tally.episodes - before[at]);
     }"""
-    assert page.ask(f"({played})(() => {{}})") == [1, 0, 0, 1, 0, 0]
-    assert page.ask(f"({played})((view) => view.choose(5))") == [1, 0, 0, 0, 0, 0]
-    assert page.ask(f"({played})((view) => view.lanes.push(1))") == [0] * 6
+    others = [0] * (len(STUDIES[0].levels) - 2)
+    assert page.ask(f"({played})(() => {{}})") == [1, 1, *others]
+    assert page.ask(f"({played})((view) => view.choose(2))") == [1, 0, *others]
+    assert page.ask(f"({played})((view) => view.lanes.push(1))") == [0, 0, *others]
 
 
 def test_both_lanes_start_alike_and_the_same_actor_plays_alike(page: Browser) -> None:
@@ -169,9 +170,9 @@ def test_nothing_comes_from_elsewhere(page: Browser) -> None:
 def test_a_time_is_measured_and_said(page: Browser) -> None:
     """Nothing is asserted about how long it takes."""
     said = page.ask("""new Promise((done) => {
-      VIEWS[0].choose(5);
+      VIEWS[0].choose(2);
       const look = () => {
-        const text = document.querySelector('#study-0 [data-time="5"]').textContent;
+        const text = document.querySelector('#study-0 [data-time="2"]').textContent;
         if (text !== "-") done(text);
         else setTimeout(look, 50);
       };
