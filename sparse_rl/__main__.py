@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": ("sparse_rl.evaluate", "play whole episodes with such a file"),
     "report": ("sparse_rl.report.__main__", "the final table of runs, and a page with all figures"),
     "render": ("sparse_rl.render.__main__", "a film of actors side by side"),
+    "play": ("sparse_rl.play.__main__", "a page in which actors play live"),
 }
 """Name -> the module, whose `run` takes the words that follow, and what it does."""
 

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from sparse_rl.artifact.c_source import generate
-from sparse_rl.artifact.facts import facts
-from sparse_rl.artifact.fixed_scales import unit_of
-from sparse_rl.artifact.graph import Dense, Graph, Layer, layer_shapes
+from sparse_rl.artifact.facts import facts, numbers
+from sparse_rl.artifact.graph import Dense, Graph, layer_shapes
 from sparse_rl.artifact.packed import from_bytes
-from sparse_rl.artifact.weights import DynamicScale
 
 COLUMNS = ("layer", "weights", "alive", "zero", "numbers", "products")
 
@@ -64,17 +62,6 @@ def _layers(graph: Graph) -> list[tuple[Any, ...]]:
              kernel.nonzero * places)
         )  # fmt: skip
     return rows
-
-
-def numbers(layer: Layer) -> str:
-    """In words how a layer multiplies."""
-    if layer.weights.scale is None:
-        return "float32"
-    if layer.input_scale is None:
-        return "int8 weights"
-    if isinstance(layer.input_scale, DynamicScale):
-        return "int8, a scale for each observation"
-    return "int8, fixed scales" if unit_of(layer) is None else "int8, fixed powers of two"
 
 
 def text(found: dict[str, Any]) -> str:

@@ -114,3 +114,11 @@ def test_a_wheel_trains_and_its_actor_plays_without_jax(wheel: Path, tmp_path: P
 def test_a_checker_sees_its_types(wheel: Path) -> None:
     """PEP 561: without this file everything of the package is Any."""
     assert "sparse_rl/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_parts_of_the_live_page_are_in_it(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for folder, pattern in (("play", "script/*.js"), ("play", "play.*"), ("artifact/wasm", "*/*")):
+        parts = [path.relative_to(ROOT) for path in (ROOT / "sparse_rl" / folder).glob(pattern)]
+        assert parts
+        assert {str(path) for path in parts if path.suffix != ".pyc"} <= set(names)

@@ -7,8 +7,10 @@ from html import escape
 import numpy as np
 
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact.graph import Convolution, Graph, layers
+from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.graph import Convolution, Graph, Layer, layers
 from sparse_rl.artifact.packed import Provenance
+from sparse_rl.artifact.weights import DynamicScale
 
 
 def facts(graph: Graph, about: Provenance, backend: str) -> dict[str, str]:
@@ -39,6 +41,17 @@ def facts(graph: Graph, about: Provenance, backend: str) -> dict[str, str]:
     found["weights"] = f"{left:,} of {size:,} in {types}: {share:.4g} % are zero"
     found["runs as"] = "compiled C" if backend == "c" else "NumPy"
     return found
+
+
+def numbers(layer: Layer) -> str:
+    """In words how a layer multiplies."""
+    if layer.weights.scale is None:
+        return "float32"
+    if layer.input_scale is None:
+        return "int8 weights"
+    if isinstance(layer.input_scale, DynamicScale):
+        return "int8, a scale for each observation"
+    return "int8, fixed scales" if unit_of(layer) is None else "int8, fixed powers of two"
 
 
 def in_a_line(found: dict[str, str]) -> str:

@@ -51,11 +51,7 @@ class Actor:
         self.graph: Graph = packed.graph
         self.provenance: Provenance = packed.provenance
         self.integer = packed.unit is not None and is_static(packed.graph)
-        self._program: Graph | FixedPoint = (
-            fixed_point.with_unit(packed.graph, packed.unit)
-            if packed.unit is not None and is_static(packed.graph)
-            else packed.graph
-        )
+        self._program = program_of(packed)
         self.backend: Literal["numpy", "c"] = "numpy"
         self._c: _Compiled | None = None
         if backend == "c" or (backend == "auto" and find_compiler()):
@@ -149,6 +145,13 @@ class Actor:
         if isinstance(self._program, FixedPoint):
             return fixed_point.act(self._program, batch)
         return reference.act(self._program, batch)
+
+
+def program_of(packed: PackedActor) -> Graph | FixedPoint:
+    """What is computed: the graph, or its integer path where the file has one."""
+    if packed.unit is not None and is_static(packed.graph):
+        return fixed_point.with_unit(packed.graph, packed.unit)
+    return packed.graph
 
 
 def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:

@@ -54,6 +54,8 @@ def write_page(findings: Sequence[Findings], directory: str | Path, title: str =
     names = distinct([one.run.name for one in findings])
     if len(findings) == 1:
         view = run_view(findings[0], names[0], names[0], folder / "figures" / names[0])
+        if (folder / layout.PLAYED_LIVE).is_file():
+            view["played_live"] = layout.PLAYED_LIVE
         return _write(folder, _page(view, title or f"Compression study: {names[0]}"))
     for one, name in zip(findings, names, strict=True):
         write_page([one], folder / name)

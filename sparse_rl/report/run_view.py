@@ -67,6 +67,7 @@ def run_view(
         "so_far": [],
         "films": [],
         "no_film": "",
+        "played_live": "",
         "table_caption": TABLE_CAPTION,
         "leading_figures": _figures(LEADING, findings, prefix, figures, NARROW),
         "figures": _figures(FOLLOWING, findings, prefix, figures),

@@ -27,6 +27,8 @@ POLICIES, ARTIFACTS, EVENTS, CHECKPOINTS = "policies", "artifacts", "tensorboard
 REPORT = "report"
 FILM, ABOUT_FILM = "film.gif", "film.json"
 """The run's own film, and what is in it or why there is none."""
+PLAYED_LIVE = "play.html"
+"""In the report's folder: the page in which the run's policies play, if one was made."""
 WANDB = "wandb.json"
 """Which of W&B's runs belong to this one, and what they have been sent."""
 LOCK = ".lock"

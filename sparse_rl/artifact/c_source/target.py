@@ -6,7 +6,7 @@ The costs are relative to one multiply-accumulate of the densest kernel and were
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -37,4 +37,13 @@ class Target:
 HOST = Target(
     "host", 0.05, 0.04, 3500, 0.15, 0.04, rows=False, vector=64, chain="float", wide_weights=True
 )
+WASM = replace(
+    HOST,
+    name="wasm",
+    unrolled_density_float=0.5,
+    unrolled_density_integer=0.5,
+    unrolled_terms=4000,
+)
+"""A browser makes quick code of straight lines and slow code of loops over int8: an actor of
+916 weights took 0.7 us and not 7 (V8, `docs/commands/play.md`)."""
 MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)
