@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -89,9 +89,16 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as all commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        _refuse(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """Of the command's words; `config.program`, which the others use, comes with the training."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         "sparse-rl inspect", description="Says what packed actors (.srl) are."
     )
     made.add_argument("actor", nargs="+", type=Path, help="a packed actor (.srl)")
@@ -114,7 +121,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         print("\n\n".join(map(text, every)))
 
 
-def _refuse(line: str) -> Any:
+def _refuse(line: str) -> NoReturn:
     print(f"error: {line}", file=sys.stderr)
     raise SystemExit(2)
 

@@ -68,3 +68,14 @@ def test_it_needs_no_jax(actor):
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert "Walker2d" in found.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["a.srl", "--jsno"]])
+def test_words_that_it_does_not_know_are_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        inspect.run(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
