@@ -211,11 +211,15 @@ WithAdvantages = OnPolicyOptions | TRPOOptions | ReinforceOptions
 
 @section
 class PQNOptions(RolloutOptions):
-    """PQN (Gallici et al. 2024), with its authors' settings for MinAtar: 128 environments."""
+    """PQN (Gallici et al. 2024), with its authors' settings for 128 environments of MinAtar.
+
+    But for rollouts of 40 steps in 40 minibatches instead of 32 in 32: the other sections' default
+    lengths are multiples of 1,000.
+    """
 
     name: Literal["pqn"] = "pqn"
     """The algorithm; these are the options of pqn."""
-    rollout_steps: PositiveCount = 32
+    rollout_steps: PositiveCount = 40
     """Steps of every environment between updates."""
     learning_rate: Positive = 5e-4
     """RAdam's step size at step 0."""
@@ -227,7 +231,7 @@ class PQNOptions(RolloutOptions):
     """Lambda of the returns: 0 is the one-step target, 1 the return to the end of the rollout."""
     epochs: PositiveCount = 2
     """Passes over each rollout."""
-    minibatches: PositiveCount = 32
+    minibatches: PositiveCount = 40
     """Gradient steps in each of them."""
     gradient_clip: Positive = 10.0
     """Largest global norm of the gradient."""
