@@ -121,8 +121,8 @@ def test_its_options_are_checked_and_kept(package: Path) -> None:
     ("words", "line"),
     [
         (["--agent.name", "outside_reinforc"], r"agent.name: unknown agent 'outside_reinforc'; did "
-         r"you mean outside_reinforce\? allowed: sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce, "
-         r"pqn, outside_reinforce"),
+         r"you mean outside_reinforce or reinforce\? allowed: sac, dqn, td3, ddpg, ppo, a2c, trpo, "
+         r"reinforce, pqn, outside_reinforce"),
         (["--sparsity.methods", "outside_regro"], "sparsity.methods: unknown method "
          r"'outside_regro'; did you mean outside_regrow\? allowed: gradual, .*outside_regrow"),
         (["--agent.rollout", "0"], "agent.rollout: found '0'; allowed: a whole number >= 1"),
