@@ -1,6 +1,6 @@
 """What int8 costs and brings at equal masks: every arithmetic of a run's policies, side by side.
 
-    python -m benchmarks.same_masks runs/pendulum --csv results/pendulum_erk/arithmetics/costs.csv
+    python -m benchmarks.same_masks runs/pendulum --csv results/pendulum/arithmetics/costs.csv
 
 The policies are those of a finished run whose `quantization.modes` are to be compared; an int8
 variant has the masks of the float32 one that it continues from. Each policy is compacted, packed,

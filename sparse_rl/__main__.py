@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sparse_rl import __version__, extras
 
 COMMANDS = {
+    "check": ("sparse_rl.check", "try whether one can train in an environment"),
     "train": ("sparse_rl.train", "train, prune and quantize policies: all seeds and levels"),
     "compress": ("sparse_rl.compress", "compress policies that are trained, also elsewhere"),
     "export": ("sparse_rl.export", "make small files of trained policies"),

@@ -42,6 +42,8 @@ def train(
     Raises:
         TypeError: one line, where `config` is none of these, or both or neither are given.
         ConfigError: one line, where the study cannot start or the disk refuses.
+        EnvironmentFailure: a ValueError, one line, where the environment raises; its own traceback
+            is a note of it.
         Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is written; after a second one at
             once, without it.
     """
@@ -51,6 +53,7 @@ def train(
 
     compilation_cache.use(chosen.compilation_cache)
     devices.configure(chosen.devices, chosen.distributed)
+    from sparse_rl.envs import failure
     from sparse_rl.study import training
     from sparse_rl.study.progress.events import Both, Quiet, Told
     from sparse_rl.study.progress.live import for_console
@@ -64,7 +67,8 @@ def train(
     if chosen.watch:
         heard = Both(WatchedPage(shown.say), heard)
     try:
-        return training.train(chosen, heard)
+        with failure.told():
+            return training.train(chosen, heard)
     finally:
         if given:
             shown.stop()

@@ -199,6 +199,8 @@ class SAC(OffPolicy):
         metrics = {
             "critic_loss": loss,
             "actor_loss": actor_value,
+            # The lesser of the critics' values at the actor's actions, as its loss has it.
+            "value": temperature * weighted_mean(log_prob, batch.weight) - actor_value,
             "temperature": temperature,
             "entropy": -weighted_mean(log_prob, batch.weight),
         }

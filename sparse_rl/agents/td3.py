@@ -186,7 +186,7 @@ class TD3(OffPolicy):
         every = {"policy": gradients, "critics": critic_gradients}
         return Learned(
             TD3State(policy, critics, target_policy, targets, state.statistics),
-            {"critic_loss": loss, "actor_loss": actor_value},
+            {"critic_loss": loss, "actor_loss": actor_value, "value": -actor_value},
             {name: every[name] for name in self.prunable},
         )
 

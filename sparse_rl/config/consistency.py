@@ -50,6 +50,7 @@ def _lengths(config: Config) -> Iterator[Problem]:
     yield from config.partial_updates("training.steps", training.steps)
     yield from config.partial_updates("sparsity.interval", config.sparsity.interval)
     yield from config.partial_updates("evaluation.every", config.evaluation.every)
+    yield from config.partial_updates("log.every", config.log.every)
 
 
 def _levels(key: str, levels: Sequence[float]) -> Iterator[Problem]:

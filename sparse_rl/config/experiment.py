@@ -108,6 +108,12 @@ class Config:
         """Steps of one member with uniformly random actions, before anything is learned."""
         return self.agent.prefill_steps(self)
 
+    @property
+    def log_every(self) -> int:
+        """Steps of one member between two points of the curves of losses."""
+        whole = self.steps_per_update
+        return self.log.every or max(self.evaluation.every // 5 // whole, 1) * whole
+
     def whole_updates(self, fraction: float) -> int:
         """A share of training.steps, rounded to whole updates."""
         whole = self.steps_per_update

@@ -77,18 +77,23 @@ def run(function: Callable[..., Any], name: str, arguments: Sequence[str] | None
 
 
 def ending(command: Callable[[], object]) -> None:
-    """Runs a command; what a user can mend becomes one line and exit status 2."""
+    """Runs a command; what a user can mend becomes one line and exit status 2.
+
+    An exception's notes stand before the line: the traceback of an environment of the user's own.
+    """
+    notes: list[str] = []
     try:
         with forgiving_output():
             command()
     except ValueError as error:
+        notes = getattr(error, "__notes__", [])
         line = " ".join(str(error).split())
     except OSError as error:
         place = "" if error.filename is None else f"{error.filename}: "
         line = f"{place}{error.strerror or error}"
     else:
         return
-    print(f"error: {line}", file=sys.stderr)
+    print(*(f"{note.strip()}\n" for note in notes), f"error: {line}", sep="", file=sys.stderr)
     raise SystemExit(2)
 
 

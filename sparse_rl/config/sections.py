@@ -166,8 +166,10 @@ class CheckpointConfig:
 
 @section
 class LogConfig:
-    """Where curves can be watched besides TensorBoard, whose event files are always written."""
+    """How often curves have a point, and where they can be watched besides TensorBoard."""
 
+    every: Count = 0
+    """Steps between two points of losses and training returns; 0: a fifth of evaluation.every."""
     wandb: bool = False
     """Weights & Biases too (extra wandb): one of its runs for each arm and seed."""
     project: str = "sparse_rl"

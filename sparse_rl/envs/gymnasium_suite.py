@@ -1,7 +1,8 @@
 """Any environment that is registered with Gymnasium: ``gymnasium/LunarLander-v3``.
 
 For environments of a package that must be imported first: ``gymnasium/package:Id-v0``. The option
-``time_limit=N`` is needed for environments that have no limit of their own.
+``time_limit=N`` is needed for environments that have no limit of their own; what else stands behind
+the question mark is read in `gymnasium_simulator`.
 
 Gymnasium has no way to save an arbitrary environment. But an environment that keeps Gymnasium's
 contract is determined by the seed of its last reset and the actions since. So these are the
@@ -11,7 +12,6 @@ in a resumed run, another one replays the log.
 """
 
 import hashlib
-import importlib
 from typing import Any
 
 import gymnasium
@@ -19,6 +19,8 @@ import jax
 import numpy as np
 from gymnasium import spaces
 
+from sparse_rl.envs import failure
+from sparse_rl.envs.gymnasium_simulator import Recipe, complaints_of, given, recipe_of
 from sparse_rl.envs.host import HostEnv, HostStep, Inner
 from sparse_rl.envs.options import Options
 from sparse_rl.envs.simulator_pool import SimulatorPool
@@ -38,15 +40,21 @@ def is_outside(identifier: str) -> bool:
 
 def make(full_name: str, identifier: str, options: Options, evaluation: bool) -> HostEnv:
     """Builds one environment; it is the same for training and for evaluation."""
+    recipe = recipe_of(identifier, options)
     try:
-        first = new_simulator(identifier)
+        first = recipe.simulator()
         own_limit = gymnasium.spec(identifier.rpartition(":")[2]).max_episode_steps
     except Exception as error:  # the package's own, too
         own = isinstance(error, gymnasium.error.Error | ImportError)
         reason = " ".join([*([] if own else [f"{type(error).__name__}:"]), *str(error).split()])
         raise ValueError(f"environment {full_name!r} cannot be made: {reason}") from error
-    time_limit = options.positive("time_limit", own_limit or 0)
-    options.finish()
+    time_limit = recipe.time_limit or own_limit
+    if not time_limit:
+        limited = f"{full_name}{'&' if '?' in full_name else '?'}time_limit=1000"
+        raise ValueError(
+            f"environment {full_name!r} has no limit of its own on the steps of an episode; needed "
+            f"is one in its name, such as {limited}"
+        )
     action = _action(full_name, first.action_space)
     spec = EnvSpec(
         name=full_name,
@@ -65,14 +73,15 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
         "actions": log,
         "fingerprint": jax.ShapeDtypeStruct((2,), np.uint32),
     }
-    return HostEnv(spec, inner, _Simulators(identifier, first).advance)
+    return HostEnv(spec, inner, _Simulators(spec, recipe, first).advance)
 
 
 class _Simulators:
-    """The environments of one id, for batches of any size."""
+    """The environments of one name, for batches of any size."""
 
-    def __init__(self, identifier: str, first: gymnasium.Env) -> None:
-        self.pool = SimulatorPool(lambda: new_simulator(identifier))
+    def __init__(self, spec: EnvSpec, recipe: Recipe, first: gymnasium.Env) -> None:
+        self.spec = spec
+        self.pool = SimulatorPool(recipe.simulator)
         self.pool.put(b"", first)
 
     def advance(
@@ -88,7 +97,7 @@ class _Simulators:
         for i in range(batch):
             if restart[i]:
                 simulator = self.pool.take(after["fingerprint"][i].tobytes()) or self.pool.spare()
-                observation, _ = simulator.reset(seed=int(seed[i]))
+                observation = self._reset(simulator, int(seed[i]))
                 after["seed"][i], after["count"][i] = seed[i], 0
                 mark = _fingerprint(b"", seed[i])
             else:
@@ -97,45 +106,62 @@ class _Simulators:
                 simulator = self.pool.take(mark) or self._replay(
                     int(after["seed"][i]), after["actions"][i, :count]
                 )
-                observation, reward[i], terminated[i], truncated[i], _ = simulator.step(
-                    given(action[i], simulator.action_space)
+                observation, reward[i], terminated[i], truncated[i] = self._step(
+                    simulator, action[i]
                 )
                 after["actions"][i, count] = action[i]
                 after["count"][i] = count + 1
                 mark = _fingerprint(mark, action[i])
             after["fingerprint"][i] = np.frombuffer(mark, np.uint32)
-            observations.append(_observed(observation, simulator.observation_space))
+            observations.append(observation)
             self.pool.put(mark, simulator)
         return HostStep(after, np.stack(observations), reward, terminated, truncated)
 
     def _replay(self, seed: int, actions: np.ndarray) -> gymnasium.Env:
         simulator = self.pool.spare()
-        simulator.reset(seed=seed)
+        self._reset(simulator, seed)
         for action in actions:
-            simulator.step(given(action, simulator.action_space))
+            self._step(simulator, action)
         return simulator
 
+    def _reset(self, simulator: gymnasium.Env, seed: int) -> np.ndarray:
+        """Raises `EnvironmentFailure`."""
+        try:
+            observation, _ = simulator.reset(seed=seed)
+            seen = _observed(observation, simulator.observation_space)
+        except Exception as error:
+            raise failure.of(self.spec.name, "reset", error) from None
+        failure.check_shape(self.spec, "reset", seen.shape)
+        return seen
 
-def new_simulator(identifier: str, render_mode: str | None = None) -> gymnasium.Env:
-    """One environment, of a package that is imported first where it is package:Id."""
-    package, _, own = identifier.rpartition(":")
-    if package:
-        importlib.import_module(package)
-    # Our own time limit takes the place of Gymnasium's; the checker only slows the steps down.
-    return gymnasium.make(
-        own, max_episode_steps=-1, disable_env_checker=True, render_mode=render_mode
-    )
+    def _step(
+        self, simulator: gymnasium.Env, action: np.ndarray
+    ) -> tuple[np.ndarray, float, bool, bool]:
+        """Raises `EnvironmentFailure`."""
+        try:
+            given_back = simulator.step(given(action, simulator.action_space))
+            if len(given_back) != 5:
+                raise TypeError(f"{len(given_back)} results; needed are 5: {_RESULTS}")
+            observation, reward, terminated, truncated, _ = given_back
+            seen = _observed(observation, simulator.observation_space)
+            reward = float(reward)  # type: ignore[arg-type]
+        except Exception as error:
+            raise failure.of(self.spec.name, "step", error) from None
+        failure.check_shape(self.spec, "step", seen.shape)
+        return seen, reward, bool(terminated), bool(truncated)
+
+
+_RESULTS = "observation, reward, terminated, truncated, info"
+
+
+def complaints(name: str) -> list[str]:
+    """What Gymnasium's own checker says of an environment that `make` makes, a line each."""
+    identifier = name.partition("?")[0].partition("/")[2]
+    return complaints_of(recipe_of(identifier, Options(name)))
 
 
 def _fingerprint(before: bytes, news: np.ndarray) -> bytes:
     return hashlib.blake2b(before + news.tobytes(), digest_size=8).digest()
-
-
-def given(action: np.ndarray, space: spaces.Space) -> Any:
-    """Our action as Gymnasium wants it."""
-    if isinstance(space, spaces.Discrete):
-        return int(space.start) + int(action)
-    return action.astype(space.dtype).reshape(space.shape)
 
 
 def _observed(observation: Any, space: spaces.Space) -> np.ndarray:

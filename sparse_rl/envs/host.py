@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, Num, UInt32
 
-from sparse_rl.envs import episodes
+from sparse_rl.envs import episodes, failure
 from sparse_rl.envs.episodes import EpisodeState
 from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
 from sparse_rl.spaces import to_env_action
@@ -129,7 +129,11 @@ class HostEnv:
 
     def _on_host(self, arguments: Any) -> HostStep:
         whole = jax.tree.map(_Pieces.join, arguments, is_leaf=lambda x: isinstance(x, _Pieces))
-        step = self.advance(*whole)
+        try:
+            step = self.advance(*whole)
+        except failure.EnvironmentFailure as error:
+            failure.keep(error)
+            raise
         return HostStep(
             step.inner,
             step.observation.astype(self.spec.observation_dtype, copy=False),

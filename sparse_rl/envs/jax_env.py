@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
-from sparse_rl.envs import episodes
+from sparse_rl.envs import episodes, failure
 from sparse_rl.envs.episodes import EpisodeState
 from sparse_rl.envs.vector_env import EnvSpec, Outcome
 from sparse_rl.spaces import to_env_action
@@ -49,10 +49,9 @@ class JaxEnv:
     ) -> tuple[EpisodeState, Outcome]:
         """Advances every environment by one step, or resets it where its episode had ended."""
         keys, now = episodes.split(state.key)
-        moved = jax.vmap(self.step_one)(now, state.inner, to_env_action(self.spec.action, action))
-        inner = jax.tree.map(lambda new, old: _as_type(new, old.dtype), moved.state, state.inner)
-        inner = episodes.on_every_device(inner, now)
-        observation = moved.observation.astype(self.spec.observation_dtype)
+        moved = self._step_all(now, state.inner, to_env_action(self.spec.action, action))
+        inner = episodes.on_every_device(moved.state, now)
+        observation = moved.observation
 
         # The predicate is one scalar for the whole batch: `cond` stays a branch, and a step at
         # which no episode starts does not pay for a reset.
@@ -69,10 +68,27 @@ class JaxEnv:
             self.spec, state, keys, inner, observation, moved.reward, moved.terminated
         )
 
+    def _step_all(
+        self, keys: Key[Array, " batch"], inner: PyTree, action: Num[Array, "batch *action"]
+    ) -> Transition:
+        """All of them, with the types that the state had and the observation is to have."""
+        try:
+            moved = jax.vmap(self.step_one)(keys, inner, action)
+            state = jax.tree.map(lambda new, old: _as_type(new, old.dtype), moved.state, inner)
+            observation = moved.observation.astype(self.spec.observation_dtype)
+        except Exception as error:  # while it is traced
+            raise failure.of(self.spec.name, "step", error) from None
+        failure.check_shape(self.spec, "step", observation.shape[1:])
+        return moved._replace(state=state, observation=observation)
+
     def _reset_all(self, keys: Key[Array, " batch"]) -> tuple[PyTree, Num[Array, "batch *obs"]]:
-        inner, observation = jax.vmap(self.reset_one)(keys)
-        inner = jax.tree.map(lambda leaf: _as_type(leaf, leaf.dtype), inner)
-        observation = observation.astype(self.spec.observation_dtype)
+        try:
+            inner, observation = jax.vmap(self.reset_one)(keys)
+            inner = jax.tree.map(lambda leaf: _as_type(leaf, leaf.dtype), inner)
+            observation = observation.astype(self.spec.observation_dtype)
+        except Exception as error:
+            raise failure.of(self.spec.name, "reset", error) from None
+        failure.check_shape(self.spec, "reset", observation.shape[1:])
         return episodes.on_every_device((inner, observation), keys)
 
 

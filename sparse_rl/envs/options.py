@@ -45,6 +45,15 @@ class Options:
         rule = f"a whole number of at least 1 and at most {_LARGEST}"
         return self._number(key, default, int, lambda x: 1 <= x <= _LARGEST, rule)
 
+    def has(self, key: str) -> bool:
+        """Whether this option is given and was not taken yet."""
+        return key in self._left
+
+    def rest(self) -> dict[str, str]:
+        """Takes all that are left, as they are written."""
+        left, self._left = self._left, {}
+        return left
+
     def finish(self) -> None:
         """Raises ValueError if an option is left that this environment does not have."""
         if self._left:

@@ -78,3 +78,10 @@ def _suggest(path: str, known: list[str]) -> str:
     if near:
         return "did you mean " + ", ".join(lower[name] for name in near[:4]) + "?"
     return "no name is near; known: " + ", ".join(known[:12]) + ("..." if len(known) > 12 else "")
+
+
+def complaints(name: str) -> list[str]:
+    """What the suite's own checker has to say of an environment that `make` makes."""
+    module = _module(name.partition("/")[0], name)
+    found: list[str] = getattr(module, "complaints", lambda _: [])(name)
+    return found

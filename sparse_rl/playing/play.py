@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from sparse_rl.envs import VectorEnv
+from sparse_rl.envs import VectorEnv, failure
 from sparse_rl.kept import kept
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
@@ -57,6 +57,7 @@ class Episodes(NamedTuple):
     history: tuple[Moment, ...]
 
 
+@failure.told()
 def play(
     act: Act,
     environment: VectorEnv,
@@ -73,6 +74,8 @@ def play(
     Their starts depend on the seed alone. Keeps up to `keep` observations, and with `remember` the
     whole history. With `copies` all of it is that often in the batch, one whole set after the
     other, with the same starts: for policies that are to be compared.
+
+    Raises `EnvironmentFailure`, a ValueError, where the environment raises.
     """
     spec = environment.spec
     reset, step = _programs(environment)

@@ -13,7 +13,8 @@ import gymnasium
 import numpy as np
 from PIL import Image
 
-from sparse_rl.envs import gymnasium_suite
+from sparse_rl.envs.gymnasium_simulator import given, recipe_of
+from sparse_rl.envs.options import Options
 
 WIDTH = 320
 """Pixels of a picture at most; Gymnasium's own are about twice as wide."""
@@ -35,7 +36,7 @@ class _Drawing:
             self._simulator.reset(seed=seed)
             self._seed, self._taken, count = seed, [], 0
         for action in actions[count:]:
-            self._simulator.step(gymnasium_suite.given(action, self._simulator.action_space))
+            self._simulator.step(given(action, self._simulator.action_space))
             self._taken.append(action)
         return picture(self._simulator)
 
@@ -45,13 +46,13 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
 
     Raises ValueError, one line: it does not draw itself, or a package for that is missing.
     """
-    identifier = environment.partition("?")[0].partition("/")[2]
+    recipe = recipe_of(environment.partition("?")[0].partition("/")[2], Options(environment))
     try:
-        modes = gymnasium_suite.new_simulator(identifier).metadata.get("render_modes") or []
+        modes = recipe.simulator().metadata.get("render_modes") or []
         if "rgb_array" not in modes:
             found = ", ".join(map(str, modes)) or "none"
             raise ValueError(f"of the render modes it has {found}; needed is rgb_array")
-        simulator = gymnasium_suite.new_simulator(identifier, "rgb_array")
+        simulator = recipe.simulator("rgb_array")
         simulator.reset(seed=0)
         picture(simulator)
     except Exception as error:  # whatever the environment's own drawing needs and does not find

@@ -14,7 +14,7 @@ from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.html import render
 from sparse_rl.report.overview import overview
 from sparse_rl.report.run_view import ORDER, run_view
-from sparse_rl.runs import layout
+from sparse_rl.runs import layout, timing
 from sparse_rl.runs.event_files import write_event_files
 from sparse_rl.runs.run import Run
 from sparse_rl.summary.table import HEADINGS, LEFT
@@ -26,7 +26,8 @@ PAGE = "index.html"
 
 def write_report(run: Run) -> Path:
     """Write a run's page into RUN/report, and its event files whole; returns the page's path."""
-    write_event_files(run.metrics, run.path / layout.EVENTS)
+    write_event_files(run.metrics, run.variants, run.path / layout.EVENTS)
+    timing.write_events(run.path)
     return write_page([analyse(run)], run.path / layout.REPORT)
 
 

@@ -6,6 +6,7 @@ run.json                    the format's version, the phases, a digest of every 
 variants.json               a record for each variant's name
 network.json                the policy's network as data
 metrics.csv                 a row for each member, step and metric
+timing.csv                  when training was where, and how fast
 policies/VARIANT.safetensors   parameters and masks, stacked over seeds
 summary.md                  the final table; written last, so it marks a finished run
 tensorboard/  checkpoints/  artifacts/VARIANT/  report/  film.gif  film.json  wandb.json
@@ -20,6 +21,7 @@ FORMAT = 2
 
 CONFIG, VERSIONS, SUMMARY = "config.yaml", "versions.txt", "summary.md"
 RECORD, VARIANTS, METRICS = "run.json", "variants.json", "metrics.csv"
+TIMING = "timing.csv"
 NETWORK = "network.json"
 POLICIES, ARTIFACTS, EVENTS, CHECKPOINTS = "policies", "artifacts", "tensorboard", "checkpoints"
 REPORT = "report"

@@ -91,6 +91,15 @@ def evaluated(
     return metrics | returns
 
 
+def losses(metrics: Metrics) -> Metrics:
+    """Those metrics that curves have between two evaluations: not each layer's density."""
+    return {
+        name: values
+        for name, values in metrics.items()
+        if not name.startswith("density/") and name not in ("nonzero", "critic_sparsity")
+    }
+
+
 FINAL = (
     "return",
     RETURN_SPREAD,

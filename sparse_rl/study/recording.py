@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import math
 import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,13 @@ from typing import Any, Self
 
 import jax
 import numpy as np
+import pandas as pd
 
 from sparse_rl.architecture import Network
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
-from sparse_rl.runs import layout
+from sparse_rl.runs import layout, timing
 from sparse_rl.runs.event_files import append_events, write_event_files
 from sparse_rl.runs.metrics import Row, read_metrics, table_of
 from sparse_rl.runs.record import Span
@@ -64,6 +67,7 @@ class Recorder:
         self.path = path
         self._writes = devices.is_first()
         self._writer = RunWriter(path)
+        self._last: timing.Moment | None = None
         self._wandb: WandbRuns | None = None
 
     def __enter__(self) -> Self:
@@ -132,8 +136,9 @@ class Recorder:
             return
         with self._naming_errors():
             self._writer.shorten_metrics(length)
-            metrics = read_metrics(file, self._writer.variants)
-            write_event_files(metrics, self.path / layout.EVENTS)
+            metrics = self._metrics()
+            write_event_files(metrics, self._writer.variants, self.path / layout.EVENTS)
+            timing.write_events(self.path)
             if self._wandb is not None:
                 self._wandb.append(metrics)
 
@@ -144,9 +149,23 @@ class Recorder:
         metrics = table_of(rows)
         with self._naming_errors():
             self._writer.append(rows)
-            append_events(metrics, self.path / layout.EVENTS)
+            append_events(metrics, self._writer.variants, self.path / layout.EVENTS, self._metrics)
         if self._wandb is not None:
             self._wandb.append(metrics)
+
+    def note_time(self, phase: Phase, step: int) -> None:
+        """Adds a line to timing.csv: this phase has reached `step` now."""
+        if not self._writes:
+            return
+        now, last, rate = time.time(), self._last, math.nan
+        if last is not None and last.phase == phase.label and now > last.time:
+            rate = (step - last.step) * len(phase.members) / (now - last.time)
+        self._last = timing.Moment(now, phase.label, step, rate)
+        with self._naming_errors():
+            timing.append(self.path, self._last)
+
+    def _metrics(self) -> pd.DataFrame:
+        return read_metrics(self.path / layout.METRICS, self._writer.variants)
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file of the run, whole or not at all."""

@@ -37,7 +37,7 @@ from sparse_rl.study.continuation import (
 )
 from sparse_rl.study.evaluations import Evaluations
 from sparse_rl.study.failures import Failures
-from sparse_rl.study.measurement import final_metrics, measure
+from sparse_rl.study.measurement import final_metrics, losses, measure
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.progress.evaluation import Metrics, evaluation_of
@@ -117,6 +117,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
     progress.phase(phase)
     pause(session, reached)
     clock, seconds_per_step = int(state.clock), None
+    session.recorder.note_time(phase, clock)
     failures = Failures(phase.members, progress.warn)
     if clock < phase.end:
         if failures.start(state):
@@ -126,7 +127,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         progress.compiled(phase, time.perf_counter() - started)
     evaluations = Evaluations(study, phase, progress)
     while clock < phase.end:
-        stop = next_stop(clock, phase, config.evaluation.every)
+        stop = next_stop(clock, phase, config)
         steps = FIRST_CHUNK * per_iteration
         if seconds_per_step is not None:
             quick = int(CHUNK_SECONDS / seconds_per_step) // per_iteration * per_iteration
@@ -139,13 +140,19 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         clock += steps
         progress.advance(phase, clock, steps, seconds)
         nobody_is_left = failures.look(state)
-        if clock == stop or nobody_is_left:
+        if nobody_is_left or (clock == stop and is_evaluated(clock, phase, config)):
             state = population.with_failures(state)
             metrics = at_random(study, phase, state) if collects else evaluations.of(state)
             state = population.with_empty_statistics(state)
             session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))
             with leaving_a_checkpoint(session, reached._replace(state=state)):
                 progress.measured(phase, evaluation_of(phase, clock, metrics))
+        elif clock == stop:
+            metrics = losses(measure(study, state))
+            state = population.with_empty_statistics(state)
+            session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))
+        if clock == stop:
+            session.recorder.note_time(phase, clock)
         if nobody_is_left:
             return reached._replace(state=skipped(session, phase, state))
         reached = reached._replace(state=state)
@@ -160,11 +167,17 @@ def skipped(session: Session, phase: Phase, state: Population) -> Population:
     return state._replace(clock=end)
 
 
-def next_stop(clock: int, phase: Phase, every: int) -> int:
-    """The next step at which to log: a multiple of `every`, or the end of the phase."""
+def next_stop(clock: int, phase: Phase, config: Config) -> int:
+    """The next step at which to log or to evaluate; the prefill has none before its end."""
     if phase.name == "prefill":
         return phase.end
-    return min((clock // every + 1) * every, phase.end)
+    lengths = (config.evaluation.every, config.log_every)
+    return min(*((clock // every + 1) * every for every in lengths), phase.end)
+
+
+def is_evaluated(clock: int, phase: Phase, config: Config) -> bool:
+    """Whether it is the phase's end, or a multiple of evaluation.every; else losses are logged."""
+    return clock == phase.end or clock % config.evaluation.every == 0
 
 
 def at_random(study: Study, phase: Phase, state: Population) -> Metrics:

@@ -8,7 +8,8 @@ import pytest
 from gymnasium.envs.classic_control import PendulumEnv
 
 import sparse_rl
-from sparse_rl.config import command_line
+from sparse_rl import check
+from sparse_rl.config import command_line, program
 from tests.docs.blocks import ROOT, blocks, commands
 
 PAGE = ROOT / "docs" / "my_environment.md"
@@ -51,9 +52,11 @@ def test_its_environment_is_the_one_with_the_arguments_and_the_wrapper(
     assert float(outcome.observation[0, 2]) == pytest.approx(heavy.state[1], rel=1e-4)
 
 
-def test_its_command_is_understood(here: Path) -> None:
+def test_its_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "configs").symlink_to(ROOT / "configs")
-    (command,) = commands(PAGE)
+    tried, command = commands(PAGE)
+    program.call(check.main, [*tried.words, "--episodes", "1"])
+    assert "earns" in capsys.readouterr().out
     config = command_line.parse(command.words)
     assert config.environment == "gymnasium/my_tasks:HeavyPendulum-v0"
 

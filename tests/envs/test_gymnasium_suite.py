@@ -10,6 +10,8 @@ import pytest
 gymnasium = pytest.importorskip("gymnasium")
 
 from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
+from sparse_rl.envs.gymnasium_simulator import recipe_of  # noqa: E402
+from sparse_rl.envs.options import Options  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -113,7 +115,10 @@ def test_categories_become_one_hot() -> None:
     ("name", "words"),
     [
         ("gymnasium/CartPole-v7", ["CartPole-v1"]),
-        ("gymnasium/Blackjack-v1", ["time_limit", "at least 1"]),
+        ("gymnasium/Blackjack-v1", ["no limit", "Blackjack-v1?time_limit=1000"]),
+        ("gymnasium/Blackjack-v1?flatten=true", ["no limit", "?flatten=true&time_limit=1000"]),
+        ("gymnasium/CartPole-v1?flatten=yes", ["flatten", "'yes'", "true, false"]),
+        ("gymnasium/CartPole-v1?gravity=3", ["unexpected keyword argument 'gravity'"]),
         ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box"]),
         ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
     ],
@@ -134,3 +139,27 @@ def test_a_package_may_register_its_own(tmp_path, monkeypatch) -> None:
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert make("gymnasium/my_worlds:Mine-v0").spec.time_limit == 5
+
+
+def test_arguments_stand_in_the_name() -> None:
+    env, own = make("gymnasium/Pendulum-v1?g=3.5"), gymnasium.make("Pendulum-v1", g=3.5)
+    keys = jax.random.split(jax.random.key(0), 1)
+    state, first = env.reset(keys)
+    expected, _ = own.reset(seed=int(seeds(keys)[0]))
+    np.testing.assert_array_equal(first[0], expected)
+    _, out = env.step(state, jnp.full((1, 1), 0.5))
+    np.testing.assert_array_equal(out.observation[0], own.step(np.array([1.0], np.float32))[0])
+
+
+def test_observations_of_several_parts_become_one_vector() -> None:
+    env = make("gymnasium/Blackjack-v1?flatten=true&time_limit=9")
+    own = gymnasium.wrappers.FlattenObservation(gymnasium.make("Blackjack-v1"))
+    keys = jax.random.split(jax.random.key(0), 1)
+    _, first = env.reset(keys)
+    np.testing.assert_array_equal(first[0], own.reset(seed=int(seeds(keys)[0]))[0])
+
+
+def test_values_are_numbers_words_or_true_and_false() -> None:
+    recipe = recipe_of("Any-v0", Options("gymnasium/Any-v0?a=1&b=-2.5&c=true&d=blue&time_limit=7"))
+    assert recipe.arguments == {"a": 1, "b": -2.5, "c": True, "d": "blue"}
+    assert (recipe.time_limit, recipe.flatten) == (7, False)

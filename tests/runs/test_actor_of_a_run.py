@@ -24,7 +24,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> sparse_rl.Run:
         network={"hidden": [8]},
         replay={"capacity": 500, "batch_size": 8},
         training={"steps": 400, "learning_starts": 40},
-        sparsity={"levels": [0, 0.5], "interval": 20},
+        sparsity={"levels": [0, 0.5], "distribution": "uniform", "interval": 20},
+        quantization={"modes": ["int8"]},
         evaluation={"every": 400, "episodes": 2, "final_episodes": 3},
         out=str(tmp_path_factory.mktemp("runs") / "x"),
     )

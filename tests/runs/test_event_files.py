@@ -53,36 +53,63 @@ def scalars(file: Path, tag: str) -> list[tuple[int, float]]:
 
 
 @pytest.fixture
-def metrics(make_run: MakeRun) -> pd.DataFrame:
-    return Run(make_run(seeds=2, levels=(0.0, 0.9))).metrics
+def run(make_run: MakeRun) -> Run:
+    return Run(make_run(seeds=2, levels=(0.0, 0.9)))
 
 
-def test_one_run_for_each_variant_and_seed_with_every_value(
-    metrics: pd.DataFrame, tmp_path: Path
-) -> None:
-    files = write_event_files(metrics, tmp_path / "tensorboard")
-    found = sorted(str(file.parent.relative_to(tmp_path / "tensorboard")) for file in files)
+def curve(run: Run, variant: str, tag: str) -> list[tuple[int, float]]:
+    """What TensorBoard would show of seed 1."""
+    (file,) = (run.path / "written" / variant / "seed-1").iterdir()
+    return scalars(file, tag)
+
+
+def rows(metrics: pd.DataFrame, variant: str, *phases: str) -> list[tuple[int, float]]:
+    own = metrics.query("seed == 1 and variant == @variant and metric == 'return'")
+    own = own[own["phase"].isin(phases)]
+    return [
+        (int(step), float(np.float32(value)))
+        for step, value in zip(own.step, own.value, strict=True)
+    ]
+
+
+def test_one_run_for_each_variant_and_seed(run: Run) -> None:
+    files = write_event_files(run.metrics, run.variants, run.path / "written")
+    found = sorted(str(file.parent.relative_to(run.path / "written")) for file in files)
     names = ("0", "0-int8", "0.9", "0.9-int8")
     assert found == sorted(f"{name}/seed-{seed}" for name in names for seed in (0, 1))
-    events = scalars(tmp_path / "tensorboard/0.9-int8/seed-1" / files[0].name, "return")
-    rows = metrics.query("seed == 1 and variant == '0.9-int8'")
-    rows = rows[rows.metric == "return"]
-    assert [step for step, _ in events] == list(rows.step)
-    np.testing.assert_allclose([value for _, value in events], rows.value, rtol=1e-6)
 
 
-def test_appending_in_pieces_gives_the_same_events(metrics: pd.DataFrame, tmp_path: Path) -> None:
-    write_event_files(metrics, tmp_path / "whole")
-    for piece in np.array_split(np.arange(len(metrics)), 3):
-        append_events(metrics.iloc[piece], tmp_path / "pieces")
+def test_curves_begin_with_what_a_variant_continues(run: Run) -> None:
+    write_event_files(run.metrics, run.variants, run.path / "written")
+    metrics = run.metrics
+    dense = rows(metrics, "0", "prefill", "dense")
+    pruned = rows(metrics, "0.9", "prune", "finetune")
+    int8 = rows(metrics, "0.9-int8", "quantize")
+    assert dense and pruned and int8
+    assert curve(run, "0.9", "return") == dense + pruned
+    assert curve(run, "0.9-int8", "return") == dense + pruned + int8
+    assert curve(run, "0", "return") == rows(metrics, "0", "prefill", "dense", "prune", "finetune")
+
+
+def test_the_last_evaluation_has_a_name_of_its_own(run: Run) -> None:
+    write_event_files(run.metrics, run.variants, run.path / "written")
+    assert curve(run, "0.9-int8", "final/return") == rows(run.metrics, "0.9-int8", "final")
+
+
+def test_appending_in_pieces_gives_the_same_events(run: Run, tmp_path: Path) -> None:
+    metrics, variants = run.metrics, run.variants
+    write_event_files(metrics, variants, tmp_path / "whole")
+    for piece in np.array_split(np.arange(len(metrics)), 5):
+        so_far = metrics.iloc[: piece[-1] + 1]
+        append_events(metrics.iloc[piece], variants, tmp_path / "pieces", lambda m=so_far: m)
     for file in (tmp_path / "whole").rglob("events*"):
         other = tmp_path / "pieces" / file.relative_to(tmp_path / "whole")
-        for tag in metrics.metric.unique():
+        for tag in [*metrics.metric.unique(), "final/return"]:
             assert scalars(file, tag) == scalars(other, tag)
 
 
-def test_writing_again_replaces(metrics: pd.DataFrame, tmp_path: Path) -> None:
+def test_writing_again_replaces(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
-        files = write_event_files(metrics, tmp_path)
-    assert len(read_events(files[0])) == 1 + len(metrics.query("variant == '0' and seed == 0"))
+        files = write_event_files(run.metrics, run.variants, tmp_path)
+    assert len(read_events(files[0])) == 1 + len(run.metrics.query("variant == '0' and seed == 0"))
     assert not list(tmp_path.rglob("*.part"))

@@ -11,7 +11,7 @@ from sparse_rl.config.reading import from_mapping
 from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.progress.lines import Lines
 from sparse_rl.study.progress.time_left import Pace, Position, work_of
-from sparse_rl.study.training import next_stop
+from sparse_rl.study.training import is_evaluated, next_stop
 
 CONFIG = from_mapping(
     {
@@ -43,12 +43,14 @@ class Played:
             self.lines.compiled(phase, PROGRAM)
             clock, first = phase.begin, True
             while clock < phase.end:
-                stop = next_stop(clock, phase, self.config.evaluation.every)
+                stop = next_stop(clock, phase, self.config)
                 one = COLLECTING if phase.name == "prefill" else LEARNING
                 seconds = (stop - clock) * len(phase.members) * one
                 self.spend(seconds)
                 self.lines.advance(phase, stop, stop - clock, seconds)
                 clock = stop
+                if not is_evaluated(clock, phase, self.config):
+                    continue
                 if phase.name != "prefill":
                     self.evaluate(phase, self.config.evaluation.episodes, first)
                     first = False
