@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Num
 
+from sparse_rl.agents import normalization
 from sparse_rl.agents.updates import linear
 from sparse_rl.architecture import Network
 from sparse_rl.networks import QNetwork
@@ -24,7 +25,10 @@ class Exploration(Protocol):
 
 
 class EpsilonGreedy:
-    """Functions of `Agent` for a subclass that has `variables`; actions are 0 ... actions - 1."""
+    """Functions of `Agent` for a subclass whose actions are 0 ... actions - 1.
+
+    Its state has the fields `policy`, the Q network, and `statistics` of the observations.
+    """
 
     config: Exploration
     network: QNetwork
@@ -32,7 +36,7 @@ class EpsilonGreedy:
     exploration_steps: int
 
     def variables(self, state: Any) -> Params:
-        raise NotImplementedError
+        return normalization.variables(state.policy.params, state.statistics)
 
     @property
     def policy_network(self) -> Network:

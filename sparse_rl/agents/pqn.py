@@ -82,9 +82,6 @@ class PQN(EpsilonGreedy, RolloutAgent):
             statistics=normalization.init(self.spec.policy_shape) if self.normalize else (),
         )
 
-    def variables(self, state: PQNState) -> Params:
-        return normalization.variables(state.policy.params, state.statistics)
-
     def learning_rate(self, clock: Int[Array, ""]) -> Float[Array, ""]:
         """Falls linearly from first to last over `training_steps`, then stays."""
         first, last = self.config.learning_rate, self.config.learning_rate_last
