@@ -57,5 +57,5 @@ class A2C(PolicyGradient):
 
 
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> A2C:
-    """A2C with the configured networks; see `PolicyGradient.of`."""
+    """A2C with the configured networks; see `OnPolicy.of`."""
     return A2C.of(config, spec, dots)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ class Distribution(Protocol):
     def mode(self) -> Num[Array, "batch *action"]: ...
     def log_prob(self, action: Num[Array, "batch *action"]) -> Float[Array, " batch"]: ...
     def entropy(self) -> Float[Array, " batch"]: ...
+    def divergence(self, other: Self) -> Float[Array, " batch"]: ...
 
 
 class Categorical(NamedTuple):
@@ -37,6 +38,11 @@ class Categorical(NamedTuple):
         """-sum_a p(a) log p(a)."""
         log_p = jax.nn.log_softmax(self.logits)
         return -(jnp.exp(log_p) * log_p).sum(axis=-1)
+
+    def divergence(self, other: Categorical) -> Float[Array, " batch"]:
+        """KL(self, other) = sum_a p(a) (log p(a) - log q(a))."""
+        log_p, log_q = jax.nn.log_softmax(self.logits), jax.nn.log_softmax(other.logits)
+        return (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)
 
 
 class DiagonalGaussian(NamedTuple):
@@ -65,3 +71,13 @@ class DiagonalGaussian(NamedTuple):
         """sum of 1/2 + log(2 pi) / 2 + log std."""
         total = (0.5 + 0.5 * jnp.log(2.0 * jnp.pi) + self.log_std).sum()
         return jnp.broadcast_to(total, self.mean.shape[:1])
+
+    def divergence(self, other: DiagonalGaussian) -> Float[Array, " batch"]:
+        """KL(self, other), in each dimension with s = std(self) / std(other):
+
+        (s^2 - 1) / 2 - log s + ((mean(self) - mean(other)) / std(other))^2 / 2
+        """
+        log_ratio = self.log_std - other.log_std
+        distance = (self.mean - other.mean) * jnp.exp(-other.log_std)
+        each = 0.5 * jnp.expm1(2.0 * log_ratio) - log_ratio + 0.5 * jnp.square(distance)
+        return each.sum(axis=-1)

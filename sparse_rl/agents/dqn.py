@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, Num
+from jaxtyping import Array, Float, Int, Key
 
 from sparse_rl.agents import masked_network, normalization
 from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.epsilon_greedy import EpsilonGreedy
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.agents.updates import adam, weighted_mean
-from sparse_rl.architecture import Network, policy_network
+from sparse_rl.architecture import policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
@@ -35,8 +36,8 @@ class DQNState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DQN(OffPolicy):
-    """The algorithm over a Q network; actions are 0 ... actions - 1.
+class DQN(EpsilonGreedy, OffPolicy):
+    """The algorithm over a Q network.
 
     The target stays what it was when it was copied: weights that were pruned since go from it at
     its next copy.
@@ -48,10 +49,6 @@ class DQN(OffPolicy):
     observation: jax.ShapeDtypeStruct
     actions: int
     exploration_steps: int
-
-    @property
-    def policy_network(self) -> Network:
-        return self.network.network
 
     def init(self, key: Key[Array, ""]) -> DQNState:
         observation = jnp.zeros((1, *self.observation.shape), self.observation.dtype)
@@ -68,38 +65,6 @@ class DQN(OffPolicy):
 
     def random_action(self, key: Key[Array, ""]) -> Int[Array, " environments"]:
         return jax.random.randint(key, (self.environments,), 0, self.actions)
-
-    def epsilon(self, clock: Int[Array, ""]) -> Float[Array, ""]:
-        """Falls linearly from first to last over `exploration_steps`, then stays."""
-        first, last = self.config.exploration_first, self.config.exploration_last
-        share = jnp.minimum(clock / max(self.exploration_steps, 1), 1.0)
-        return first + share * (last - first)
-
-    def explore(
-        self,
-        state: DQNState,
-        observation: Num[Array, "environments *observation"],
-        key: Key[Array, ""],
-        clock: Int[Array, ""],
-    ) -> tuple[Int[Array, " environments"], tuple[()]]:
-        """Epsilon-greedy."""
-        chance_key, action_key = jax.random.split(key)
-        greedy = self.act(self.variables(state), observation)
-        is_random = jax.random.uniform(chance_key, greedy.shape) < self.epsilon(clock)
-        return jnp.where(is_random, self.random_action(action_key), greedy), ()
-
-    def values(
-        self, variables: Params, observation: Num[Array, "batch *observation"]
-    ) -> Float[Array, "batch actions"]:
-        """Q(s, .)."""
-        values: Any = self.network.apply(variables, observation)
-        return values
-
-    def act(
-        self, variables: Params, observation: Num[Array, "batch *observation"]
-    ) -> Int[Array, " batch"]:
-        """The action of the largest value."""
-        return jnp.argmax(self.values(variables, observation), axis=-1).astype(jnp.int32)
 
     def learn(
         self, state: DQNState, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
@@ -158,7 +123,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
     if not isinstance(spec.action, Discrete):
         raise ConfigError(
             f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
-            f"allowed: sac, td3, ddpg, ppo, a2c"
+            f"allowed: sac, td3, ddpg, ppo, a2c, trpo, reinforce"
         )
     assert isinstance(config.agent, DQNOptions)
     network = policy_network(config.network, spec)

@@ -1,9 +1,9 @@
-"""What agents without a replay buffer share: a rollout, its advantages, a policy and a value."""
+"""What on-policy agents share: a policy, a value network, and the advantages of a rollout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +11,20 @@ import optax
 from jaxtyping import Array, Float, Int, Key, Num
 
 from sparse_rl.agents import masked_network, normalization
+from sparse_rl.agents.actor_critic import actor_and_critic
 from sparse_rl.agents.distributions import Categorical, DiagonalGaussian, Distribution
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.normalization import ReturnStatistics, RunningStatistics
-from sparse_rl.agents.on_policy_options import OnPolicyOptions
+from sparse_rl.agents.on_policy_options import WithAdvantages
+from sparse_rl.agents.rollout_agent import RolloutAgent
+from sparse_rl.agents.updates import standardized
 from sparse_rl.architecture import Network
-from sparse_rl.memory import replay, rollout
+from sparse_rl.config.experiment import Config
+from sparse_rl.dot_products import DotProducts
+from sparse_rl.memory import rollout
 from sparse_rl.memory.replay import ReplayBuffer
 from sparse_rl.networks import FlaxNetwork
-from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 from sparse_rl.sparsity.masks import Params
 
 LOG_STD = "exploration"
@@ -57,15 +62,14 @@ class Steps(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OnPolicy:
+class OnPolicy(RolloutAgent):
     """Functions of `Agent` for a subclass that has `learn` and `_optimizer`.
 
-    It acts by what it learned from the rollout before, and learns once `rollout_steps` steps of E
-    environments are there. The statistics of observations stay the same during a rollout and its
-    updates, so that the first ratio of new to old probabilities is 1, and then take it in.
+    The statistics of observations stay the same during a rollout and its updates, so that the first
+    ratio of new to old probabilities is 1, and then take it in.
     """
 
-    config: OnPolicyOptions
+    config: WithAdvantages
     environments: int
     actor: FlaxNetwork
     critic: FlaxNetwork
@@ -73,33 +77,41 @@ class OnPolicy:
     normalize: bool
     sparse_value: bool
 
+    @classmethod
+    def of(cls, config: Config, spec: EnvSpec, dots: DotProducts) -> Self:
+        """With the configured networks; the policy multiplies with `dots`.
+
+        Raises `ConfigError` where observations of this kind are not normalized.
+        """
+        assert isinstance(config.agent, WithAdvantages)
+        normalization.check(config, spec)
+        actor, critic = actor_and_critic(config, spec, dots)
+        return cls(
+            config=config.agent,
+            environments=config.training.environments,
+            actor=actor,
+            critic=critic,
+            spec=spec,
+            normalize=config.network.normalize,
+            sparse_value=any(level > 0 for level in config.sparsity.critic_levels),
+        )
+
     @property
     def _optimizer(self) -> optax.GradientTransformation:
+        """That of both networks, or of the value alone where `_policy_optimizer` is another."""
         raise NotImplementedError
 
     @property
-    def steps(self) -> int:
-        return self.config.rollout_steps
-
-    @property
-    def memory_steps(self) -> int:
-        return rollout.rows(self.steps, self.spec.frame_stack) * self.environments
+    def _policy_optimizer(self) -> optax.GradientTransformation:
+        return self._optimizer
 
     @property
     def prunable(self) -> dict[str, int]:
         return {"policy": 0, "value": 0} if self.sparse_value else {"policy": 0}
 
     @property
-    def followers(self) -> dict[str, str]:
-        return {}
-
-    @property
     def policy_network(self) -> Network:
         return self.actor.network
-
-    def time(self, clock: Int[Array, ""]) -> Int[Array, ""]:
-        """Steps of each environment at `clock`."""
-        return clock if self.environments == 1 else clock // self.environments
 
     def init(self, key: Key[Array, ""]) -> OnPolicyState:
         policy_key, value_key = jax.random.split(key)
@@ -112,33 +124,11 @@ class OnPolicy:
         masked = masked_network.init if self.sparse_value else masked_network.init_unmasked
         returns = normalization.init_returns(self.environments)
         return OnPolicyState(
-            policy=masked_network.init(policy, self._optimizer),
+            policy=masked_network.init(policy, self._policy_optimizer),
             value=masked(value, self._optimizer),
             statistics=normalization.init(self.spec.policy_shape) if self.normalize else (),
             returns=returns if self.config.normalize_rewards else (),
         )
-
-    def begin(
-        self,
-        state: OnPolicyState,
-        observation: Num[Array, "environments *observation"],
-        clock: Int[Array, ""],
-    ) -> tuple[OnPolicyState, ReplayBuffer]:
-        action = jax.eval_shape(self.random_action, jax.random.key(0))
-        rows = rollout.rows(self.steps, self.spec.frame_stack)
-        taken = Taken(jnp.zeros(self.environments))
-        return state, replay.init(rows, observation, action, taken, self.time(clock))
-
-    def observe(
-        self, memory: ReplayBuffer, clock: Int[Array, ""]
-    ) -> Num[Array, "environments *observation"]:
-        return replay.observe(memory, self.time(clock), self.spec.frame_stack)
-
-    def random_action(self, key: Key[Array, ""]) -> Num[Array, "environments *action"]:
-        if isinstance(self.spec.action, Discrete):
-            return jax.random.randint(key, (self.environments,), 0, self.spec.action.n)
-        shape = (self.environments, len(self.spec.action.low))
-        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
 
     def distribution(
         self,
@@ -175,17 +165,6 @@ class OnPolicy:
         action = distribution.sample(key)
         return action, Taken(distribution.log_prob(action))
 
-    def remember(
-        self,
-        state: OnPolicyState,
-        memory: ReplayBuffer,
-        clock: Int[Array, ""],
-        action: Num[Array, "environments *action"],
-        extras: Taken,
-        outcome: Outcome,
-    ) -> tuple[OnPolicyState, ReplayBuffer]:
-        return state, replay.write(memory, self.time(clock), action, outcome, extras)
-
     def variables(self, state: OnPolicyState) -> Params:
         return normalization.variables(_of_the_network(state.policy.params), state.statistics)
 
@@ -205,7 +184,7 @@ class OnPolicy:
 
         The networks have to be applied with the statistics that `state` had before.
         """
-        steps = rollout.last_steps(memory, self.time(clock), self.steps, self.spec.frame_stack)
+        steps = self.last_steps(memory, clock)
         returns = state.returns
         if isinstance(returns, ReturnStatistics):
             returns, reward = normalization.scaled_rewards(returns, steps, self.config.discount)
@@ -218,18 +197,21 @@ class OnPolicy:
         if isinstance(statistics, RunningStatistics):
             statistics = normalization.update(statistics, seen[self.environments :])
 
-        def in_one_row(leaf: Num[Array, "steps environments *row"]) -> Num[Array, "batch *row"]:
-            return leaf.reshape(-1, *leaf.shape[2:])
-
         batch = Steps(
             observation=seen[: -self.environments],
-            action=in_one_row(steps.action),
-            log_prob=in_one_row(steps.extras.log_prob),
-            advantage=in_one_row(advantage),
-            target=in_one_row(advantage + values[:-1]),
-            weight=in_one_row(steps.valid).astype(jnp.float32),
+            action=rollout.in_one_row(steps.action),
+            log_prob=rollout.in_one_row(steps.extras.log_prob),
+            advantage=rollout.in_one_row(advantage),
+            target=rollout.in_one_row(advantage + values[:-1]),
+            weight=rollout.in_one_row(steps.valid).astype(jnp.float32),
         )
         return state._replace(statistics=statistics, returns=returns), batch
+
+    def scaled_advantage(self, batch: Steps) -> Float[Array, " batch"]:
+        """The batch's advantages, with mean 0 and deviation 1 where they are to be normalized."""
+        if self.config.normalize_advantages:
+            return standardized(batch.advantage, batch.weight)
+        return batch.advantage
 
 
 def _of_the_network(params: Params) -> Params:

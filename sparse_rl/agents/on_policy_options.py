@@ -15,32 +15,14 @@ if TYPE_CHECKING:
     from sparse_rl.config.experiment import Config
 
 
-@section
-class OnPolicyOptions(AgentOptions):
-    """What PPO and A2C have in common."""
+class RolloutOptions(AgentOptions):
+    """What agents that learn from a rollout ask of the other parts.
 
-    name: str
+    No fields: which there are, and their order, is part of the digest that names an experiment.
+    """
+
     rhythm: ClassVar[str] = "agent.rollout_steps"
-    rollout_steps: PositiveCount = 1_000
-    """Steps of every environment between updates."""
-    learning_rate: Positive = 3e-4
-    """The optimizer's step size, for both networks."""
-    discount: Fraction = 0.99
-    """Discount factor of the return."""
-    gae_lambda: Fraction = 0.95
-    """Lambda of generalized advantage estimates: 1 is the return less the value."""
-    value_coefficient: NonNegative = 0.5
-    """Weight of the value's loss."""
-    entropy_coefficient: NonNegative = 0.0
-    """Weight of the entropy, which is rewarded."""
-    gradient_clip: Positive = 0.5
-    """Largest global norm of both networks' gradients together."""
-    initial_log_std: Annotated[Real, Field(ge=-10, le=2)] = 0.0
-    """First log standard deviation of continuous actions, which are in [-1, 1]."""
-    normalize_advantages: bool = True
-    """Gives the advantages of every batch mean 0 and deviation 1."""
-    normalize_rewards: bool = False
-    """Divides rewards by the running deviation of the discounted return."""
+    rollout_steps: int
 
     def steps_per_update(self, config: Config) -> int:
         return self.rollout_steps * config.training.environments
@@ -66,6 +48,43 @@ class OnPolicyOptions(AgentOptions):
                     f"agent.rollout_steps; allowed: leave it out",
                 )
 
+    def _divided(self, config: Config, key: str, parts: int) -> Iterator[Problem]:
+        """What does not divide the steps of a rollout, all environments together."""
+        collected = self.steps_per_update(config)
+        if collected % parts:
+            yield (
+                f"agent.{key}",
+                f"found {parts}; allowed: a divisor of agent.rollout_steps * "
+                f"training.environments, {collected}",
+            )
+
+
+@section
+class OnPolicyOptions(RolloutOptions):
+    """What PPO and A2C have in common."""
+
+    name: str
+    rollout_steps: PositiveCount = 1_000
+    """Steps of every environment between updates."""
+    learning_rate: Positive = 3e-4
+    """The optimizer's step size, for both networks."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    gae_lambda: Fraction = 0.95
+    """Lambda of generalized advantage estimates: 1 is the return less the value."""
+    value_coefficient: NonNegative = 0.5
+    """Weight of the value's loss."""
+    entropy_coefficient: NonNegative = 0.0
+    """Weight of the entropy, which is rewarded."""
+    gradient_clip: Positive = 0.5
+    """Largest global norm of both networks' gradients together."""
+    initial_log_std: Annotated[Real, Field(ge=-10, le=2)] = 0.0
+    """First log standard deviation of continuous actions, which are in [-1, 1]."""
+    normalize_advantages: bool = True
+    """Gives the advantages of every batch mean 0 and deviation 1."""
+    normalize_rewards: bool = False
+    """Divides rewards by the running deviation of the discounted return."""
+
 
 @section
 class PPOOptions(OnPolicyOptions):
@@ -88,13 +107,7 @@ class PPOOptions(OnPolicyOptions):
 
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)
-        collected = self.steps_per_update(config)
-        if collected % self.batch_size:
-            yield (
-                "agent.batch_size",
-                f"found {self.batch_size}; allowed: a divisor of agent.rollout_steps * "
-                f"training.environments, {collected}",
-            )
+        yield from self._divided(config, "batch_size", self.batch_size)
 
 
 @section
@@ -115,3 +128,122 @@ class A2COptions(OnPolicyOptions):
     """Lambda of generalized advantage estimates: 1 is the return less the value."""
     normalize_advantages: bool = False
     """Gives the advantages of every rollout mean 0 and deviation 1."""
+
+
+@section
+class ValueRegressionOptions(RolloutOptions):
+    """What TRPO and REINFORCE have in common."""
+
+    name: str
+    rollout_steps: PositiveCount = 1_000
+    """Steps of every environment between updates."""
+    learning_rate: Positive = 1e-3
+    """Adam's step size, for every network that Adam steps."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    value_epochs: PositiveCount = 10
+    """Passes of the value's regression over each rollout."""
+    batch_size: PositiveCount = 125
+    """Steps per gradient step of the value, drawn without replacement in each epoch."""
+    adam_epsilon: Positive = 1e-5
+    """Adam's epsilon, outside the square root."""
+    initial_log_std: Annotated[Real, Field(ge=-10, le=2)] = 0.0
+    """First log standard deviation of continuous actions, which are in [-1, 1]."""
+    normalize_advantages: bool = True
+    """Gives the advantages of every rollout mean 0 and deviation 1."""
+    normalize_rewards: bool = False
+    """Divides rewards by the running deviation of the discounted return."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        yield from self._divided(config, "batch_size", self.batch_size)
+
+
+@section
+class TRPOOptions(ValueRegressionOptions):
+    """Trust region policy optimization (Schulman et al. 2015).
+
+    The defaults of SB3-contrib, but for rollouts of 1,000 steps in batches of 125 instead of 2,048
+    in batches of 128: the other sections' default lengths are multiples of 1,000.
+    """
+
+    name: Literal["trpo"] = "trpo"
+    """The algorithm; these are the options of trpo."""
+    gae_lambda: Fraction = 0.95
+    """Lambda of generalized advantage estimates: 1 is the return less the value."""
+    target_kl: Positive = 0.01
+    """Largest mean divergence of the new policy from the old one, delta."""
+    cg_steps: PositiveCount = 15
+    """Most iterations of conjugate gradients."""
+    cg_damping: NonNegative = 0.1
+    """Multiple of the identity that is added to the divergence's second derivatives."""
+    line_search_steps: PositiveCount = 10
+    """Most lengths of the step that are tried; where none improves there is no step."""
+    line_search_shrink: Annotated[Positive, Field(lt=1)] = 0.8
+    """Each length as a share of the one before."""
+    sub_sampling: PositiveCount = 1
+    """The policy learns from one of so many steps of a rollout."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        yield from self._divided(config, "sub_sampling", self.sub_sampling)
+
+
+@section
+class ReinforceOptions(ValueRegressionOptions):
+    """REINFORCE with a learned baseline (Williams 1992)."""
+
+    name: Literal["reinforce"] = "reinforce"
+    """The algorithm; these are the options of reinforce."""
+    gae_lambda: ClassVar[float] = 1.0
+    """Returns less the baseline, to the end of the episode or of the rollout."""
+    normalize_advantages: bool = False
+    """Gives the advantages of every rollout mean 0 and deviation 1."""
+    entropy_coefficient: NonNegative = 0.0
+    """Weight of the entropy, which is rewarded."""
+    gradient_clip: Positive = 0.5
+    """Largest global norm of the policy's gradient."""
+
+
+WithAdvantages = OnPolicyOptions | TRPOOptions | ReinforceOptions
+"""The options of the agents with a policy, a value network and advantages."""
+
+
+@section
+class PQNOptions(RolloutOptions):
+    """PQN (Gallici et al. 2024), with its authors' settings for 128 environments of MinAtar.
+
+    But for rollouts of 40 steps in 40 minibatches instead of 32 in 32: the other sections' default
+    lengths are multiples of 1,000.
+    """
+
+    name: Literal["pqn"] = "pqn"
+    """The algorithm; these are the options of pqn."""
+    rollout_steps: PositiveCount = 40
+    """Steps of every environment between updates."""
+    learning_rate: Positive = 5e-4
+    """RAdam's step size at step 0."""
+    learning_rate_last: NonNegative = 5e-5
+    """The same at training.steps and after, where int8 training goes on; between it is linear."""
+    discount: Fraction = 0.99
+    """Discount factor of the return."""
+    return_lambda: Fraction = 0.65
+    """Lambda of the returns: 0 is the one-step target, 1 the return to the end of the rollout."""
+    epochs: PositiveCount = 2
+    """Passes over each rollout."""
+    minibatches: PositiveCount = 40
+    """Gradient steps in each of them."""
+    gradient_clip: Positive = 10.0
+    """Largest global norm of the gradient."""
+    exploration_fraction: Fraction = 0.1
+    """Share of training.steps over which epsilon falls from first to last."""
+    exploration_first: Fraction = 1.0
+    """Epsilon at step 0."""
+    exploration_last: Fraction = 0.05
+    """Epsilon after exploration_fraction of the steps."""
+    reward_scale: Positive = 1.0
+    """What rewards are multiplied with before anything is learned from them."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        yield from self._divided(config, "minibatches", self.minibatches)

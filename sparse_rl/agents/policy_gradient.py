@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from sparse_rl.agents import normalization
-from sparse_rl.agents.actor_critic import actor_and_critic
 from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.distributions import Distribution
 from sparse_rl.agents.on_policy import OnPolicy, OnPolicyState, Steps
 from sparse_rl.agents.on_policy_options import OnPolicyOptions
-from sparse_rl.agents.updates import standardized, weighted_mean
-from sparse_rl.config.experiment import Config
-from sparse_rl.dot_products import DotProducts
-from sparse_rl.spaces import EnvSpec
+from sparse_rl.agents.updates import weighted_mean
 from sparse_rl.sparsity.masks import Params
 
 
 class PolicyGradient(OnPolicy):
     """Functions of `OnPolicy` for a subclass that has `learn`, `_optimizer` and `policy_loss`."""
 
-    @classmethod
-    def of(cls, config: Config, spec: EnvSpec, dots: DotProducts) -> Self:
-        """With the configured networks; the policy multiplies with `dots`.
-
-        Raises `ConfigError` where observations of this kind are not normalized.
-        """
-        assert isinstance(config.agent, OnPolicyOptions)
-        normalization.check(config, spec)
-        actor, critic = actor_and_critic(config, spec, dots)
-        return cls(
-            config=config.agent,
-            environments=config.training.environments,
-            actor=actor,
-            critic=critic,
-            spec=spec,
-            normalize=config.network.normalize,
-            sparse_value=any(level > 0 for level in config.sparsity.critic_levels),
-        )
+    config: OnPolicyOptions
 
     def policy_loss(
         self, distribution: Distribution, batch: Steps, advantage: Float[Array, " batch"]
@@ -56,9 +32,7 @@ class PolicyGradient(OnPolicy):
         H is the mean entropy.
         """
         config = self.config
-        advantage = batch.advantage
-        if config.normalize_advantages:
-            advantage = standardized(advantage, batch.weight)
+        advantage = self.scaled_advantage(batch)
 
         def loss(policy: Params, value: Params) -> tuple[Float[Array, ""], Metrics]:
             distribution = self.distribution(policy, state.statistics, batch.observation)

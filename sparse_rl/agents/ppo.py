@@ -14,6 +14,7 @@ from sparse_rl.agents.distributions import Distribution
 from sparse_rl.agents.on_policy import OnPolicyState, Steps
 from sparse_rl.agents.on_policy_options import PPOOptions
 from sparse_rl.agents.policy_gradient import PolicyGradient
+from sparse_rl.agents.rollout_agent import shuffled
 from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
@@ -41,10 +42,12 @@ class PPO(PolicyGradient):
     ) -> Learned:
         """`epochs` passes over the rollout in batches; the metrics are means over all of them."""
         after, rollout = self.collected(state, memory, clock)
-        count = rollout.weight.shape[0]
-        keys = jax.random.split(jax.random.fold_in(key, clock), self.config.epochs)
-        order = jax.vmap(lambda key: jax.random.permutation(key, count))(keys)
-        batches = order.reshape(-1, self.config.batch_size)
+        batches = shuffled(
+            jax.random.fold_in(key, clock),
+            rollout.weight.shape[0],
+            self.config.epochs,
+            self.config.batch_size,
+        )
 
         def gradient_step(
             carry: tuple[OnPolicyState, dict[str, Params]], rows: Int[Array, " batch"]
@@ -79,5 +82,5 @@ class PPO(PolicyGradient):
 
 
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> PPO:
-    """PPO with the configured networks; see `PolicyGradient.of`."""
+    """PPO with the configured networks; see `OnPolicy.of`."""
     return PPO.of(config, spec, dots)

@@ -216,7 +216,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
     if not isinstance(spec.action, Continuous):
         raise ConfigError(
             f"agent.name: sac needs continuous actions and {spec.name} has discrete ones; "
-            f"allowed: dqn, ppo, a2c"
+            f"allowed: dqn, pqn, ppo, a2c, trpo, reinforce"
         )
     assert isinstance(config.agent, SACOptions)
     size = len(spec.action.low)

@@ -200,7 +200,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
     if not isinstance(spec.action, Continuous):
         raise ConfigError(
             f"agent.name: {config.agent.name} needs continuous actions and {spec.name} has "
-            f"discrete ones; allowed: dqn, ppo, a2c"
+            f"discrete ones; allowed: dqn, pqn, ppo, a2c, trpo, reinforce"
         )
     observation = observation_of(spec)
     size = len(spec.action.low)

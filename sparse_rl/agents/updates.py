@@ -1,10 +1,10 @@
-"""What the updates of several agents share: Adam as PyTorch has it, and means over a batch."""
+"""What the updates of several agents share: Adam as PyTorch has it, schedules, and means."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 def adam(
@@ -18,6 +18,12 @@ def adam(
     if weight_decay > 0:
         parts.append(optax.add_decayed_weights(weight_decay))
     return optax.chain(*parts, optax.adam(learning_rate, eps=epsilon))
+
+
+def linear(first: float, last: float, steps: int, clock: Int[Array, ""]) -> Float[Array, ""]:
+    """Falls, or rises, linearly from `first` at 0 to `last` at `steps`, then stays."""
+    share = jnp.minimum(clock / max(steps, 1), 1.0)
+    return first + share * (last - first)
 
 
 def weighted_mean(

@@ -59,6 +59,11 @@ def last_steps(
     )
 
 
+def in_one_row(leaf: Num[Array, "steps environments *row"]) -> Num[Array, "batch *row"]:
+    """All steps of all environments on one axis, the first step of every environment first."""
+    return leaf.reshape(-1, *leaf.shape[2:])
+
+
 def advantages(
     rollout: Rollout,
     values: Float[Array, "steps_and_one environments"],
@@ -87,3 +92,20 @@ def advantages(
     nothing = jnp.zeros_like(delta[0])
     _, found = jax.lax.scan(before, nothing, (delta, ended), reverse=True)
     return jnp.where(rollout.valid, found, 0.0)
+
+
+def lambda_returns(
+    rollout: Rollout,
+    values: Float[Array, "steps_and_one environments"],
+    discount: float,
+    return_lambda: float,
+) -> Float[Array, "steps environments"]:
+    """Lambda returns, the advantages of `advantages` plus the value that was taken from them.
+
+        G_t = r_t + discount ((1 - lambda) V(s_{t+1}) + lambda G_{t+1})
+
+    G_{t+1} is V(s_{t+1}) at the end of the rollout and where a time limit cut the episode; both
+    are 0 where it terminated. With V(s) = max_a Q(s, a) these are the returns of Peng's Q(lambda)
+    (Peng and Williams 1996; Gallici et al. 2024, arXiv 2407.04811, section 4).
+    """
+    return advantages(rollout, values, discount, return_lambda) + values[:-1]

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_batching import sequential_vmap
 from jaxtyping import Float
 
 from sparse_rl.architecture import LARGEST_INPUT
@@ -34,7 +35,7 @@ def kernel_and_bias(initializer: Initializer, fan_in: int) -> tuple[Initialize, 
         ValueError: for a scheme that there is not.
     """
     if initializer.scheme == "orthogonal":
-        return nn.initializers.orthogonal(initializer.gain), nn.initializers.zeros
+        return _orthogonal(initializer.gain), nn.initializers.zeros
     if initializer.scheme != "uniform":
         raise ValueError(
             f"initializer: found {initializer.scheme!r}, allowed are uniform and orthogonal"
@@ -45,6 +46,19 @@ def kernel_and_bias(initializer: Initializer, fan_in: int) -> tuple[Initialize, 
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return uniform, uniform
+
+
+def _orthogonal(gain: float) -> Initialize:
+    """`gain` times an orthogonal matrix."""
+    make = nn.initializers.orthogonal(gain)
+
+    def orthogonal(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+        # One after the other: jaxlib 0.10.2 shares a batch of QR factorizations among the threads
+        # that devices on a CPU run on, and where all of these wait for one another it never ends.
+        one: Array = sequential_vmap(lambda key: make(key, shape, dtype))(key)
+        return one
+
+    return orthogonal
 
 
 def remembered(

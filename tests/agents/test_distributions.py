@@ -38,3 +38,21 @@ def test_a_categorical() -> None:
     drawn = Categorical(jnp.tile(jnp.asarray(logits[:1]), (40_000, 1))).sample(jax.random.key(2))
     shares = np.bincount(np.asarray(drawn), minlength=3) / 40_000
     np.testing.assert_allclose(shares, p[0], atol=0.0125)
+
+
+def test_divergences() -> None:
+    """Of categoricals by scipy, of Gaussians as the mean of log p - log q over 200,000 draws."""
+    random = np.random.default_rng(2)
+    logits = random.normal(size=(2, 5, 3))
+    p, q = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    found = Categorical(jnp.asarray(logits[0])).divergence(Categorical(jnp.asarray(logits[1])))
+    np.testing.assert_allclose(found, stats.entropy(p, q, axis=1), rtol=1e-5)
+    mean, log_std = random.normal(size=(2, 1, 3)), random.normal(size=(2, 3)) / 3
+    one, other = (
+        DiagonalGaussian(jnp.asarray(m), jnp.asarray(s)) for m, s in zip(mean, log_std, strict=True)
+    )
+    drawn = random.normal(mean[0], np.exp(log_std[0]), (200_000, 3))
+    ratio = np.asarray(one.log_prob(jnp.asarray(drawn)) - other.log_prob(jnp.asarray(drawn)))
+    error = 5 * ratio.std() / np.sqrt(ratio.size)
+    np.testing.assert_allclose(one.divergence(other), ratio.mean(), atol=error)
+    np.testing.assert_array_equal(one.divergence(one), 0)

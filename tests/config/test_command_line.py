@@ -22,7 +22,7 @@ from sparse_rl.config.reading import from_mapping, from_yaml
 from sparse_rl.config.text import FOLDER, find, read_file
 
 registry.load()
-AGENTS = "sac, dqn, td3, ddpg, ppo"
+AGENTS = "sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce"
 EVERY_METHOD = {"sparsity": {"methods": list(registry.METHODS.names()), "levels": [0, 0.5]}}
 PLAIN = [
     yaml.safe_load(to_yaml(from_mapping({"agent": {"name": name}} | EVERY_METHOD)))
@@ -198,9 +198,9 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
         ),
         (
             ["--agent.name", "c51"],
-            f"agent.name: unknown agent 'c51'; allowed: {AGENTS}, a2c",
+            f"agent.name: unknown agent 'c51'; allowed: {AGENTS}, pqn",
         ),
-        (["--agent.name"], f"agent.name: found no value; allowed: {AGENTS} or a2c"),
+        (["--agent.name"], f"agent.name: found no value; allowed: {AGENTS} or pqn"),
         (
             ["--seeds.x", "3"],
             "seeds.x: found 10 as the value of seeds; allowed: its own keys and values",

@@ -121,7 +121,8 @@ def test_its_options_are_checked_and_kept(package: Path) -> None:
     ("words", "line"),
     [
         (["--agent.name", "outside_reinforc"], r"agent.name: unknown agent 'outside_reinforc'; did "
-         r"you mean outside_reinforce\? allowed: sac, dqn, td3, ddpg, ppo, a2c, outside_reinforce"),
+         r"you mean outside_reinforce or reinforce\? allowed: sac, dqn, td3, ddpg, ppo, a2c, trpo, "
+         r"reinforce, pqn, outside_reinforce"),
         (["--sparsity.methods", "outside_regro"], "sparsity.methods: unknown method "
          r"'outside_regro'; did you mean outside_regrow\? allowed: gradual, .*outside_regrow"),
         (["--agent.rollout", "0"], "agent.rollout: found '0'; allowed: a whole number >= 1"),
@@ -173,7 +174,7 @@ def test_help_shows_it_when_it_is_imported(package: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "agent (outside_reinforce): Monte Carlo policy gradients" in done.stdout
-    agents = "sac, dqn, td3, ddpg, ppo, a2c or outside_reinforce"
+    agents = "sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce, pqn or outside_reinforce"
     assert f"--agent.name {agents}" in " ".join(done.stdout.split())
     assert "  --sparsity.outside_regrow.drop_fraction  a number from 0 to 1" in done.stdout
     assert "network (mlp, minatar, nature, impala)" in done.stdout

@@ -16,7 +16,7 @@ from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping, from_yaml, load_config
 from sparse_rl.config.sections import SparsityConfig
 
-AGENTS = "sac, dqn, td3, ddpg, ppo, a2c"
+AGENTS = "sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce, pqn"
 FAST = settings(
     derandomize=True,
     deadline=None,

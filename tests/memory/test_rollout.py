@@ -102,3 +102,22 @@ def test_the_last_steps_are_in_their_order_wherever_the_buffer_is(frame_stack: i
         np.testing.assert_array_equal(newest[:, 0, 0], np.arange(t - 3, t + 2))
         if frame_stack == 3 and t >= 5:
             np.testing.assert_array_equal(found.observation[0, 0, 0], [t - 5, t - 4, t - 3])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.65, 1.0])
+def test_lambda_returns_are_their_recursion(share: float) -> None:
+    """G = r + g ((1 - lambda) V' + lambda G'), backwards, step by step and in float64."""
+    steps, values = random_rollout(5)
+    found = rollout.lambda_returns(steps, jnp.asarray(values, jnp.float32), DISCOUNT, share)
+    for e in range(ENVIRONMENTS):
+        later = values[STEPS, e]
+        for t in reversed(range(STEPS)):
+            following = values[t + 1, e]
+            mixed = (1 - share) * following + share * later
+            if steps.truncated[t, e]:
+                mixed = following
+            if steps.terminated[t, e]:
+                mixed = 0.0
+            later = float(steps.reward[t, e]) + DISCOUNT * mixed
+            if steps.valid[t, e]:
+                np.testing.assert_allclose(found[t, e], later, rtol=1e-4, atol=1e-5)

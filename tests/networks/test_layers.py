@@ -132,6 +132,20 @@ def test_an_orthogonal_kernel_is_its_gain_times_an_orthogonal_matrix(shape):
     np.testing.assert_array_equal(params["bias"], 0)
 
 
+def test_orthogonal_kernels_of_several_members_are_made_one_after_the_other():
+    """A batch of factorizations never ends where a CPU's devices have one thread each."""
+    layer = Dense(4, Initializer("orthogonal"))
+
+    def kernel(key):
+        return layer.init(key, jnp.zeros((1, 7)))["params"]["kernel"]
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    made = str(jax.make_jaxpr(jax.vmap(kernel))(keys))
+    assert "qr" in made and "scan" in made and "f32[3,7,4] = qr" not in made
+    for key, one in zip(keys, jax.vmap(kernel)(keys), strict=True):
+        np.testing.assert_array_equal(one, kernel(key))
+
+
 def test_layer_norm_equals_its_formula_far_from_zero_too():
     x = np.random.default_rng(0).normal(1000, 2, (5, 3, 7)).astype(np.float32)
     scale, bias = np.linspace(-1, 2, 7, dtype="f4"), np.linspace(3, 0, 7, dtype="f4")

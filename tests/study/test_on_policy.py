@@ -77,6 +77,53 @@ def test_a_study_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["trpo", "reinforce", "pqn"])
+def test_other_agents_studies_resume_to_the_same_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Straight-through masks and integers, which keep most beside the weights; cut short."""
+    rollout = {"name": name, "rollout_steps": 4}
+    kind = "discrete" if name == "pqn" else "continuous"
+    options = {"minibatches": 2} if name == "pqn" else {"batch_size": 4, "value_epochs": 2}
+
+    def of(out: Path, **changes: Any) -> Config:
+        sparsity = {"levels": [0, 0.5], "methods": ["ste"], "interval": 8, "end": 0.7}
+        return everything(
+            out,
+            environment=f"probe/termination?actions={kind}",
+            agent=rollout | options,
+            network={"hidden": [8], "normalize": True, "activation": "relu"},
+            sparsity=sparsity if name == "pqn" else sparsity | {"critic_levels": [0.5, 0]},
+            quantization={"modes": ["integer"]},
+            **changes,
+        )
+
+    whole = train(of(tmp_path / "whole"))
+    final = whole.metrics[whole.metrics["phase"] == "final"]
+    assert {"0", "ste-0.5", "0-integer", "ste-0.5-integer"} <= set(final["variant"])
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "FIRST_CHUNK", 1)
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(of(out), Interrupter("prune ste"))
+    train(of(out, resume=str(out)))
+    assert (out / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
+    for policies in sorted((whole.path / "policies").iterdir()):
+        assert (out / "policies" / policies.name).read_bytes() == policies.read_bytes()
+    kept = whole.policies("ste-0.5")
+    for seed in range(2):
+        dead = sum(int((kernel[seed] == 0).sum()) for kernel in kernels(kept.params))
+        assert dead >= sum(kernel[seed].size for kernel in kernels(kept.params)) // 2 - 1
+    assert np.isfinite(
+        whole.actor("ste-0.5-integer", seed=0).predict(np.ones(1, np.float32))[0]
+    ).all()
+
+
+def kernels(params: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return [np.asarray(array) for name, array in params.items() if name.endswith("kernel")]
+
+
+@pytest.mark.slow
 def test_ppo_learns_dense_and_small(tmp_path: Path) -> None:
     run = train(
         from_mapping(
