@@ -86,7 +86,8 @@ def base_lines(draw: random.Random, count: int) -> Iterator[list[str]]:
                 ["render", ACTOR, "--out", "film.gif", "--seed", "1"],
                 ["inspect", ACTOR, "--json"],
                 ["check", "gymnax/Pendulum-v1?time_limit=5", "--episodes", "1", "--seed", "2"],
-                ["compress", ACTOR, "--levels", "0.9", "--methods", "prune", "--episodes", "2"],
+                ["compress", ACTOR, "--levels", "0.9", "--methods", "prune", "--out", "small"],
+                ["play", ACTOR, "--out", "live.html", "--arm", "0"],
                 ["train", damaged_configuration(draw, draw.choice(configs))],
             ]
         )
@@ -150,7 +151,7 @@ def damaged_runs(sandbox: Path, draw: random.Random, count: int, seconds: float)
     found = []
     for _ in range(count):
         copy = sandbox / "run"
-        for folder in (copy, sandbox / "actor"):
+        for folder in (copy, sandbox / "actor", sandbox / "small"):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(whole, copy)
         damaged = draw.choice(files).relative_to(whole)
@@ -159,7 +160,7 @@ def damaged_runs(sandbox: Path, draw: random.Random, count: int, seconds: float)
             ["export", "run", "--arm", "0.5-int8", "--format", "packed", "--out", "actor"],
             ["report", "run"],
             ["render", "run", "--out", "film.gif"],
-            ["compress", "run", "--levels", "0.9", "--methods", "prune", "--episodes", "2"],
+            ["compress", "run", "--levels", "0.9", "--methods", "prune", "--out", "small"],
             ["train", "--resume", "run"],
         ]
         outcomes = run_all(iter(lines), sandbox, seconds)

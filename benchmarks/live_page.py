@@ -3,8 +3,8 @@
     python -m benchmarks.live_page
 
 Writes docs/live/index.html: Pendulum's policies with the one that compression has made of the same
-dense ones and one that was pruned too far, and CartPole's, each file with the return on its card. It
-needs clang and wasm-ld. A test compares what is committed with the files, the cards and the
+dense ones and one that was pruned too far, and CartPole's, each file with the return on its card.
+It needs clang and wasm-ld. A test compares what is committed with the files, the cards and the
 scripts, and plays it in a browser.
 """
 

@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from benchmarks import overview_picture, results_page, zoo_page
-from benchmarks.studies import FLOAT32, INT8, ROOT, Study, read_all, shown
+from benchmarks.studies import FLOAT32, INT8, ROOT, Study, drawn, read_all, shown
 from sparse_rl import atomic_file
 
 PICTURES = {
@@ -82,7 +82,7 @@ def main() -> None:
     parser.parse_args()
     studies = read_all()
     for file, look in PICTURES.items():
-        atomic_file.write_bytes(file, picture(shown(studies), look))
+        atomic_file.write_bytes(file, picture(drawn(studies), look))
     atomic_file.write_text(PAGE, results_page.page(studies))
     atomic_file.write_text(ZOO, zoo_page.page(studies))
     table = results_page.readme_table(shown(studies))

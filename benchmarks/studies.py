@@ -84,6 +84,11 @@ class Study:
         return bool((self.table["target_sparsity"] > 0).any())
 
     @property
+    def has_levels(self) -> bool:
+        """Whether a line can be drawn of it: dense and several levels."""
+        return self.table["target_sparsity"].nunique() > 2
+
+    @property
     def dense(self) -> pd.Series:
         """The row of the dense network. Raises IndexError where the study has none."""
         return self.of_kind(FLOAT32).query("target_sparsity == 0").iloc[0]
@@ -149,8 +154,13 @@ def read_all(results: Path = RESULTS) -> list[Study]:
     )
 
 
+def drawn(studies: list[Study]) -> list[Study]:
+    """Those of `shown` that have a line in the picture."""
+    return [study for study in shown(studies) if study.has_levels]
+
+
 def shown(studies: list[Study]) -> list[Study]:
-    """Those that the picture and the README show: pruned gradually, and with something to lose."""
+    """Those that the README has in its table: pruned gradually, and with something to lose."""
     return [
         study
         for study in studies

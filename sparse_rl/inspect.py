@@ -98,9 +98,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Of the command's words; `config.program`, which the others use, comes with the training."""
-    made = _Parser(
-        "sparse-rl inspect", description="Says what packed actors (.srl) are."
-    )
+    made = _Parser("sparse-rl inspect", description="Says what packed actors (.srl) are.")
     made.add_argument("actor", nargs="+", type=Path, help="a packed actor (.srl)")
     made.add_argument("--json", action="store_true", help="as JSON, an object for each actor")
     return made
