@@ -4,9 +4,10 @@
 
 Every file is read as `load_actor(path, "numpy")` reads it, in worker processes. It passes where it
 is refused by one `ArtifactError` of one line that begins with the file's name, or is read as an
-actor without a warning; in less than 0.2 s of processor time, with at most 100 MB more memory than
-the worker had. Stops after `--seconds` and says how many files were read until then; the status is
-1 where anything is wrong, and the first such file of each kind is kept under `--keep`.
+actor without a warning; in less than 0.2 s, with at most 100 MB more memory than the worker had.
+What took longer is read again, in processor time, because machines are busy. Stops after
+`--seconds` and says how many files were read until then; the status is 1 where anything is wrong,
+and the first such file of each kind is kept under `--keep`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from sparse_rl.artifact.packed import ArtifactError
 from sparse_rl.artifact.runtime import load_actor
 
 LONGEST, MOST_MEMORY = 0.2, 100.0
-"""Seconds of processor time, and MB."""
+"""Seconds, and MB."""
 MEMORY = Path("/dev/shm")
 """Where a file is written in microseconds, if the machine has it."""
 BATCH = 250
-HANGS = 5.0
+HANGS = 30.0
 """Seconds after which reading is interrupted."""
 COLUMNS = ("damage", "files", "refused", "read", "wrong", "slowest, ms")
 
@@ -96,9 +97,13 @@ def batch(seed: int) -> Batch:
         for _ in range(BATCH):
             kind, data = damaged(draw, _FILES)
             path.write_bytes(data)
-            before, start = _forgotten_peak(), time.process_time()
+            before, start = _forgotten_peak(), time.perf_counter()
             found = outcome(path)
-            seconds, memory = time.process_time() - start, _peak() - before
+            seconds, memory = time.perf_counter() - start, _peak() - before
+            if seconds > LONGEST:  # the file, or a busy machine
+                start = time.process_time()
+                outcome(path)
+                seconds = time.process_time() - start
             if seconds > LONGEST:
                 found = "wrong: slow"
             elif memory > MOST_MEMORY:
