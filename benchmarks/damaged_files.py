@@ -21,7 +21,6 @@ import signal
 import tempfile
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,12 +61,10 @@ def main() -> None:
     started, batches = time.monotonic(), []
     seeds = [options.seed * 1_000_003 + number for number in range(-(-options.files // BATCH))]
     fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(options.workers, fork, _begin) as pool:
-        waiting = [pool.submit(batch, seed) for seed in seeds]
-        for done in as_completed(waiting):
-            batches.append(done.result())
+    with fork.Pool(options.workers, _begin) as pool:  # at the end it is terminated
+        for one in pool.imap_unordered(batch, seeds):
+            batches.append(one)
             if time.monotonic() - started > options.seconds:
-                pool.shutdown(cancel_futures=True)
                 break
     raise SystemExit(told(batches, options.keep, options.json, time.monotonic() - started))
 
