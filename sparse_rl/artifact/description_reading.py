@@ -98,11 +98,12 @@ def graph_of(description: Any, contents: Sequence[Content]) -> Graph:
 
 
 def _bounds(value: Any, size: int) -> tuple[float, ...]:
-    values = value if isinstance(value, list) else [value] * size
-    for v in values:
+    values = value if isinstance(value, list) else [value]
+    for v in values:  # one that stands for millions is looked at once
         if type(v) not in (int, float) or not abs(v) <= LARGEST_NUMBER:
             raise ValueError("an action bound is no number, or too large")
-    return tuple(map(float, values))
+    found = tuple(map(float, values))
+    return found if isinstance(value, list) else found * size
 
 
 def _observation(item: Any) -> Observation:
