@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.architecture import (
+    LARGEST_INPUT,
     ArgMax,
     Dense,
     Flatten,
@@ -60,7 +61,7 @@ def mlp_actor(
     squash = Squash(tuple(-b for b in bounds), bounds)
     head = Dense("mean", sizes[-1])
     network = Network(Observation((sizes[0],)), hidden_layers(sizes[1:-1]), (head,), squash)
-    return bind(network, random_arrays(network, sparsity, seed), quantization)
+    return _bound(network, sparsity, quantization, seed)
 
 
 def minatar_q_network(
@@ -103,7 +104,20 @@ def _q_network(
     seed: int,
 ) -> Graph:
     network = Network(seen, steps, (Dense("head", 6),), ArgMax())
-    return bind(network, random_arrays(network, sparsity, seed), quantization)
+    return _bound(network, sparsity, quantization, seed)
+
+
+def _bound(network: Network, sparsity: float, quantization: Arithmetic, seed: int) -> Graph:
+    """With random arrays; for `integer` as if inputs of 3 had been the largest, of a vector's
+    elements 1 to 100."""
+    arrays = random_arrays(network, sparsity, seed)
+    if quantization == "integer":
+        seen = network.observation.shape
+        for number, layer in enumerate(layers(network)):
+            first = number == 0 and len(seen) == 1
+            largest = np.geomspace(1, 100, seen[0]) if first else np.array(3.0)
+            arrays[f"{layer.path}/{LARGEST_INPUT}"] = largest.astype(np.float32)
+    return bind(network, arrays, quantization)
 
 
 def random_observations(graph: Graph, number: int, seed: int = 0) -> NDArray:

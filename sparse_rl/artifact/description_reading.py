@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from sparse_rl.architecture.operations import (
     ArgMax,
@@ -22,6 +21,13 @@ from sparse_rl.architecture.operations import (
     Squash,
     Tanh,
 )
+from sparse_rl.artifact.format_limits import (
+    DEEPEST,
+    LARGEST_NUMBER,
+    MOST_OPERATIONS,
+    MOST_PRODUCTS,
+    check_tensor,
+)
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
@@ -33,8 +39,6 @@ from sparse_rl.artifact.graph import (
     Residual,
     shape_after,
 )
-
-_MOST_OPERATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,14 @@ Content = tuple[Any, ...]
 
 def slots_of(description: Any) -> list[Slot]:
     """Shapes and kinds of all arrays in order of execution; ValueError for no description."""
+    if not isinstance(description, list) or len(description) != 3:
+        raise ValueError("no observation, operations and output")
     observation = _observation(description[0])
-    slots: list[Slot] = []
-    _walk(description[1], observation.shape, slots)
-    return slots
+    walk = _Walk()
+    walk.through(description[1], observation.shape, 0)
+    if not any(isinstance(slot, LayerSlot) for slot in walk.slots):
+        raise ValueError("an actor without a layer")
+    return walk.slots
 
 
 def graph_of(description: Any, contents: Sequence[Content]) -> Graph:
@@ -82,7 +90,7 @@ def graph_of(description: Any, contents: Sequence[Content]) -> Graph:
     if description[2] != "argmax":
         name, low, high = description[2]
         if name not in ("squash", "clip"):
-            raise ValueError(f"output {name!r}")
+            raise ValueError(f"output {_short(name)}")
         size = len(contents[-1][-1])
         bounds = _bounds(low, size), _bounds(high, size)
         output = Squash(*bounds) if name == "squash" else Clip(*bounds)
@@ -90,28 +98,39 @@ def graph_of(description: Any, contents: Sequence[Content]) -> Graph:
 
 
 def _bounds(value: Any, size: int) -> tuple[float, ...]:
-    values = tuple(float(v) for v in (value if isinstance(value, list) else [value] * size))
-    if not np.isfinite(values).all():
-        raise ValueError("an action bound is not finite")
-    return values
+    values = value if isinstance(value, list) else [value]
+    for v in values:  # one that stands for millions is looked at once
+        if type(v) not in (int, float) or not abs(v) <= LARGEST_NUMBER:
+            raise ValueError("an action bound is no number, or too large")
+    found = tuple(map(float, values))
+    return found if isinstance(value, list) else found * size
 
 
 def _observation(item: Any) -> Observation:
     shape, dtype, divisor, stack = item
-    if not (isinstance(divisor, int | float) and 0 < divisor < 1e30):
-        raise ValueError(f"observation divisor {divisor!r}")
-    return Observation(_sizes(shape), dtype, float(divisor), int(stack))
+    if type(stack) is not int or not 0 < stack < 1 << 24:
+        raise ValueError(f"frame stack {_short(stack)}")
+    if not isinstance(dtype, str):
+        raise ValueError(f"observation dtype {_short(dtype)}")
+    found = Observation(_sizes(shape), dtype, _positive(divisor), stack)  # type: ignore[arg-type]
+    check_tensor(found.shape)
+    return found
+
+
+def _short(item: Any) -> str:
+    """Of what may be anything, so much that an error stays one line."""
+    return ascii(item)[:40]
 
 
 def _positive(item: Any) -> float:
-    if not isinstance(item, int | float) or not 0 < item < 1e30:
-        raise ValueError(f"number {item!r}")
+    if type(item) not in (int, float) or not 1 / LARGEST_NUMBER < item < LARGEST_NUMBER:
+        raise ValueError(f"number {_short(item)}")
     return float(item)
 
 
 def _sizes(item: Any) -> tuple[int, ...]:
     if not isinstance(item, list) or not all(type(v) is int and 0 < v < 1 << 24 for v in item):
-        raise ValueError(f"sizes {item!r}")
+        raise ValueError(f"sizes {_short(item)}")
     return tuple(item)
 
 
@@ -120,40 +139,60 @@ def _pair(item: Any) -> tuple[int, int]:
     return first, second
 
 
-def _walk(items: Any, shape: tuple[int, ...], slots: list[Slot]) -> tuple[int, ...]:
-    """Follow shapes through a description, collecting layers."""
-    if not isinstance(items, list) or len(items) > _MOST_OPERATIONS:
-        raise ValueError("operations")
-    for item in items:
+@dataclass
+class _Walk:
+    """Follows shapes through a description, collects slots, and counts what an action takes."""
+
+    slots: list[Slot] = field(default_factory=list)
+    operations: int = 0
+    products: int = 0
+
+    def through(self, items: Any, shape: tuple[int, ...], depth: int) -> tuple[int, ...]:
+        if not isinstance(items, list) or depth > DEEPEST:
+            raise ValueError("operations")
+        for item in items:
+            self.operations += 1
+            if self.operations > MOST_OPERATIONS:
+                raise ValueError(f"operations: more than {MOST_OPERATIONS}")
+            shape = self.after(item, shape, depth)
+            check_tensor(shape)
+            if self.products > MOST_PRODUCTS:
+                raise ValueError(f"products of an action: more than {MOST_PRODUCTS}")
+        return shape
+
+    def after(self, item: Any, shape: tuple[int, ...], depth: int) -> tuple[int, ...]:
         name = item if isinstance(item, str) else item[0]
         if name == "residual":
-            if _walk(item[1], shape, slots) != shape:
-                raise ValueError("a residual body changes its shape")
-            continue
-        if name in ("dense", "conv"):
+            if not item[1] or self.through(item[1], shape, depth + 1) != shape:
+                raise ValueError("a residual body is empty, or changes its shape")
+        elif name in ("dense", "conv"):
             slot = _slot(item, shape)
-            slots.append(slot)
+            self.slots.append(slot)
             shape = _shape_after_layer(item, slot, shape)
+            self.products += math.prod(slot.shape) * math.prod(shape[:-1])
         elif name == "rescale":
             if len(shape) != 1:
                 raise ValueError(f"rescale after shape {shape}")
-            slots.append(RescaleSlot(shape))
+            self.slots.append(RescaleSlot(shape))
         elif name in ("norm", "normalize"):
-            slots.append(PairSlot(shape[-1:] if name == "norm" else shape))
+            self.slots.append(PairSlot(shape[-1:] if name == "norm" else shape))
         else:
-            shape = shape_after(_operation(item, iter(())), shape)
-    return shape
+            operation = _operation(item, iter(()))
+            shape = shape_after(operation, shape)
+            if isinstance(operation, MaxPool):
+                self.products += math.prod(operation.window) * math.prod(shape)
+        return shape
 
 
 def _slot(item: Any, shape: tuple[int, ...]) -> LayerSlot:
     (outputs,) = _sizes([item[1] if item[0] == "dense" else item[2]])
     kind, source = item[-2:]
     if kind not in ("float32", "int8", "int8/channel"):
-        raise ValueError(f"weights {kind!r}")
+        raise ValueError(f"weights {_short(kind)}")
     if source not in ("float", "dynamic", "floor", "static", "shift"):
-        raise ValueError(f"input {source!r}")
+        raise ValueError(f"input {_short(source)}")
     if source == "shift" and kind != "int8":
-        raise ValueError(f"weights {kind!r} with input {source!r}")
+        raise ValueError(f"weights {kind} with input {source}")
     if len(shape) != (1 if item[0] == "dense" else 3):
         raise ValueError(f"{item[0]} after shape {shape}")
     window = () if item[0] == "dense" else _pair(item[1])
@@ -195,4 +234,4 @@ def _operation(item: Any, contents: Iterator[Content]) -> Operation:
         return Normalize(mean, variance, _positive(item[1]), _positive(item[2]))
     if name == "residual":
         return Residual(tuple(_operation(step, contents) for step in item[1]))
-    raise ValueError(f"operation {name!r}")
+    raise ValueError(f"operation {_short(name)}")

@@ -93,13 +93,17 @@ def whole_biases(bias: NDArray[np.float32], unit: float) -> bytes:
 def _read_shifts(
     reader: Reader, outputs: int
 ) -> tuple[NDArray[np.float32], StaticScale, NDArray[np.float32]]:
+    if outputs > len(reader.data) - reader.position:
+        raise ValueError("it ends early")
     scale, unit = (2.0 ** int(e) for e in np.frombuffer(reader.take(2), np.int8))
     unsigned = np.array([reader.varint() for _ in range(outputs)], np.int64)
     biases = np.where(unsigned % 2, -(unsigned + 1) // 2, unsigned // 2)
-    weights = np.array([unit / scale], np.float32)
-    if not (np.isfinite(weights).all() and weights.all()):
-        raise ValueError("a weight scale is not positive")
-    return weights, StaticScale(scale), (biases * unit).astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.array([unit / scale]).astype(np.float32)
+        whole = (biases * unit).astype(np.float32)
+    if not (np.isfinite(weights).all() and weights.all() and np.isfinite(whole).all()):
+        raise ValueError("a weight scale is not positive, or a bias not finite")
+    return weights, StaticScale(scale), whole
 
 
 def _read_layer(reader: Reader, slot: LayerSlot) -> tuple[Weights, InputScale, NDArray[np.float32]]:
@@ -131,9 +135,11 @@ def _read_values(reader: Reader, shape: tuple[int, ...], dtype: np.dtype) -> NDA
             raise ValueError(f"Rice parameter {parameter}")
         positions, used = index_code.decode(reader.data[reader.position :], count, parameter, size)
         reader.take(used)
-    values[positions] = np.frombuffer(reader.block(count * dtype.itemsize), dtype)
-    if not np.isfinite(values).all():
+    stored = np.frombuffer(reader.block(count * dtype.itemsize), dtype)
+    # Only what is stored is looked at: zeros of a layer that is large on paper cost no memory.
+    if not np.isfinite(stored).all():
         raise ValueError("a weight is not finite")
+    values[positions] = stored
     return values.reshape(shape)
 
 

@@ -1,5 +1,8 @@
 """The graph as an ONNX model: `observation` [batch, *shape] in, `action` out.
 
+A model cannot refuse: an observation with a number that is not finite gives actions that are all
+NaN, and the choice -1, in every arithmetic.
+
 Four kinds of layers, as in the graph:
 
 - float inputs: float weights, or int8 weights that are cast, multiplied and scaled (onnxruntime
@@ -14,6 +17,7 @@ Four kinds of layers, as in the graph:
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,7 +64,15 @@ def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
     else:
         name, shape = add_chain(nodes, graph, chain, name)
     if isinstance(graph.output, ArgMax):
-        nodes.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
+        if seen.dtype == "float32":
+            largest = nodes.node("ArgMax", [name], axis=-1, keepdims=0)
+            # A number that is not finite may be lost in a clip: it is asked of the observation too.
+            told = nodes.node("ReduceSum", [name, nodes.constant(np.array([1]))], keepdims=0)
+            wrong = nodes.node("IsNaN", [nodes.node("Add", [told, _tell_tale(nodes, seen.shape)])])
+            none = nodes.constant(np.int64(-1))
+            nodes.node("Where", [wrong, none, largest], output="action")
+        else:
+            nodes.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
         output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
     else:
         one = nodes.constant(np.float32(1))
@@ -71,6 +83,8 @@ def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
         low = np.asarray(graph.output.low, np.float32)
         half = (np.asarray(graph.output.high, np.float32) - low) * np.float32(0.5)
         scaled = nodes.node("Mul", [nodes.node("Add", [bounded, one]), nodes.constant(half)])
+        if seen.dtype == "float32":
+            scaled = nodes.node("Add", [scaled, _tell_tale(nodes, seen.shape, keep=True)])
         nodes.node("Add", [scaled, nodes.constant(low)], output="action")
         output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
     proto = helper.make_graph(nodes.nodes, "actor", [inputs], [output], nodes.initializers)
@@ -82,6 +96,13 @@ def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
         helper.set_model_props(model, known)
     onnx.checker.check_model(model)
     return model
+
+
+def _tell_tale(nodes: OnnxNodes, shape: tuple[int, ...], keep: bool = False) -> str:
+    """0 for a finite observation, NaN for another; [batch], or [batch, 1] where axes are kept."""
+    flat = "observation" if len(shape) == 1 else nodes.node("Flatten", ["observation"], axis=1)
+    zeros = np.zeros((math.prod(shape), *((1,) if keep else ())), np.float32)
+    return nodes.node("MatMul", [flat, nodes.constant(zeros)])
 
 
 def save(path: Path, graph: Graph, about: Provenance | None = None) -> int:

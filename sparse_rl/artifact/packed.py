@@ -28,6 +28,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ import numpy as np
 import zstandard
 
 from sparse_rl import atomic_file
-from sparse_rl.artifact import index_code, layer_bytes
+from sparse_rl.artifact import fixed_point, index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
-from sparse_rl.artifact.fixed_scales import unit_of
+from sparse_rl.artifact.fixed_scales import is_static, unit_of
+from sparse_rl.artifact.format_limits import LONGEST_DESCRIPTION, LONGEST_NAME, check_weights
 from sparse_rl.artifact.graph import (
     Graph,
     Layer,
@@ -52,8 +54,6 @@ from sparse_rl.artifact.graph import (
 
 MAGIC = b"SRL"
 VERSIONS = (1, 2, 3)
-_MOST_WEIGHTS = 1 << 26
-_LONGEST_DESCRIPTION = 1 << 20
 _KEYS = {"variant": "arm"}
 """Fields of `Provenance` that have another name in the file."""
 
@@ -98,11 +98,11 @@ def load(path: Path) -> PackedActor:
 
 
 def to_bytes(actor: PackedActor) -> bytes:
-    """The packed file's content."""
+    """The packed file's content; raises ValueError for an actor beyond the format's limits."""
     about = {
         _KEYS.get(key, key): value
         for key, value in asdict(actor.provenance).items()
-        if value not in ("", None)
+        if value not in ("", None) and not (isinstance(value, float) and not isfinite(value))
     }
     if actor.unit is not None:
         about["unit"] = int(np.log2(actor.unit))
@@ -110,6 +110,10 @@ def to_bytes(actor: PackedActor) -> bytes:
     description = compressor().compress(text)
     body = varint(len(description)) + description
     body += b"".join(layer_bytes.write(step) for step in _with_arrays(actor.graph.operations))
+    slots = slots_of(json.loads(text)[0])
+    check_weights([slot.shape for slot in slots], len(body) + 8)
+    if len(text) > LONGEST_DESCRIPTION:
+        raise ValueError(f"a description of {len(text)} bytes; allowed: {LONGEST_DESCRIPTION}")
     return MAGIC + bytes([version(actor.graph)]) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
@@ -141,9 +145,8 @@ def from_bytes(data: bytes) -> PackedActor:
         zstandard.ZstdError,
         MemoryError,
     ) as error:
-        raise ArtifactError(
-            f"damaged: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from None
+        said = str(error).splitlines()[0] if str(error) else repr(error)
+        raise ArtifactError(f"damaged: {said.encode('ascii', 'replace').decode()[:200]}") from None
 
 
 def entropy_bound(graph: Graph) -> float:
@@ -172,11 +175,10 @@ def entropy_bound(graph: Graph) -> float:
 
 def _parse(reader: Reader) -> PackedActor:
     compressed = reader.take(reader.varint())
-    text = decompressor().decompress(compressed, max_output_size=_LONGEST_DESCRIPTION)
+    text = decompressor().decompress(compressed, max_output_size=LONGEST_DESCRIPTION)
     description, about = json.loads(text)
     slots = slots_of(description)
-    if sum(int(np.prod(slot.shape, dtype=object)) for slot in slots) > _MOST_WEIGHTS:
-        raise ValueError("it claims more weights than any actor has")
+    check_weights([slot.shape for slot in slots], len(reader.data) + 8)
     contents = [layer_bytes.read(reader, slot) for slot in slots]
     if reader.position != len(reader.data):
         raise ValueError("bytes are left over")
@@ -184,11 +186,13 @@ def _parse(reader: Reader) -> PackedActor:
     if unit is not None and not (type(unit) is int and -60 <= unit <= 60):
         raise ValueError(f"unit 2^{unit}")
     graph = graph_of(description, contents)
+    if unit is not None and is_static(graph):
+        fixed_point.with_unit(graph, 2.0**unit)  # refuses what it cannot compute
     return PackedActor(graph, _provenance(about), None if unit is None else 2.0**unit)
 
 
 def _provenance(about: dict[str, Any]) -> Provenance:
-    """The provenance in a description, every field of its own type."""
+    """The provenance in a description, every field of its own type and fit to be shown."""
     kinds: dict[str, Any] = {
         "environment": str,
         "arm": str,
@@ -198,7 +202,13 @@ def _provenance(about: dict[str, Any]) -> Provenance:
     }
     for name, value in about.items():
         if name not in kinds or isinstance(value, bool) or not isinstance(value, kinds[name]):
-            raise ValueError(f"{name[:40]}: found {str(value)[:40]}")
+            raise ValueError(f"{ascii(name)[:40]}: found {ascii(value)[:40]}")
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_NAME):
+            raise ValueError(f"{name}: {len(value)} characters, or one that cannot be printed")
+        if not isinstance(value, str) and not (
+            abs(value) < 1 << 63 if name == "seed" else isfinite(value)
+        ):
+            raise ValueError(f"{name}: not finite, or too large")
     fields = {key: field for field, key in _KEYS.items()}
     return Provenance(**{fields.get(key, key): value for key, value in about.items()})
 

@@ -31,7 +31,7 @@ from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
 
 Backend = Literal["auto", "numpy", "c"]
-_NOT_FINITE = "observation: a number is not finite"
+_NOT_FINITE = "observation: a number is not finite, or too large to act on"
 
 
 class Actor:
@@ -77,7 +77,8 @@ class Actor:
         """Action of one observation of the actor's shape, or actions of a batch with one axis more.
 
         Raises ValueError for another shape, for numbers that the actor's type cannot hold
-        (fractions where it reads bytes), and for one that is not finite.
+        (fractions where it reads bytes), and for one that is not finite, or so large that an output
+        would not be.
         """
         shape = self.graph.observation.shape
         if (
@@ -144,7 +145,11 @@ class Actor:
             return np.empty((0, *width), np.int64 if not width else np.float32)
         if isinstance(self._program, FixedPoint):
             return fixed_point.act(self._program, batch)
-        return reference.act(self._program, batch)
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = reference.outputs(self._program, batch)
+        if not np.isfinite(outputs).all():
+            raise ValueError(_NOT_FINITE)
+        return reference.action_of(self._program, outputs)
 
 
 def program_of(packed: PackedActor) -> Graph | FixedPoint:

@@ -1,18 +1,21 @@
 """The packed file: read as written, as small as promised, and never misread when damaged."""
 
 import json
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 
 from benchmarks import synthetic
+from sparse_rl.architecture.operations import ArgMax, Observation
 from sparse_rl.artifact import reference
-from sparse_rl.artifact.blocks import Reader, compressor, varint
+from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.description import describe
 from sparse_rl.artifact.fixed_point import to_fixed_point
+from sparse_rl.artifact.graph import Dense, Graph
 from sparse_rl.artifact.packed import (
     ArtifactError,
     PackedActor,
@@ -23,6 +26,7 @@ from sparse_rl.artifact.packed import (
     save,
     to_bytes,
 )
+from sparse_rl.artifact.weights import Weights
 
 ABOUT = Provenance("brax/halfcheetah", "0.98-int8", 7, "0123456789ab", 8123.25)
 DELIVERED_BYTES = synthetic.dense_float32_bytes(
@@ -207,3 +211,102 @@ def test_a_file_of_version_1_is_read_as_ever():
         reference.act(read.graph, np.array([[1.0, -2.0, 0.5]], np.float32)), EXPECTED, atol=1e-6
     )
     assert to_bytes(read) == data
+
+
+def with_description(data: bytes, change) -> bytes:
+    """A file whose description is `change` of what it was, with a right checksum."""
+    reader = Reader(data[8:])
+    text = decompressor().decompress(reader.take(reader.varint()), max_output_size=1 << 17)
+    description = compressor().compress(json.dumps(change(json.loads(text))).encode())
+    body = varint(len(description)) + description + data[8 + reader.position :]
+    return with_checksum(body)
+
+
+def said(observation=None, operations=None, output=None, **about):
+    """A change of a description."""
+
+    def change(tree):
+        old, others = tree
+        new = [observation or old[0], operations or old[1], output or old[2]]
+        return [new, others | about]
+
+    return change
+
+
+NESTED: list = ["relu"]
+for _ in range(9):
+    NESTED = [["residual", NESTED]]
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (said(operations=[["dense", 1 << s, "int8", "float"] for s in (21, 7)]), "weights"),
+        (said(observation=[[4000, 4000], "float32", 1.0, 1]), "elements"),
+        (said(operations=["relu"] * 1001), "more than 1000"),
+        (said(operations=[["residual", ["relu"] * 400]] * 3), "more than 1000"),
+        (said(operations=NESTED), "operations"),
+        (said(operations=[["residual", []]]), "empty"),
+        (said(operations=["relu"]), "without a layer"),
+        (said(observation=[[3], "float32", 1e-300, 1]), "number"),
+        (said(observation=[[3], "float32", True, 1]), "number"),
+        (said(observation=[[3], "float32", 1.0, 1.5]), "frame stack"),
+        (said(observation=[[3], ["float32"], 1.0, 1]), "dtype"),
+        (said(output=["squash", -1e308, 1.0]), "bound"),
+        (said(output=["squash", "-1", 1.0]), "bound"),
+        (said(environment="a\nb"), "printed"),
+        (said(environment="\x1b[2J"), "printed"),
+        (said(environment="x" * 501), "501 characters"),
+        (said(measured_return=10**400), "too large"),
+        (said(measured_return=float("inf")), "not finite"),
+        (said(seed=1 << 63), "too large"),
+    ],
+)
+def test_what_a_description_may_claim_is_bounded(change, reason):
+    whole = to_bytes(PackedActor(synthetic.mlp_actor((3, 4, 2), 0.0, "int8w")))
+    with pytest.raises(ArtifactError, match=f"^damaged: .*{reason}"):
+        from_bytes(with_description(whole, change))
+
+
+def test_windows_that_take_too_long_are_refused():
+    whole = to_bytes(PackedActor(synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, "int8")))
+    seen = [[1024, 1024, 1], "uint8", 255.0, 1]
+    pools = [["pool", [9999, 9999], [1, 1], "SAME"]]
+    with pytest.raises(ArtifactError, match="products"):
+        from_bytes(with_description(whole, said(observation=seen, operations=pools)))
+
+
+def test_a_unit_that_cannot_be_computed_with_is_refused_where_the_file_is_read(tmp_path):
+    """It was a ValueError of the arithmetic, without the file's name, when the actor was made."""
+    graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
+    static = with_static_scales(graph, synthetic.random_observations(graph, 30))
+    whole = to_bytes(PackedActor(static, ABOUT, 0.5**20))
+    path = tmp_path / "actor.srl"
+    path.write_bytes(with_description(whole, said(unit=-60)))
+    with pytest.raises(ArtifactError, match=r"actor\.srl: damaged: a scale ratio"):
+        load(path)
+
+
+def test_a_large_layer_with_few_weights_costs_little_memory():
+    graph = synthetic.mlp_actor((2000, 2000, 2), 0.9999, "float32")
+    data = to_bytes(PackedActor(graph))
+    tracemalloc.start()
+    from_bytes(data)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2 * 4 * 2000 * 2000
+
+
+def test_an_actor_beyond_the_limits_is_not_written():
+    values = np.zeros((4096, 4096), np.int8)
+    values[0, 0] = 1
+    layer = Dense(Weights(values, np.ones(1, np.float32)), np.zeros(4096, np.float32))
+    graph = Graph(Observation((4096,)), (layer,), ArgMax())
+    with pytest.raises(ValueError, match="weights; allowed in"):
+        to_bytes(PackedActor(graph))
+
+
+def test_a_return_that_is_no_number_is_left_out():
+    about = Provenance("probe/x", "0.5", 3, "0123", float("nan"))
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "int8w")
+    assert from_bytes(to_bytes(PackedActor(graph, about))).provenance.measured_return is None

@@ -52,11 +52,12 @@ typedef {observation_type(graph)} srl_observation;
 typedef {"int" if discrete else "float"} srl_action;
 
 /* {meaning}.
-   Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite. */
+   Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite, or
+   one so large that an output would not be finite. */
 int srl_act(const {observation_type(graph)} *observation, {action});
 
 /* The actions of n observations, one behind the other. Returns how many there are: n, or as many as
-   come before the first observation that holds a number that is not finite. */
+   come before the first observation for which srl_act would return -1. */
 int srl_act_batch(const {observation_type(graph)} *observations, srl_action *actions, int n);
 
 /* From srl_selftest.c: 0, or the number of the first known answer that is not given here. */

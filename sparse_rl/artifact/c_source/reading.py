@@ -38,6 +38,12 @@ def outputs_function(graph: Graph, fixed: FixedPoint | None, program: Program) -
     if not program.units:  # the last layer of an integer chain writes to `outputs` itself
         declared += f"    const {program.stream} *result;\n"
         finish = f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};"
+        if check and not fixed:  # sums of huge numbers may overflow
+            finish += (
+                "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++)\n"
+                "        finite &= outputs[i] >= -FLT_MAX && outputs[i] <= FLT_MAX;\n"
+                "    if (!finite) return -1;"
+            )
     read = f"        buffer_0[i] = {value};\n"
     scaled = ""
     normalize = reads_floats_by(graph)
