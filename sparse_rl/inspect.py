@@ -120,7 +120,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)
     raise SystemExit(2)
 
 
