@@ -39,6 +39,8 @@ TINY = (
 ODD = ["", " ", "-1", "0", "1e99", "nan", "inf", "true", "[", "{}", "0 0.9", "a\nb", "\x1b[1m"]
 ODD += ["9" * 400, "\u0663", "x" * 5000, "--", "-", "--help", ".", "..", "/dev/null", "none/such"]
 ALLOWED = (0, 2, 130, 143)
+LEFT_OUT = ": left out: "
+"""In a line on one of several runs, beside which others are reported."""
 LOADED = [module for module, _ in COMMANDS.values()]
 LOADED += ["sparse_rl.study.description", "sparse_rl.report.page", "sparse_rl.render.comparison"]
 
@@ -246,9 +248,9 @@ def _wrong(status: int, text: str) -> str:
         return text.strip().splitlines()[-1][:200]
     if status not in (*ALLOWED, -signal.SIGINT):
         return "status"
-    errors = [line for line in text.splitlines() if line.strip()]
-    if status == 2 and len(errors) != 1:
-        return f"{len(errors)} lines: {errors[:2]}"
+    lines = [line for line in text.splitlines() if line.strip() and LEFT_OUT not in line]
+    if status == 2 and (len(lines) != 1 or not lines[0].startswith("error: ")):
+        return f"{len(lines)} lines: {lines[:2]}"
     return ""
 
 

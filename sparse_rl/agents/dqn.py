@@ -108,9 +108,11 @@ class DQN(EpsilonGreedy, OffPolicy):
             state.policy.params
         )
         policy = state.policy.step(self._optimizer, gradients)
+        # That by which the optimizer clips, which is computed but once.
+        norm = optax.global_norm(state.policy.learning(gradients))
         return Learned(
             state._replace(policy=policy),
-            {"loss": loss, "value": value},
+            {"loss": loss, "value": value, "gradient_norm": norm},
             {"policy": gradients},
         )
 

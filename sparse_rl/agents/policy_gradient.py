@@ -51,6 +51,9 @@ class PolicyGradient(OnPolicy):
         (_, metrics), (policy, value) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(
             state.policy.params, state.value.params
         )
+        # That by which `step` clips, which is computed but once.
+        learning = (state.policy.learning(policy), state.value.learning(value))
+        metrics["gradient_norm"] = optax.global_norm(learning)
         every = {"policy": policy, "value": value}
         gradients = {name: every[name] for name in self.prunable}
         return Learned(self.step(state, policy, value), metrics, gradients)
