@@ -103,7 +103,7 @@ def of_config(
     }
     state = population.init(program, mesh, np.arange(members, dtype=np.int32), counts)
     state = chunks.collect_chunk(program, mesh)(
-        state, jnp.int32(config.training.learning_starts // agent.environments)
+        state, jnp.int32(config.prefill_steps // agent.environments)
     )
     return Workload(program, mesh, state, chunks.train_chunk(program, mesh))
 

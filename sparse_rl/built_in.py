@@ -14,7 +14,7 @@ for _name, _options, _build in (
     ("a2c", "on_policy_options:A2COptions", "a2c:build"),
     ("trpo", "on_policy_options:TRPOOptions", "trpo:build"),
     ("reinforce", "on_policy_options:ReinforceOptions", "reinforce:build"),
-    ("pqn", "on_policy_options:PQNOptions", "pqn:build"),
+    ("pqn", "pqn_options:PQNOptions", "pqn:build"),
 ):
     AGENTS.add(Entry(_name, f"sparse_rl.agents.{_options}", f"sparse_rl.agents.{_build}"))
 

@@ -2,12 +2,15 @@
 
     python -m benchmarks.peers sac [--json results/benchmarks/peers_sac.json]
     python -m benchmarks.peers dqn [--json results/benchmarks/peers_dqn.json]
+    python -m benchmarks.peers ppo ppo_pendulum
     python -m benchmarks.peers sac dqn --json results/benchmarks/peers.json  # the same two files
     python -m benchmarks.peers sac dqn --tiny --repeats 1     # only that all of them run
 
 sac: HalfCheetah-v4 (C MuJoCo), 256-256, batch 256, one gradient step per environment step; against
 Stable-Baselines3 and sbx. dqn: MinAtar Breakout, one 3x3 convolution with 16 filters, dense 128,
-batch 32, one gradient step every four steps; against rejax and a loop in the style of CleanRL.
+batch 32, one gradient step every four steps; against rejax and a loop in the style of CleanRL. ppo,
+ppo_pendulum: CartPole and Pendulum, two networks of 64-64 with tanh, eight environments a seed, the
+RL Zoo's rollouts, batches and epochs; against rejax and Stable-Baselines3.
 
 Each library is run as its users would run ten seeds: those that train one seed per process as one
 process per core (one thread each, pinned to its core), the others with all seeds in one process. It
@@ -29,7 +32,7 @@ from benchmarks.peers import entrants, table
 from benchmarks.peers.entrants import ENTRANTS, OURS, Entrant
 from benchmarks.peers.environments import cache_folder, python_of
 from benchmarks.peers.process import Contender, PeerError, PeerProcess
-from benchmarks.peers.settings import TINY, WORK
+from benchmarks.peers.settings import TINY, WORK, block_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,14 +42,17 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("algorithms", nargs="+", choices=list(ENTRANTS), metavar="{sac,dqn}")
+    names = ", ".join(ENTRANTS)
+    made.add_argument(
+        "algorithms", nargs="+", help=names, choices=list(ENTRANTS), metavar="ALGORITHM"
+    )
     made.add_argument("--only", nargs="+", metavar="NAME", help="these libraries, beside ours")
     made.add_argument("--seeds", type=int, default=10)
     made.add_argument("--repeats", type=int, default=7, help="turns behind each median")
     made.add_argument("--seconds", type=float, default=8.0, help="of one turn, about")
     made.add_argument("--tiny", action="store_true", help="small networks and short turns")
     made.add_argument(
-        "--json", type=Path, metavar="PATH", help="the table; of two: PATH_sac, PATH_dqn"
+        "--json", type=Path, metavar="PATH", help="the table; of several: PATH_sac, PATH_dqn"
     )
     made.add_argument("--cache", type=Path, default=cache_folder(), help="virtual environments")
     return made
@@ -137,7 +143,7 @@ def compare(
 def start(algorithm: str, entrant: Entrant, options: argparse.Namespace) -> Contender:
     """Its processes, still busy with starting."""
     settings = (TINY if options.tiny else WORK)[algorithm]
-    block = 8 if options.tiny else 100
+    block = block_of(settings, 8 if options.tiny else 100)
     python = (
         python_of(entrant.requirements, options.cache)
         if entrant.requirements

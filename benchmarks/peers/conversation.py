@@ -14,9 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, TextIO
 
-from benchmarks.peers.settings import DQNSettings, SACSettings, Settings
-
-_SETTINGS = {"sac": SACSettings, "dqn": DQNSettings}
+from benchmarks.peers.settings import WORK, Settings
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def from_text(text: str) -> Order:
     """The order of a line that `to_text` has made."""
     values = json.loads(text)
     lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values["settings"].items()}
-    return Order(**values | {"settings": _SETTINGS[values["algorithm"]](**lists)})
+    return Order(**values | {"settings": type(WORK[values["algorithm"]])(**lists)})
 
 
 Advance = Callable[[int], Any]

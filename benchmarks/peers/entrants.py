@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from benchmarks.peers.conversation import Order
-from benchmarks.peers.settings import Settings
+from benchmarks.peers.settings import PPOSettings, Settings
 
 Spread = Literal["one process", "one process per core"]
 
@@ -21,6 +21,17 @@ class Entrant(NamedTuple):
 
 
 OURS = "sparse_rl"
+
+_PPO = (
+    Entrant(OURS, "benchmarks.peers.sparse_rl_population", "", "one process"),
+    Entrant("rejax", "benchmarks.peers.rejax_ppo", "rejax", "one process"),
+    Entrant(
+        "Stable-Baselines3",
+        "benchmarks.peers.stable_baselines3_ppo",
+        "stable_baselines3",
+        "one process per core",
+    ),
+)
 
 ENTRANTS: dict[str, tuple[Entrant, ...]] = {
     "sac": (
@@ -46,9 +57,11 @@ ENTRANTS: dict[str, tuple[Entrant, ...]] = {
             "one process per core",
         ),
     ),
+    "ppo": _PPO,
+    "ppo_pendulum": _PPO,
 }
-"""rejax draws every batch without replacement, at a cost that grows with the replay's capacity; its
-second row shows what it does where that costs next to nothing."""
+"""rejax's DQN draws every batch without replacement, at a cost that grows with the replay's
+capacity; its second row shows what it does where that costs next to nothing."""
 
 AIMS = {("sac", "sbx"): 1.4, ("sac", "Stable-Baselines3"): 3.0, ("dqn", "rejax"): 4.0}
 """How many times as fast as each we want to be, on two cores."""
@@ -63,7 +76,7 @@ def orders(
     block: int,
 ) -> list[Order]:
     """What each process of an entrant is told: all seeds, or one seed on each core."""
-    if entrant.capacity:
+    if entrant.capacity and not isinstance(settings, PPOSettings):
         settings = replace(settings, capacity=min(entrant.capacity, settings.capacity))
     if entrant.spread == "one process":
         return [Order(algorithm, settings, seeds, block=block)]

@@ -59,14 +59,20 @@ def q_network(settings: DQNSettings, actions: int) -> Any:
 
 def prepare(order: Order) -> Advance:
     """The compiled training of all seeds, after the random steps."""
-    import jax
     from rejax import DQN
 
     settings = order.settings
     assert isinstance(settings, DQNSettings)
     algorithm = DQN.create(**keywords(settings, order.block))
     actions = algorithm.env.action_space(algorithm.env_params).n
-    algorithm = algorithm.replace(agent=q_network(settings, actions), eval_callback=lambda *_: ())
+    return in_blocks(algorithm.replace(agent=q_network(settings, actions)), order)
+
+
+def in_blocks(algorithm: Any, order: Order) -> Advance:
+    """All seeds of an algorithm of the library; one call of `train` takes `order.block` steps."""
+    import jax
+
+    algorithm = algorithm.replace(eval_callback=lambda *_: ())
 
     @jax.jit
     def begin(keys: Any) -> Any:

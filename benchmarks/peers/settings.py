@@ -1,6 +1,6 @@
 """The work that every library is given: the same numbers, under the names of the papers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,63 @@ class DQNSettings:
     exploration: float = 0.01
 
 
-Settings = SACSettings | DQNSettings
+@dataclass(frozen=True)
+class PPOSettings:
+    """PPO on CartPole in eight environments: the RL Zoo's settings, with a constant step size.
 
-WORK: dict[str, Settings] = {"sac": SACSettings(), "dqn": DQNSettings()}
+    A policy and a value network of the same sizes, with tanh; nothing is normalized but advantages.
+    """
+
+    task: str = "CartPole-v1"
+    environments: int = 8
+    rollout_steps: int = 32
+    hidden: tuple[int, ...] = (64, 64)
+    batch_size: int = 256
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    discount: float = 0.98
+    gae_lambda: float = 0.8
+    clip: float = 0.2
+    entropy_coefficient: float = 0.0
+    value_coefficient: float = 0.5
+    gradient_clip: float = 0.5
+
+    @property
+    def rollout(self) -> int:
+        """Steps of a rollout, all environments together."""
+        return self.environments * self.rollout_steps
+
+
+PENDULUM = PPOSettings(
+    task="Pendulum-v1",
+    rollout_steps=512,
+    batch_size=64,
+    epochs=10,
+    discount=0.9,
+    gae_lambda=0.95,
+)
+"""The RL Zoo's settings in eight environments instead of four, without state-dependent noise."""
+
+Settings = SACSettings | DQNSettings | PPOSettings
+
+WORK: dict[str, Settings] = {
+    "sac": SACSettings(),
+    "dqn": DQNSettings(),
+    "ppo": PPOSettings(),
+    "ppo_pendulum": PENDULUM,
+}
 
 TINY: dict[str, Settings] = {
     "sac": SACSettings(hidden=(16, 16), batch_size=8, capacity=500, learning_starts=40),
     "dqn": DQNSettings(dense=8, batch_size=4, capacity=500, learning_starts=40),
+    "ppo": PPOSettings(hidden=(8, 8), batch_size=64, epochs=2),
+    "ppo_pendulum": replace(PENDULUM, hidden=(8, 8), rollout_steps=32, epochs=2),
 }
 """Enough to see that every library runs; its rates say nothing."""
+
+
+def block_of(settings: Settings, least: int) -> int:
+    """Steps of a seed for which programs of a fixed length are made: `least`, in whole rollouts."""
+    if isinstance(settings, PPOSettings):
+        return -(-least // settings.rollout) * settings.rollout
+    return least

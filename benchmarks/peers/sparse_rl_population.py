@@ -3,33 +3,41 @@
 from typing import Any
 
 from benchmarks.peers.conversation import Advance, Order, serve
-from benchmarks.peers.settings import SACSettings, Settings
+from benchmarks.peers.settings import DQNSettings, PPOSettings, SACSettings, Settings
 
 
 def configuration(settings: Settings, seeds: int) -> dict[str, Any]:
     """The same work as a configuration of ours."""
     if isinstance(settings, SACSettings):
-        return {
-            "environment": f"mujoco/{settings.task}?impl=host",
-            "seeds": seeds,
-            "agent": {
-                "name": "sac",
-                "learning_rate": settings.learning_rate,
-                "discount": settings.discount,
-                "tau": settings.tau,
-            },
-            "network": {"torso": "mlp", "hidden": list(settings.hidden)},
-            "replay": {"capacity": settings.capacity, "batch_size": settings.batch_size},
-            "training": {
-                "steps": 1_000_000,
-                "learning_starts": settings.learning_starts,
-                "train_frequency": settings.train_frequency,
-                "gradient_steps": settings.gradient_steps,
-            },
-        }
+        return {"seeds": seeds, **_sac(settings)}
+    if isinstance(settings, DQNSettings):
+        return {"seeds": seeds, **_dqn(settings)}
+    return {"seeds": seeds, **_ppo(settings)}
+
+
+def _sac(settings: SACSettings) -> dict[str, Any]:
+    return {
+        "environment": f"mujoco/{settings.task}?impl=host",
+        "agent": {
+            "name": "sac",
+            "learning_rate": settings.learning_rate,
+            "discount": settings.discount,
+            "tau": settings.tau,
+        },
+        "network": {"torso": "mlp", "hidden": list(settings.hidden)},
+        "replay": {"capacity": settings.capacity, "batch_size": settings.batch_size},
+        "training": {
+            "steps": 1_000_000,
+            "learning_starts": settings.learning_starts,
+            "train_frequency": settings.train_frequency,
+            "gradient_steps": settings.gradient_steps,
+        },
+    }
+
+
+def _dqn(settings: DQNSettings) -> dict[str, Any]:
     return {
         "environment": f"gymnax/{settings.task}",
-        "seeds": seeds,
         "agent": {
             "name": "dqn",
             "learning_rate": settings.learning_rate,
@@ -49,8 +57,38 @@ def configuration(settings: Settings, seeds: int) -> dict[str, Any]:
     }
 
 
+def _ppo(settings: PPOSettings) -> dict[str, Any]:
+    """Lengths are whole rollouts; none of them is reached."""
+    rollout = settings.rollout
+    return {
+        "environment": f"gymnax/{settings.task}",
+        "agent": {
+            "name": "ppo",
+            "rollout_steps": settings.rollout_steps,
+            "batch_size": settings.batch_size,
+            "epochs": settings.epochs,
+            "learning_rate": settings.learning_rate,
+            "discount": settings.discount,
+            "gae_lambda": settings.gae_lambda,
+            "clip": settings.clip,
+            "entropy_coefficient": settings.entropy_coefficient,
+            "value_coefficient": settings.value_coefficient,
+            "gradient_clip": settings.gradient_clip,
+        },
+        "network": {
+            "torso": "mlp",
+            "hidden": list(settings.hidden),
+            "activation": "tanh",
+            "initializer": "orthogonal",
+        },
+        "training": {"steps": 10_000 * rollout, "environments": settings.environments},
+        "sparsity": {"interval": rollout},
+        "evaluation": {"every": 100 * rollout},
+    }
+
+
 def prepare(order: Order) -> Advance:
-    """One population of all seeds; `train_frequency` steps are one iteration of its program."""
+    """One population of all seeds; the steps between updates are one iteration of its program."""
     from sparse_rl.runtime.devices import configure
 
     configure(0)
@@ -70,7 +108,7 @@ def prepare(order: Order) -> Advance:
 
     def advance(steps: int) -> None:
         nonlocal state
-        iterations = np.int32(steps // config.training.train_frequency)
+        iterations = np.int32(steps // config.steps_per_update)
         state = jax.block_until_ready(workload.chunk(state, iterations))
 
     return advance

@@ -29,7 +29,7 @@ class A2C(PolicyGradient):
     def _optimizer(self) -> optax.GradientTransformation:
         config = self.config
         return optax.rmsprop(
-            config.learning_rate,
+            self.learning_rate,
             decay=config.rms_decay,
             eps=config.rms_epsilon,
             eps_in_sqrt=False,
@@ -44,7 +44,7 @@ class A2C(PolicyGradient):
     ) -> Learned:
         """One gradient step on the whole rollout."""
         after, rollout = self.collected(state, memory, clock)
-        learned = self.update(state, rollout)
+        learned = self.at(clock).update(state, rollout)
         new = learned.state._replace(statistics=after.statistics, returns=after.returns)
         return learned._replace(state=new)
 

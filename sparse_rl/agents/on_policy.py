@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -17,7 +17,7 @@ from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.normalization import ReturnStatistics, RunningStatistics
 from sparse_rl.agents.on_policy_options import WithAdvantages
 from sparse_rl.agents.rollout_agent import RolloutAgent
-from sparse_rl.agents.updates import standardized
+from sparse_rl.agents.updates import linear, standardized
 from sparse_rl.architecture import Network
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
@@ -66,7 +66,8 @@ class OnPolicy(RolloutAgent):
     """Functions of `Agent` for a subclass that has `learn` and `_optimizer`.
 
     The statistics of observations stay the same during a rollout and its updates, so that the first
-    ratio of new to old probabilities is 1, and then take it in.
+    ratio of new to old probabilities is 1, and then take it in. `learning_rate` is the
+    optimizer's step size, first or of an update (`at`).
     """
 
     config: WithAdvantages
@@ -76,6 +77,8 @@ class OnPolicy(RolloutAgent):
     spec: EnvSpec
     normalize: bool
     sparse_value: bool
+    training_steps: int
+    learning_rate: float | Float[Array, ""]
 
     @classmethod
     def of(cls, config: Config, spec: EnvSpec, dots: DotProducts) -> Self:
@@ -94,7 +97,20 @@ class OnPolicy(RolloutAgent):
             spec=spec,
             normalize=config.network.normalize,
             sparse_value=any(level > 0 for level in config.sparsity.critic_levels),
+            training_steps=config.training.steps,
+            learning_rate=config.agent.learning_rate,
         )
+
+    def at(self, clock: Int[Array, ""]) -> Self:
+        """The agent with the step size of the update at `clock`, after that rollout, as in SB3.
+
+        alpha (1 - d min(clock / T, 1)) with d = `learning_rate_decay` and T = `training_steps`.
+        """
+        first, decay = self.config.learning_rate, self.config.learning_rate_decay
+        if decay == 0:  # a constant of the program, as it was before there was a decay
+            return self
+        now = linear(first, first * (1.0 - decay), self.training_steps, clock)
+        return replace(self, learning_rate=now)
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:

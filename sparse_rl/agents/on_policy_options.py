@@ -68,6 +68,8 @@ class OnPolicyOptions(RolloutOptions):
     """Steps of every environment between updates."""
     learning_rate: Positive = 3e-4
     """The optimizer's step size, for both networks."""
+    learning_rate_decay: Fraction = 0.0
+    """Share of that which is lost, linearly, by training.steps; after them it stays as it is."""
     discount: Fraction = 0.99
     """Discount factor of the return."""
     gae_lambda: Fraction = 0.95
@@ -84,6 +86,10 @@ class OnPolicyOptions(RolloutOptions):
     """Gives the advantages of every batch mean 0 and deviation 1."""
     normalize_rewards: bool = False
     """Divides rewards by the running deviation of the discounted return."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        yield from super().problems(config)
+        yield from _nothing_left(config, self.learning_rate_decay)
 
 
 @section
@@ -139,6 +145,8 @@ class ValueRegressionOptions(RolloutOptions):
     """Steps of every environment between updates."""
     learning_rate: Positive = 1e-3
     """Adam's step size, for every network that Adam steps."""
+    learning_rate_decay: Fraction = 0.0
+    """Share of that which is lost, linearly, by training.steps; after them it stays as it is."""
     discount: Fraction = 0.99
     """Discount factor of the return."""
     value_epochs: PositiveCount = 10
@@ -157,6 +165,7 @@ class ValueRegressionOptions(RolloutOptions):
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)
         yield from self._divided(config, "batch_size", self.batch_size)
+        yield from _nothing_left(config, self.learning_rate_decay)
 
 
 @section
@@ -209,41 +218,11 @@ WithAdvantages = OnPolicyOptions | TRPOOptions | ReinforceOptions
 """The options of the agents with a policy, a value network and advantages."""
 
 
-@section
-class PQNOptions(RolloutOptions):
-    """PQN (Gallici et al. 2024), with its authors' settings for 128 environments of MinAtar.
-
-    But for rollouts of 40 steps in 40 minibatches instead of 32 in 32: the other sections' default
-    lengths are multiples of 1,000.
-    """
-
-    name: Literal["pqn"] = "pqn"
-    """The algorithm; these are the options of pqn."""
-    rollout_steps: PositiveCount = 40
-    """Steps of every environment between updates."""
-    learning_rate: Positive = 5e-4
-    """RAdam's step size at step 0."""
-    learning_rate_last: NonNegative = 5e-5
-    """The same at training.steps and after, where int8 training goes on; between it is linear."""
-    discount: Fraction = 0.99
-    """Discount factor of the return."""
-    return_lambda: Fraction = 0.65
-    """Lambda of the returns: 0 is the one-step target, 1 the return to the end of the rollout."""
-    epochs: PositiveCount = 2
-    """Passes over each rollout."""
-    minibatches: PositiveCount = 40
-    """Gradient steps in each of them."""
-    gradient_clip: Positive = 10.0
-    """Largest global norm of the gradient."""
-    exploration_fraction: Fraction = 0.1
-    """Share of training.steps over which epsilon falls from first to last."""
-    exploration_first: Fraction = 1.0
-    """Epsilon at step 0."""
-    exploration_last: Fraction = 0.05
-    """Epsilon after exploration_fraction of the steps."""
-    reward_scale: Positive = 1.0
-    """What rewards are multiplied with before anything is learned from them."""
-
-    def problems(self, config: Config) -> Iterator[Problem]:
-        yield from super().problems(config)
-        yield from self._divided(config, "minibatches", self.minibatches)
+def _nothing_left(config: Config, decay: float) -> Iterator[Problem]:
+    """A step size of zero where quantized arms are still to be trained."""
+    if decay == 1 and config.quantization.modes:
+        yield (
+            "agent.learning_rate_decay",
+            "found 1, and quantized arms learn after training.steps; allowed: less, or no "
+            "quantization.modes",
+        )

@@ -101,6 +101,8 @@ class SACOptions(OffPolicyOptions):
     """Share of the critics that is blended into their targets after every update."""
     initial_temperature: Positive = 1.0
     """First value of alpha, the weight of the entropy."""
+    critic_layer_norm: bool = False
+    """Layer normalization in the critics alone; network.layer_norm gives it to all networks."""
 
 
 @section
@@ -129,6 +131,8 @@ class TD3Options(OffPolicyOptions):
     """Standard deviation of the noise on target actions."""
     target_noise_clip: NonNegative = 0.5
     """Where that noise is cut off."""
+    critic_layer_norm: bool = False
+    """Layer normalization in the critics alone; network.layer_norm gives it to all networks."""
 
 
 @section

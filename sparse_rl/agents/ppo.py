@@ -31,7 +31,7 @@ class PPO(PolicyGradient):
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:
-        return adam(self.config.learning_rate, self.config.adam_epsilon, 0.0)
+        return adam(self.learning_rate, self.config.adam_epsilon, 0.0)
 
     def learn(
         self,
@@ -41,6 +41,7 @@ class PPO(PolicyGradient):
         clock: Int[Array, ""],
     ) -> Learned:
         """`epochs` passes over the rollout in batches; the metrics are means over all of them."""
+        now = self.at(clock)
         after, rollout = self.collected(state, memory, clock)
         batches = shuffled(
             jax.random.fold_in(key, clock),
@@ -53,7 +54,7 @@ class PPO(PolicyGradient):
             carry: tuple[OnPolicyState, dict[str, Params]], rows: Int[Array, " batch"]
         ) -> tuple[tuple[OnPolicyState, dict[str, Params]], Metrics]:
             batch = jax.tree.map(lambda leaf: leaf[rows], rollout)
-            learned = self.update(carry[0], batch)
+            learned = now.update(carry[0], batch)
             return (learned.state, learned.gradients), learned.metrics
 
         networks = {name: getattr(state, name).params for name in self.prunable}

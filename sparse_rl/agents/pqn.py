@@ -15,7 +15,7 @@ from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.epsilon_greedy import EpsilonGreedy
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.normalization import RunningStatistics
-from sparse_rl.agents.on_policy_options import PQNOptions
+from sparse_rl.agents.pqn_options import PQNOptions
 from sparse_rl.agents.rollout_agent import RolloutAgent, shuffled
 from sparse_rl.agents.updates import linear, weighted_mean
 from sparse_rl.architecture import policy_network

@@ -34,7 +34,7 @@ class Reinforce(ValueRegression):
     @property
     def _policy_optimizer(self) -> optax.GradientTransformation:
         config = self.config
-        return adam(config.learning_rate, config.adam_epsilon, 0.0, config.gradient_clip)
+        return adam(self.learning_rate, config.adam_epsilon, 0.0, config.gradient_clip)
 
     def policy_step(self, state: OnPolicyState, batch: Steps) -> PolicyStep:
         """One gradient step on -mean(log pi(a | s) (G - V(s))) - c_h H, with H the mean entropy."""

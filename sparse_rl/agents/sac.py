@@ -221,11 +221,12 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
     assert isinstance(config.agent, SACOptions)
     size = len(spec.action.low)
     network = policy_network(config.network, spec)
+    hidden = dense_layers(config.network, config.agent.critic_layer_norm)
     return SAC(
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=GaussianActor(network, dots),
-        critic=Critic(network.observation, dense_layers(config.network)),
+        critic=Critic(network.observation, hidden),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

@@ -210,7 +210,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=FlaxNetwork(actor, dots),
-        critic=Critic(observation, dense_layers(config.network)),
+        critic=Critic(observation, dense_layers(config.network, config.agent.critic_layer_norm)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

@@ -34,7 +34,7 @@ class ValueRegression(OnPolicy):
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:
-        return adam(self.config.learning_rate, self.config.adam_epsilon, 0.0)
+        return adam(self.learning_rate, self.config.adam_epsilon, 0.0)
 
     def policy_step(self, state: OnPolicyState, batch: Steps) -> PolicyStep:
         """The policy's one step on the whole rollout."""
@@ -48,10 +48,11 @@ class ValueRegression(OnPolicy):
         clock: Int[Array, ""],
     ) -> Learned:
         """The policy's step by the values that there were; then the values' regressions."""
+        now = self.at(clock)
         after, batch = self.collected(state, memory, clock)
         policy_key, value_key = jax.random.split(jax.random.fold_in(key, clock))
-        moved = self.policy_step(state, self.part(batch, policy_key))
-        value, value_loss, value_gradients = self.regression(state, batch, value_key)
+        moved = now.policy_step(state, self.part(batch, policy_key))
+        value, value_loss, value_gradients = now.regression(state, batch, value_key)
         gradients = {"policy": moved.gradients, "value": value_gradients}
         return Learned(
             after._replace(policy=moved.policy, value=value),

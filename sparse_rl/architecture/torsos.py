@@ -117,15 +117,15 @@ def _stack(name: str, channels: int, initializer: Initializer) -> Block:
     )
 
 
-def dense_layers(options: NetworkOptions) -> tuple[Operation, ...]:
-    """`hidden_layers` as a network's options say.
+def dense_layers(options: NetworkOptions, layer_norm: bool = False) -> tuple[Operation, ...]:
+    """`hidden_layers` as a network's options say; normalized where they or `layer_norm` say so.
 
     Orthogonal kernels have the gain sqrt(2), as in Stable-Baselines3's on-policy agents.
     """
     return hidden_layers(
         options.hidden,
         Tanh() if options.activation == "tanh" else Relu(),
-        options.layer_norm,
+        options.layer_norm or layer_norm,
         hidden_initializer(options),
     )
 

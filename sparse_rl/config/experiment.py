@@ -164,6 +164,8 @@ class Config:
 
 
 _LATER: dict[str, Any] = {
+    "agent.critic_layer_norm": False,
+    "agent.learning_rate_decay": 0.0,
     "network.normalize": False,
     "network.activation": "relu",
     "network.layer_norm": False,

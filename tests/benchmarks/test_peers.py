@@ -13,13 +13,22 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks.peers import __main__ as command
-from benchmarks.peers import entrants, environments, rejax_dqn, sbx_sac, table
+from benchmarks.peers import entrants, environments, rejax_dqn, rejax_ppo, sbx_sac, table
 from benchmarks.peers import sparse_rl_population as ours
+from benchmarks.peers import stable_baselines3_ppo as stable_ppo
 from benchmarks.peers import stable_baselines3_sac as stable
 from benchmarks.peers.conversation import Order, from_text, to_text
 from benchmarks.peers.entrants import ENTRANTS, OURS, Entrant
 from benchmarks.peers.process import Contender, PeerError, PeerProcess
-from benchmarks.peers.settings import TINY, WORK, DQNSettings, SACSettings
+from benchmarks.peers.settings import (
+    TINY,
+    WORK,
+    DQNSettings,
+    PPOSettings,
+    SACSettings,
+    Settings,
+    block_of,
+)
 from sparse_rl.config.reading import from_mapping, load_config
 from sparse_rl.networks import QNetwork
 from tests.example_networks import q_values
@@ -79,6 +88,56 @@ def test_dqn_has_the_numbers_of_our_configuration_everywhere() -> None:
         assert words["num_envs"] / words["num_epochs"] == found.training.train_frequency
 
 
+@pytest.mark.parametrize("name", ["ppo", "ppo_pendulum"])
+def test_ppo_has_the_same_numbers_everywhere(name: str) -> None:
+    settings = WORK[name]
+    assert isinstance(settings, PPOSettings)
+    config = from_mapping(ours.configuration(settings, 10))
+    agent = config.agent
+    batches = settings.rollout // agent.batch_size
+    own = {
+        "n_steps": agent.rollout_steps,
+        "batch_size": agent.batch_size,
+        "n_epochs": agent.epochs,
+        "learning_rate": agent.learning_rate,
+        "gamma": agent.discount,
+        "gae_lambda": agent.gae_lambda,
+        "clip_range": agent.clip,
+        "ent_coef": agent.entropy_coefficient,
+        "vf_coef": agent.value_coefficient,
+        "max_grad_norm": agent.gradient_clip,
+    }
+    words = stable_ppo.keywords(settings)
+    assert {key: words[key] for key in own} == own
+    assert words["policy_kwargs"] == {"net_arch": list(config.network.hidden)}
+    block = block_of(settings, 100)
+    rejax = rejax_ppo.keywords(settings, block)
+    assert (rejax["num_steps"], rejax["num_epochs"]) == (own["n_steps"], own["n_epochs"])
+    assert (rejax["num_envs"], rejax["num_minibatches"]) == (8, batches)
+    shared = ("learning_rate", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm")
+    assert {key: rejax[key] for key in shared} == {key: own[key] for key in shared}
+    assert rejax["clip_eps"] == own["clip_range"]
+    assert rejax["agent_kwargs"]["hidden_layer_sizes"] == config.network.hidden
+    assert config.network.activation == rejax["agent_kwargs"]["activation"] == "tanh"
+    assert config.environment == f"gymnax/{rejax['env']}"
+    assert config.training.environments == settings.environments == 8
+    # Every library trains for whole rollouts, of which a block is the least number.
+    assert block % config.steps_per_update == 0
+    assert config.steps_per_update == settings.rollout <= block < 100 + settings.rollout
+
+
+def test_ppo_has_the_numbers_of_our_configuration() -> None:
+    """CartPole's; Pendulum's has eight environments instead of four, and rollouts as long."""
+    published = load_config("ppo_cartpole")
+    found = from_mapping(ours.configuration(WORK["ppo"], 10))
+    assert (found.agent, found.network) == (published.agent, published.network)
+    published = load_config("ppo_pendulum")
+    found = from_mapping(ours.configuration(WORK["ppo_pendulum"], 10))
+    assert replace(found.agent, rollout_steps=1024) == published.agent
+    assert found.network == published.network
+    assert found.steps_per_update == published.steps_per_update
+
+
 def test_the_settings_network_is_ours() -> None:
     network = QNetwork(q_values("minatar", (10, 10, 4), "bool", 3, (DQN.dense,)))
     key, image = jax.random.key(0), jnp.zeros((1, 10, 10, 4), bool)
@@ -90,10 +149,10 @@ def test_the_settings_network_is_ours() -> None:
     assert sum(leaf.size for leaf in leaves) == convolution + dense + head
 
 
-@pytest.mark.parametrize("settings", [*WORK.values(), *TINY.values()], ids=str)
-def test_an_order_survives_as_text(settings: SACSettings | DQNSettings) -> None:
-    algorithm = "sac" if isinstance(settings, SACSettings) else "dqn"
-    order = Order(algorithm, settings, seeds=3, first_seed=4, core=1, block=8)
+@pytest.mark.parametrize("algorithm", WORK)
+@pytest.mark.parametrize("size", [WORK, TINY], ids=["work", "tiny"])
+def test_an_order_survives_as_text(algorithm: str, size: dict[str, Settings]) -> None:
+    order = Order(algorithm, size[algorithm], seeds=3, first_seed=4, core=1, block=8)
     assert from_text(to_text(order)) == order
 
 
@@ -194,7 +253,9 @@ def test_tiny_is_the_same_work_in_small() -> None:
     for algorithm, small in TINY.items():
         full = WORK[algorithm]
         assert replace(full, **vars(small)) == small
-        assert small.train_frequency == full.train_frequency and small.task == full.task
+        assert small.task == full.task
+        for rhythm in ("train_frequency", "environments"):
+            assert getattr(small, rhythm, None) == getattr(full, rhythm, None)
 
 
 @pytest.mark.parametrize(

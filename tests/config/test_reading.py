@@ -334,6 +334,11 @@ TOGETHER = [
         "no quantization.modes",
     ),
     ({"first_seed": 2**31 - 1, "seeds": 2}, "first_seed: found 2147483647", "below 2**31"),
+    (
+        {"agent": {"name": "ppo", "learning_rate_decay": 1}},
+        "agent.learning_rate_decay: found 1",
+        "less, or no quantization.modes",
+    ),
     ({"replay": {"capacity": 3, "batch_size": 1, "n_step": 3}}, "replay.n_step: found 3", "less"),
     (
         {"training": {"environments": 50, "learning_starts": 100}, "replay": {"n_step": 2}},
