@@ -90,8 +90,11 @@ def assert_same(run: Path, other: Run) -> None:
 
 
 def event_sizes(run: Path) -> dict[str, int]:
-    """Event files hold times, so bytes differ; a record that is there twice, or not, shows here."""
-    files = (run / "tensorboard").rglob("events*")
+    """Event files hold times, so bytes differ; a record that is there twice, or not, shows here.
+
+    The study's own has when it began again, too: it is left out.
+    """
+    files = (run / "tensorboard").glob("*/seed-*/events*")
     return {str(path.relative_to(run)): path.stat().st_size for path in files}
 
 
