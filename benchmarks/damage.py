@@ -151,7 +151,9 @@ def damaged_runs(sandbox: Path, draw: random.Random, count: int, seconds: float)
     actor = (sandbox / "first" / "actor.srl").read_bytes()
     files = sorted(path for path in whole.rglob("*") if path.is_file())
     found = []
-    for _ in range(count):
+    for number in range(count):
+        if number and number % 10 == 0:
+            print(f"{number} runs so far", flush=True)
         copy = sandbox / "run"
         for folder in (copy, sandbox / "actor", sandbox / "small"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -204,6 +206,8 @@ def run_all(lines: Iterator[list[str]], sandbox: Path, seconds: float) -> list[O
         if outcome.wrong:
             print(f"{words!r}: status {outcome.status}: {outcome.wrong}", flush=True)
         found.append(outcome)
+        if len(found) % 100 == 0:
+            print(f"{len(found)} so far", flush=True)
     return found
 
 
