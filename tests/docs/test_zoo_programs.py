@@ -22,7 +22,7 @@ def test_the_zoo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     names = run("zoo.md", monkeypatch)
     assert names["actor"].provenance.environment == "gymnax/Pendulum-v1"
     assert abs(names["actor"]([1.0, 0.0, 0.0])[0]) < 1  # upright and at rest: little to do
-    assert "0.9-int8" in capsys.readouterr().out
+    assert "0.98-integer" in capsys.readouterr().out
 
 
 def test_my_policy(monkeypatch: pytest.MonkeyPatch) -> None:
