@@ -43,6 +43,9 @@ def write(path: Path, returns: Mapping[Variant, tuple[float, ...]]) -> None:
             kernel = random.standard_normal((seeds, inputs, outputs)).astype(np.float32)
             params[f"{name}/kernel"] = kernel
             params[f"{name}/bias"] = np.zeros((seeds, outputs), np.float32)
+            if variant.arithmetic == "integer":  # of the observation each quantity has its own
+                met = (seeds, inputs) if name == "hidden_0" else (seeds,)
+                params[f"{name}/largest_input"] = np.full(met, 8.0, np.float32)
         masks = {
             name: np.ones(array.shape, bool)
             for name, array in params.items()

@@ -27,7 +27,9 @@ RETURNS = dict.fromkeys(
         Variant(sparsity=0.9),
         Variant(sparsity=0.9, arithmetic="int8"),
         Variant(sparsity=0.95, arithmetic="int8"),
+        Variant(sparsity=0.98),
         Variant(sparsity=0.98, arithmetic="int8"),
+        Variant(sparsity=0.98, arithmetic="integer"),
     ],
     (-9.0, -8.0),
 )
