@@ -24,6 +24,7 @@ from sparse_rl.artifact.graph import Graph
 from sparse_rl.importers.imported import Imported
 from sparse_rl.importers.onnx_chain import Chain
 from sparse_rl.importers.onnx_fields import check_fields
+from sparse_rl.importers.onnx_guard import without_guard
 from sparse_rl.importers.onnx_nodes import Unread, Value, applied, reads_in_spite_of
 from sparse_rl.importers.onnx_output import finished, largest, observed
 from sparse_rl.importers.onnx_tensors import (
@@ -58,6 +59,8 @@ def read(data: bytes, output: Output | None) -> Imported:
         raise ValueError("no ONNX model, and nothing else that is readable") from None
     if not model.graph.node or not model.graph.output:
         raise ValueError("no ONNX model with nodes and an output, and nothing else readable")
+    if model.producer_name == "sparse_rl":
+        without_guard(model.graph)
     try:
         graph = _Reading(model.graph).policy(output)
     except (TypeError, IndexError, OverflowError, UnicodeError) as error:
