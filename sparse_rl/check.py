@@ -5,16 +5,14 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sparse_rl import extras
 
 with extras.needed_by("check", __name__):
     from sparse_rl.config import program
     from sparse_rl.config.fields import Count, Episodes
-
-if TYPE_CHECKING:
-    from sparse_rl.spaces import EnvSpec
+    from sparse_rl.spaces import Continuous, EnvSpec
 
 
 def main(
@@ -52,8 +50,6 @@ def main(
 
 def described(spec: EnvSpec) -> str:
     """What an agent sees and does there, in three lines."""
-    from sparse_rl.spaces import Continuous
-
     action = spec.action
     if isinstance(action, Continuous):
         doing = f"{len(action.low)} continuous, from {min(action.low):g} to {max(action.high):g}"
@@ -72,8 +68,6 @@ def described(spec: EnvSpec) -> str:
 
 def nearest(spec: EnvSpec) -> str:
     """The experiment whose settings may serve."""
-    from sparse_rl.spaces import Continuous
-
     if isinstance(spec.action, Continuous):
         return "sac_pendulum"
     return "dqn_cartpole" if len(spec.observation_shape) == 1 else "dqn_breakout_minatar"

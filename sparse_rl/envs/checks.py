@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from sparse_rl.envs import failure, registry
+from sparse_rl.envs.compiled import programs
 from sparse_rl.envs.host import HostEnv
 from sparse_rl.envs.vector_env import VectorEnv
 from sparse_rl.spaces import Continuous, EnvSpec, Outcome
@@ -80,14 +81,13 @@ def check(name: str, episodes: int = 4, seed: int = 0) -> Iterator[Finding]:
 
 def play(environment: VectorEnv, seed: int, actions: Num[np.ndarray, "steps batch *a"]) -> Played:
     """The episodes of these actions; their starts follow from the seed."""
-    state, first = jax.jit(environment.reset)(
-        jax.random.split(jax.random.key(seed), len(actions[0]))
-    )
+    reset, _ = programs(environment)
+    state, first = reset(jax.random.split(jax.random.key(seed), len(actions[0])))
     return _go_on(environment, state, first, actions)
 
 
 def _go_on(environment: VectorEnv, state: Any, first: Any, actions: np.ndarray) -> Played:
-    step = jax.jit(environment.step)
+    _, step = programs(environment)
     outcomes, times, halfway = [], [], state
     for number, action in enumerate(actions):
         if number == len(actions) // 2:

@@ -11,15 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from sparse_rl import atomic_file, report
+from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import wasm
 from sparse_rl.artifact.facts import numbers
 from sparse_rl.artifact.graph import layers
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.play.levels import Level, Study
+from sparse_rl.report.templates import render
 
 SCRIPTS = (
     *("random", "pendulum", "cartpole", "breakout", "worlds"),
@@ -50,13 +49,9 @@ def page(studies: Sequence[Study], compiled: Compile) -> str:
     """The page's HTML; `compiled` makes an actor's WebAssembly."""
     every = [_study(study, compiled) for study in studies]
     data = {"places": wasm.PLACES, "studies": every}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE, Path(str(report.__file__)).parent]),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("play.html.j2").render(
+    return render(
+        "play.html.j2",
+        _HERE,
         title=_SEVERAL if len(studies) > 1 else f"{every[0]['task']}, played live",
         byline=_BYLINE,
         refresh=0,

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from sparse_rl.envs import VectorEnv, failure
-from sparse_rl.kept import kept
+from sparse_rl.envs.compiled import programs
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
 
@@ -78,7 +78,7 @@ def play(
     Raises `EnvironmentFailure`, a ValueError, where the environment raises.
     """
     spec = environment.spec
-    reset, step = _programs(environment)
+    reset, step = programs(environment)
     state, first = reset(jnp.tile(jax.random.split(jax.random.key(seed), episodes), copies))
     frame = np.asarray(first)
     seen = first_seen(frame, spec.frame_stack)
@@ -105,12 +105,6 @@ def play(
             history.append(Moment(_on_host(state), frame, seen, reward))
     observations = np.concatenate(kept) if kept else seen[:0]
     return Episodes(returns, lengths, ~running, observations, tuple(history))
-
-
-@kept(8)
-def _programs(environment: VectorEnv) -> tuple[Any, Any]:
-    """Its reset and its step, compiled once however often it is played in."""
-    return jax.jit(environment.reset), jax.jit(environment.step)
 
 
 def random_policy(spec: EnvSpec, seed: int) -> Act:

@@ -15,7 +15,8 @@ from rich.table import Table
 from sparse_rl import atomic_file
 from sparse_rl.report.figures import tradeoff
 from sparse_rl.report.films import Film, read_film
-from sparse_rl.report.html import figure_view, render
+from sparse_rl.report.html import figure_view
+from sparse_rl.report.templates import render
 from sparse_rl.summary.table import decimals_of, interval, number
 
 HEADINGS = {

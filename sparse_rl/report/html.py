@@ -1,4 +1,4 @@
-"""Templates and figures as HTML."""
+"""Figures as HTML."""
 
 from __future__ import annotations
 
@@ -7,24 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
 from sparse_rl.report.figures.appearance import inline_svg, write_figure
 
 SMALL = 6.5
 """Inches: a figure that is narrower is not stretched to the width of the text."""
-
-
-def render(template: str, **values: Any) -> str:
-    """A page's HTML. `style.css` is in every one of them."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(template).render(**values)
 
 
 def anchor(name: str) -> str:

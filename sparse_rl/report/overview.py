@@ -10,7 +10,8 @@ import pandas as pd
 
 from sparse_rl.report.figures import normalized
 from sparse_rl.report.findings import Findings
-from sparse_rl.report.html import figure_view, render
+from sparse_rl.report.html import figure_view
+from sparse_rl.report.templates import render
 from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.final_table import NOT_WORSE
 from sparse_rl.summary.table import formatted

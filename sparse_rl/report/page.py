@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sparse_rl import atomic_file
 from sparse_rl.report.findings import Findings, analyse
-from sparse_rl.report.html import render
 from sparse_rl.report.overview import overview
 from sparse_rl.report.run_view import ORDER, run_view
+from sparse_rl.report.templates import render
 from sparse_rl.runs import layout, timing
 from sparse_rl.runs.event_files import write_event_files
 from sparse_rl.runs.run import Run
