@@ -38,8 +38,8 @@ class Moment(NamedTuple):
     steps_per_second: float
 
 
-def append(run: Path, moment: Moment) -> None:
-    """Adds a line to timing.csv and a point to the study's event file."""
+def append(run: Path, moment: Moment, start: float) -> None:
+    """Adds a line to timing.csv and a point to the study's event file; `start` is its minute 0."""
     file = run / layout.TIMING
     is_new = not file.exists()
     with file.open("a", newline="") as stream:
@@ -52,19 +52,27 @@ def append(run: Path, moment: Moment) -> None:
         write_events(run)
         return
     with events.open("ab") as stream:
-        stream.write(_point(moment, read(run)[0].time))
+        stream.write(_point(moment, start))
 
 
 def read(run: Path) -> list[Moment]:
-    """All lines of timing.csv; none where there is no such file."""
+    """The lines of timing.csv; none where there is no such file.
+
+    What is no whole line, as after a power cut, is passed over: a run is resumed without it.
+    """
     file = run / layout.TIMING
     if not file.exists():
         return []
-    with file.open(newline="") as stream:
-        return [
-            Moment(float(time), phase, int(step), float(rate or math.nan))
-            for time, phase, step, rate in list(csv.reader(stream))[1:]
-        ]
+    lines = file.read_text(errors="replace").splitlines()[1:]
+    return [moment for line in lines if (moment := _read(line)) is not None]
+
+
+def _read(line: str) -> Moment | None:
+    try:
+        time, phase, step, rate = line.split(",")
+        return Moment(float(time), phase, int(step), float(rate or math.nan))
+    except ValueError:
+        return None
 
 
 def write_events(run: Path) -> None:

@@ -67,6 +67,7 @@ class Recorder:
         self.path = path
         self._writes = devices.is_first()
         self._writer = RunWriter(path)
+        self._began: float | None = None
         self._last: timing.Moment | None = None
         self._wandb: WandbRuns | None = None
 
@@ -162,7 +163,14 @@ class Recorder:
             rate = (step - last.step) * len(phase.members) / (now - last.time)
         self._last = timing.Moment(now, phase.label, step, rate)
         with self._naming_errors():
-            timing.append(self.path, self._last)
+            timing.append(self.path, self._last, self._start(now))
+
+    def _start(self, now: float) -> float:
+        """When the study was first begun, maybe in another process."""
+        if self._began is None:
+            known = timing.read(self.path)
+            self._began = known[0].time if known else now
+        return self._began
 
     def _metrics(self) -> pd.DataFrame:
         return read_metrics(self.path / layout.METRICS, self._writer.variants)

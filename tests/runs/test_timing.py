@@ -18,14 +18,14 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / layout.CONFIG).write_text("seeds: 3\n")
     assert timing.read(tmp_path) == []
     for moment in MOMENTS:
-        timing.append(tmp_path, moment)
+        timing.append(tmp_path, moment, 1000.0)
     assert str(timing.read(tmp_path)) == str(MOMENTS)  # as text, because nan is not nan
 
 
 def test_tensorboard_has_minutes_speed_and_configuration(tmp_path: Path) -> None:
     (tmp_path / layout.CONFIG).write_text("seeds: 3\n")
     for moment in MOMENTS:
-        timing.append(tmp_path, moment)
+        timing.append(tmp_path, moment, 1000.0)
     file = timing.event_file(tmp_path)
     steps, minutes = zip(*scalars(file, "time/minutes"), strict=True)
     assert steps == (0, 500, 900)
@@ -37,3 +37,14 @@ def test_tensorboard_has_minutes_speed_and_configuration(tmp_path: Path) -> None
     whole = [event.summary for event in read_events(file)]
     timing.write_events(tmp_path)
     assert [event.summary for event in read_events(file)] == whole
+
+
+def test_a_line_that_was_cut_off_costs_only_itself(tmp_path: Path) -> None:
+    (tmp_path / layout.CONFIG).write_text("seeds: 3\n")
+    timing.append(tmp_path, MOMENTS[0], 1000.0)
+    with (tmp_path / layout.TIMING).open("ab") as stream:
+        stream.write(b"1010.0,pre\xff\n")
+    timing.append(tmp_path, MOMENTS[1], 1000.0)
+    assert str(timing.read(tmp_path)) == str(MOMENTS[:2])
+    timing.write_events(tmp_path)
+    assert len(scalars(timing.event_file(tmp_path), "time/minutes")) == 2
