@@ -203,6 +203,8 @@ class SAC(OffPolicy):
             "value": temperature * weighted_mean(log_prob, batch.weight) - actor_value,
             "temperature": temperature,
             "entropy": -weighted_mean(log_prob, batch.weight),
+            "gradient_norm": optax.global_norm(state.policy.learning(gradients)),
+            "critic_gradient_norm": optax.global_norm(state.critics.learning(critic_gradients)),
         }
         networks = {"policy": gradients, "critics": critic_gradients}
         return Learned(new_state, metrics, {name: networks[name] for name in self.prunable})

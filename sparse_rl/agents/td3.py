@@ -186,7 +186,13 @@ class TD3(OffPolicy):
         every = {"policy": gradients, "critics": critic_gradients}
         return Learned(
             TD3State(policy, critics, target_policy, targets, state.statistics),
-            {"critic_loss": loss, "actor_loss": actor_value, "value": -actor_value},
+            {
+                "critic_loss": loss,
+                "actor_loss": actor_value,
+                "value": -actor_value,
+                "gradient_norm": optax.global_norm(state.policy.learning(gradients)),
+                "critic_gradient_norm": optax.global_norm(state.critics.learning(critic_gradients)),
+            },
             {name: every[name] for name in self.prunable},
         )
 

@@ -1,10 +1,10 @@
 """How one environment of Gymnasium is made of its name, and what it is given.
 
     gymnasium/LunarLander-v3?continuous=true&gravity=-5&time_limit=300
-    gymnasium/my_package:Rooms-v0?flatten=true
+    gymnasium/my_package:Rooms-v0?flatten=true&frame_stack=4
 
-``time_limit`` and ``flatten`` are ours; every other option is an argument of the environment: true
-and false, numbers, or words.
+``time_limit``, ``flatten`` and ``frame_stack`` are ours; every other option is an argument of the
+environment: true and false, numbers, or words.
 """
 
 import importlib
@@ -33,12 +33,14 @@ class Recipe:
         arguments: of the environment.
         flatten: observations of several parts (Dict, Tuple) become one vector.
         time_limit: as the name says; 0 where it says nothing.
+        frame_stack: how many successive observations a policy sees at once.
     """
 
     identifier: str
     arguments: Mapping[str, Any]
     flatten: bool
     time_limit: int
+    frame_stack: int
 
     def simulator(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment, of a package that is imported first where it is package:Id.
@@ -60,8 +62,9 @@ def recipe_of(identifier: str, options: Options) -> Recipe:
     """Takes all options. Raises ValueError, one line, where one of ours is not allowed."""
     flatten = options.choice("flatten", "false", ("true", "false")) == "true"
     time_limit = options.positive("time_limit", 0) if options.has("time_limit") else 0
+    frame_stack = options.positive("frame_stack", 1, most=64)
     arguments = {key: _value(text) for key, text in options.rest().items()}
-    return Recipe(identifier, arguments, flatten, time_limit)
+    return Recipe(identifier, arguments, flatten, time_limit, frame_stack)
 
 
 def _value(text: str) -> Any:

@@ -67,7 +67,13 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
         observation_dtype=_observation_dtype(first.observation_space),
         action=action,
         time_limit=time_limit,
+        frame_stack=recipe.frame_stack,
     )
+    if recipe.frame_stack > 1 and len(spec.observation_shape) > 2:
+        raise ValueError(
+            f"environment {full_name!r}: observations of shape {spec.observation_shape} cannot be "
+            "stacked; frame_stack needs vectors, or frames without colours"
+        )
     if isinstance(action, Discrete):
         log = jax.ShapeDtypeStruct((time_limit,), np.int32)
     else:

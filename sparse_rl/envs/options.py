@@ -40,10 +40,10 @@ class Options:
         """Takes an option that is a number from 0 to 1."""
         return self._number(key, default, float, lambda x: 0.0 <= x <= 1.0, "a number from 0 to 1")
 
-    def positive(self, key: str, default: int) -> int:
-        """Takes an option that is a whole number of at least 1, which 32 bits can count."""
-        rule = f"a whole number of at least 1 and at most {_LARGEST}"
-        return self._number(key, default, int, lambda x: 1 <= x <= _LARGEST, rule)
+    def positive(self, key: str, default: int, most: int = _LARGEST) -> int:
+        """Takes an option that is a whole number from 1 to `most`, by default what 32 bits hold."""
+        rule = f"a whole number of at least 1 and at most {most}"
+        return self._number(key, default, int, lambda x: 1 <= x <= most, rule)
 
     def has(self, key: str) -> bool:
         """Whether this option is given and was not taken yet."""

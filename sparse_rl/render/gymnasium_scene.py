@@ -6,7 +6,9 @@ simulator that draws takes the same actions, and so stands where the one stood t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium
@@ -53,12 +55,25 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
             found = ", ".join(map(str, modes)) or "none"
             raise ValueError(f"of the render modes it has {found}; needed is rgb_array")
         simulator = recipe.simulator("rgb_array")
-        simulator.reset(seed=0)
-        picture(simulator)
+        with _without_screen_and_sound():
+            simulator.reset(seed=0)
+            picture(simulator)
     except Exception as error:  # whatever the environment's own drawing needs and does not find
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{environment}: there is no drawing of it: {reason}") from None
     return _Drawing(simulator), float(simulator.metadata.get("render_fps") or 30)
+
+
+@contextlib.contextmanager
+def _without_screen_and_sound() -> Iterator[None]:
+    """SDL, which pygame starts, looks for neither: it complains of them where there are none."""
+    before = {name: os.environ.get(name) for name in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER")}
+    os.environ.update({name: value or "dummy" for name, value in before.items()})
+    try:
+        yield
+    finally:
+        for name in [name for name, value in before.items() if value is None]:
+            del os.environ[name]
 
 
 def picture(simulator: gymnasium.Env) -> Image.Image:

@@ -57,6 +57,11 @@ def leaves(tree: Tree) -> list[np.ndarray]:
     return [np.asarray(tree)]
 
 
+def norm(tree: Tree) -> float:
+    """Euclidean, of all numbers together."""
+    return float(np.sqrt(sum((leaf**2).sum() for leaf in leaves(tree))))
+
+
 def first_adam_step(params: Tree, slopes: Tree, rate: float, epsilon: float) -> Tree:
     """Adam from zero moments: both bias corrections cancel, so p - rate g / (|g| + epsilon)."""
     if isinstance(params, dict):

@@ -18,6 +18,7 @@ from tests.agents.reference import (
     first_adam_step,
     gradient,
     leaves,
+    norm,
     perceptron,
     scaled,
     to_float64,
@@ -128,6 +129,8 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
     # What a sparsity method may look at: gradients of the losses, without weight decay.
     assert set(gradients) == set(agent.prunable)
     wanted_gradients = {"policy": actor_slopes, "critics": gradient(critics_loss, critics)}
+    for name, metric in (("policy", "gradient_norm"), ("critics", "critic_gradient_norm")):
+        np.testing.assert_allclose(metrics[metric], norm(wanted_gradients[name]), rtol=1e-3)
     for name, found_gradients in gradients.items():
         for found, wanted in zip(
             leaves(jax.device_get(found_gradients)), leaves(wanted_gradients[name]), strict=True

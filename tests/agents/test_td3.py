@@ -18,6 +18,7 @@ from tests.agents.reference import (
     check_moment,
     gradient,
     leaves,
+    norm,
     perceptron,
     scaled,
     to_float64,
@@ -91,7 +92,9 @@ def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
         return sum(mean(error**2) for error in errors)
 
     np.testing.assert_allclose(metrics["critic_loss"], critics_loss(critics), rtol=1e-4)
-    check_moment(new.critics.optimizer, gradient(critics_loss, critics))
+    slopes = gradient(critics_loss, critics)
+    check_moment(new.critics.optimizer, slopes)
+    np.testing.assert_allclose(metrics["critic_gradient_norm"], norm(slopes), rtol=1e-3)
 
     # The actor climbs the first of the critics, after their step.
     stepped = to_float64(jax.device_get(new.critics.params))
@@ -101,7 +104,9 @@ def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
         return -mean(values(stepped, 1, data.observation, action)[0])
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4, atol=1e-6)
-    check_moment(new.policy.optimizer, gradient(actor_loss, actor))
+    actor_slopes = gradient(actor_loss, actor)
+    check_moment(new.policy.optimizer, actor_slopes)
+    np.testing.assert_allclose(metrics["gradient_norm"], norm(actor_slopes), rtol=1e-3)
     assert set(learned.gradients) == {"policy", "critics"}
 
     for found, source, target in (

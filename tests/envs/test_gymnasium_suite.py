@@ -12,6 +12,7 @@ gymnasium = pytest.importorskip("gymnasium")
 from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
 from sparse_rl.envs.gymnasium_simulator import recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
+from sparse_rl.playing.play import play  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -121,6 +122,12 @@ def test_categories_become_one_hot() -> None:
         ("gymnasium/CartPole-v1?gravity=3", ["unexpected keyword argument 'gravity'"]),
         ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box"]),
         ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
+        ("gymnasium/CartPole-v1?frame_stack=65", ["frame_stack", "'65'", "at most 64"]),
+        pytest.param(
+            "gymnasium/CarRacing-v3?frame_stack=4",
+            ["(96, 96, 3)", "frame_stack", "colours"],
+            marks=needs_box2d,
+        ),
     ],
 )
 def test_refusals(name: str, words: list[str]) -> None:
@@ -157,6 +164,19 @@ def test_observations_of_several_parts_become_one_vector() -> None:
     keys = jax.random.split(jax.random.key(0), 1)
     _, first = env.reset(keys)
     np.testing.assert_array_equal(first[0], own.reset(seed=int(seeds(keys)[0]))[0])
+
+
+def test_a_policy_may_see_several_observations_at_once() -> None:
+    env = make("gymnasium/Pendulum-v1?frame_stack=3&time_limit=5")
+    assert (env.spec.observation_shape, env.spec.policy_shape) == ((3,), (3, 3))
+    played = play(lambda seen: np.full((1, 1), 0.5), env, 1, seed=0, keep=5)
+    own = gymnasium.wrappers.FrameStackObservation(
+        gymnasium.make("Pendulum-v1"), 3, padding_type="zero"
+    )
+    start = int(seeds(jax.random.split(jax.random.key(0), 1))[0])
+    expected = [own.reset(seed=start)[0]]
+    expected += [own.step(np.array([0.5], np.float32))[0] for _ in range(4)]
+    np.testing.assert_array_equal(played.observations, np.moveaxis(expected, 1, -1))
 
 
 def test_values_are_numbers_words_or_true_and_false() -> None:

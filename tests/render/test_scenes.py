@@ -1,7 +1,10 @@
 """Scenes draw what an environment's states are."""
 
+import os
+
 import gymnasium
 import numpy as np
+import pygame
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
@@ -62,6 +65,16 @@ def test_a_picture_of_gymnasium_is_of_the_state_whatever_was_drawn_before() -> N
     np.testing.assert_array_equal(shown[4], np.asarray(again))
     assert shown[0].shape == (213, 320, 3)
     assert view.frames_per_second == 25
+
+
+def test_drawing_looks_for_no_screen_and_no_sound(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where there are none, as on a server, SDL would fill the terminal with complaints."""
+    pygame.quit()
+    before = dict(os.environ)
+    scene("gymnasium/CartPole-v1")
+    assert capfd.readouterr().err == ""
+    assert pygame.display.get_driver() == "dummy" or "SDL_VIDEODRIVER" in before
+    assert dict(os.environ) == before
 
 
 def test_an_environment_that_does_not_draw_itself_is_one_line(
