@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sparse_rl.envs import VectorEnv
     from sparse_rl.runs.run import Run
 
-ALL = "all"
+ALL, BEST = "all", "best"
 _OBSERVATIONS = 10_000
 
 
@@ -90,33 +90,37 @@ def main(
     chosen = {name: choose_seed(seed, name, found, seeds) for name, found in returns.items()}
     environment = make(study.config.environment, evaluation=True)
     if limits.given:
-        best = best_within(study, chosen, environment, limits)
-        chosen, alone = {best: chosen[best]}, True
+        fitting = best_within(study, chosen, environment, limits)
+        chosen, alone = {fitting: chosen[fitting]}, True
     for name, number in chosen.items():
         folder = out or run / ARTIFACTS
         directory = folder if out is not None and alone else folder / name
-        deliver(study, name, number, environment, episodes, formats, directory, program_in_c)
+        best = seed == BEST
+        deliver(study, name, number, best, environment, episodes, formats, directory, program_in_c)
 
 
 def deliver(
     study: Run,
     variant: str,
     seed: int,
+    best: bool,
     environment: VectorEnv,
     episodes: int,
     formats: Sequence[Format],
     directory: Path,
     program_in_c: CProgram,
 ) -> None:
-    """Writes one policy in its formats and cost.json into `directory`, and prints what they are.
+    """Writes one policy in its formats, its card and cost.json; prints what they are.
 
-    All of them or, where anything is wrong, nothing. Raises ValueError, one line, where the policy
-    is damaged, or its episodes contradict the return that the run recorded for it; OSError.
+    `best` says that its seed was chosen as the best. All files are written or, where anything is
+    wrong, none. Raises ValueError, one line, where the policy is damaged, or its episodes
+    contradict the return that the run recorded for it; OSError.
     """
-    from sparse_rl.artifact import cost, reference
+    from sparse_rl.artifact import card, cost, reference
     from sparse_rl.artifact.binding import float32_bytes
     from sparse_rl.artifact.delivery import prepare, write
     from sparse_rl.playing.play import play
+    from sparse_rl.runs.card import card_of
 
     packed = study.packed(variant, seed, environment.spec)
     graph = packed.graph
@@ -124,7 +128,8 @@ def deliver(
         lambda seen: reference.act(graph, seen), environment, episodes, seed, keep=_OBSERVATIONS
     )
     check_return(study, variant, seed, played.returns)
-    delivery = prepare(graph, packed.provenance, played.observations)
+    worth = card_of(study, variant, seed, best, played.returns)
+    delivery = prepare(graph, packed.provenance, played.observations, worth)
     print(
         f"{study.config.environment}, {variant}, seed {seed}: return {played.returns.mean():.6g} "
         f"in {episodes} episodes, {len(played.observations):,} observations"
@@ -140,6 +145,10 @@ def deliver(
             float32_bytes(study.trained(variant, seed)),
             sizes.get("onnx"),
         )
+        # What is made for integer arithmetic is another network, which the card is not of.
+        own = [one.path for one in written if not one.format.endswith("-integer")]
+        files = [file for path in own for file in (path, *path.glob("*")) if file.is_file()]
+        atomic_file.write_text(part / card.FILE, worth.to_json(files, part))
         atomic_file.write_text(part / "cost.json", report.to_json())
     for one in written:
         checked = (
@@ -149,7 +158,9 @@ def deliver(
         )
         print(f"  {one.format:<15} {one.size:>10,} bytes  {directory / one.path.name}  ({checked})")
     print(cost.describe(report))
-    print(directory / "cost.json")
+    for line in worth.lines():
+        print(line)
+    print(f"{directory / card.FILE}, {directory / 'cost.json'}")
 
 
 def check_return(
@@ -183,7 +194,7 @@ def choose_variants(asked: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def choose_seed(asked: str, variant: str, returns: dict[int, float], seeds: range) -> int:
     """The seed asked for, or the one with the highest final return of the variant."""
-    if asked == "best":
+    if asked == BEST:
         finite = {seed: value for seed, value in returns.items() if np.isfinite(value)}
         if not finite:
             raise ValueError(

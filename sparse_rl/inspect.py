@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from sparse_rl.artifact import card
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.facts import facts, numbers
 from sparse_rl.artifact.graph import Dense, Graph, layer_shapes
@@ -45,6 +46,8 @@ def described(path: Path) -> dict[str, Any]:
         found["configuration"] = about.config_digest
     if packed.unit is None:
         found["stack in C"] = f"{generate(graph).stack_bytes:,} bytes of arrays"
+    if (worth := card.beside(path)) is not None:
+        found["card"] = worth
     found["layers"] = [dict(zip(COLUMNS, row, strict=True)) for row in _layers(graph)]
     return found
 
@@ -65,9 +68,13 @@ def _layers(graph: Graph) -> list[tuple[Any, ...]]:
 
 
 def text(found: dict[str, Any]) -> str:
-    """A line for each fact, then a table of the layers."""
-    width = max(len(key) for key in found)
-    lines = [f"{key:<{width}}  {value}" for key, value in found.items() if key != "layers"]
+    """A line for each fact, those of the card behind the others, then a table of the layers."""
+    plain = {key: value for key, value in found.items() if key not in ("layers", "card")}
+    width = max(len(key) for key in plain)
+    lines = [f"{key:<{width}}  {value}" for key, value in plain.items()]
+    if "card" in found:
+        said = found["card"]["in_words"]
+        lines += [f"{'card' if not i else '':<{width}}  {line}" for i, line in enumerate(said)]
     rows = [COLUMNS, *(tuple(map(_cell, layer.values())) for layer in found["layers"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     right = (False, True, True, True, False, True)

@@ -166,7 +166,7 @@ def config(
             "interval": 1_000,
         },
         "quantization": {"modes": list(modes), "fraction": 0.2},
-        "evaluation": {"every": EVERY, "episodes": 20},
+        "evaluation": {"every": EVERY, "episodes": 20, "final_episodes": 50},
     }
 
 

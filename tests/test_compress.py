@@ -56,8 +56,11 @@ def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixt
     assert set(table.verdict.dropna()) == {"not worse"}
     chosen = table.bytes.idxmin()
     card = json.loads((out / "delivered" / "card.json").read_text())
-    assert card["candidate"] == chosen and chosen in printed
+    assert card["variant"] == chosen and chosen in printed
+    assert (card["verdict"], card["reference"]) == ("not worse", "the original")
+    assert card["difference"][0] == pytest.approx(table.difference[chosen])
     file = next((out / "delivered").glob("actor*.srl"))
+    assert card["files"][file.name]["bytes"] == file.stat().st_size
     actor = load_actor(file, "numpy")
     returns = pd.read_csv(out / "returns.csv").groupby(["candidate", "policy"])["return"].mean()
     played = play(actor, make(run_by_hand.PENDULUM, evaluation=True), 4, compression.STARTS)

@@ -27,6 +27,7 @@ from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
 from sparse_rl.summary.final_table import final_table
 
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 CONFIG = Config(environment="gymnax/Pendulum-v1", seeds=3, network=TorsoOptions(hidden=(8, 8)))
 NETWORK = Network(
@@ -96,7 +97,7 @@ def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys
     written = {file.name for file in (tmp_path / "actor").iterdir()}
     assert written == {
         "actor.srl", "actor.onnx", "c", "actor-integer.srl", "actor-integer.onnx", "c-integer",
-        "cost.json",
+        "cost.json", "card.json",
     }  # fmt: skip
     packed = load(tmp_path / "actor" / "actor.srl")
     about = packed.provenance
@@ -117,6 +118,28 @@ def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys
     assert by_numpy.splitlines()[1].split()[1] == by_c.splitlines()[1].split()[1]
     assert "gymnax/Pendulum-v1" in by_c and "length 200" in by_c
     assert reference.act(packed.graph, np.zeros((1, 3), np.float32)).shape == (1, 1)
+
+
+def test_the_card_is_in_every_format_of_the_network_that_was_measured(run, tmp_path, monkeypatch):
+    """A network made for integer arithmetic has neither the card nor the return of the other."""
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    out = tmp_path / "out"
+    formats = ("packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer")
+    export.main(run, ("0.9-int8",), format=formats, out=out, episodes=2)
+    told = json.loads((out / "card.json").read_text())
+    assert told["in_words"][0].startswith(f"Seed {told['policy'].split()[1]}, the best of 3 seeds")
+    assert set(told["files"]) == {
+        "actor.srl", "actor.onnx", "c/srl_actor.c", "c/srl_actor.h", "c/srl_selftest.c",
+        "c/main.c", "c/Makefile",
+    }  # fmt: skip
+    header = (out / "c" / "srl_actor.h").read_text()
+    of_onnx = {p.key: p.value for p in onnx.load(out / "actor.onnx").metadata_props}
+    assert of_onnx["card"].splitlines() == told["in_words"]
+    assert all(line in header for line in told["in_words"])
+    assert "eturn" not in (out / "c-integer" / "srl_actor.h").read_text().partition("*/")[0]
+    of_integers = onnx.load(out / "actor-integer.onnx").metadata_props
+    assert not {"card", "measured_return"} & {p.key for p in of_integers}
+    assert load(out / "actor-integer.srl").provenance.measured_return is None
 
 
 def test_all_in_one_command_give_the_frontier_its_points(
@@ -146,7 +169,9 @@ def test_several_have_folders_of_their_own_in_out(run, tmp_path, monkeypatch):
         if file.is_file()
     }
     assert files == {
-        f"actors/{arm}/{name}" for arm in ("0", "0.9-int8") for name in ("actor.srl", "cost.json")
+        f"actors/{arm}/{name}"
+        for arm in ("0", "0.9-int8")
+        for name in ("actor.srl", "card.json", "cost.json")
     }
     assert not (run / "artifacts").exists()
 
@@ -260,7 +285,9 @@ def test_without_onnx_it_is_left_out_and_said(run, tmp_path, capsys, monkeypatch
     monkeypatch.setattr(delivery, "find_spec", lambda name: None if name == "onnx" else object())
     export.main(run, ("0",), "0", ("packed", "onnx"), tmp_path / "out", episodes=1)
     assert "onnx is left out: onnx not installed; pip install" in capsys.readouterr().out
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"actor.srl", "cost.json"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "actor.srl", "card.json", "cost.json"
+    }  # fmt: skip
     with pytest.raises(ValueError, match=r"^--format: found onnx: onnx not installed"):
         export.main(run, ("0",), "0", ("onnx",), tmp_path / "out", episodes=1)
 

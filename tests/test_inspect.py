@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks import synthetic
 from sparse_rl import inspect
+from sparse_rl.artifact import card
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
+from tests.artifact.test_card import CARD
 
 
 @pytest.fixture
@@ -45,6 +47,16 @@ def test_json_has_the_same_numbers(actor, capsys):
     assert [layer["weights"] for layer in found["layers"]] == [17 * 64, 64 * 6]
     assert [layer["alive"] for layer in found["layers"]] == [109, 38]
     assert found["configuration"] == "abc"
+
+
+def test_the_card_beside_the_file_is_shown(actor, capsys):
+    (actor.parent / card.FILE).write_text(CARD.to_json([actor], actor.parent))
+    inspect.run([str(actor)])
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in CARD.lines())
+    inspect.run([str(actor), "--json"])
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["card"]["verdict"] == "not worse"
 
 
 def test_anything_else_is_one_line_that_names_it(actor, tmp_path, capsys):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point, packed, reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact.card import Card
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
@@ -32,12 +33,17 @@ Format = Literal["packed", "c", "onnx", "packed-integer", "c-integer", "onnx-int
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """An actor ready to be written: as trained, and for int8 arms with integer arithmetic only."""
+    """An actor ready to be written: as trained, and for int8 arms with integer arithmetic only.
+
+    The card is of the actor. An integer one that is made of it is another network, whose return
+    nobody has measured: it has no card, and no return.
+    """
 
     original: Graph
     actor: PackedActor
     integer: PackedActor | None
     observations: NDArray
+    card: Card | None = None
 
     @property
     def fixed_point(self) -> FixedPoint:
@@ -80,7 +86,9 @@ def installed(formats: Sequence[Format]) -> list[Format]:
     return left
 
 
-def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Delivery:
+def prepare(
+    graph: Graph, provenance: Provenance, observations: NDArray, card: Card | None = None
+) -> Delivery:
     """Compact a lowered policy; int8 arms are also calibrated on the observations [n, *shape]."""
     actor = PackedActor(compact(graph), provenance)
     integer = None
@@ -89,8 +97,8 @@ def prepare(graph: Graph, provenance: Provenance, observations: NDArray) -> Deli
         # Scales come from the whole graph: with fixed scales more units can go than before.
         static = compact(with_static_scales(graph, observations))
         unit = to_fixed_point(static, observations).unit
-        integer = PackedActor(static, provenance, unit)
-    return Delivery(graph, actor, integer, observations)
+        integer = PackedActor(static, replace(provenance, measured_return=None), unit)
+    return Delivery(graph, actor, integer, observations, card)
 
 
 def write(
@@ -131,7 +139,8 @@ def write(
         from sparse_rl.artifact import onnx_model
 
         path = directory / f"actor{suffix}.onnx"
-        size = onnx_model.save(path, chosen.graph, chosen.provenance)
+        card = delivery.card if chosen is delivery.actor else None
+        size = onnx_model.save(path, chosen.graph, chosen.provenance, card)
         actions = _run_onnx(path, observations)
     return Written(form, path, size, _difference(delivery.original, actions, expected))
 
@@ -142,7 +151,12 @@ def c_source(delivery: Delivery, integer: bool, target: str) -> Source:
     assert chosen is not None
     about, seen = chosen.provenance, delivery.observations[:_KNOWN]
     graph = chosen.graph
-    found = f"Return {about.measured_return:.6g} when trained." if about.measured_return else ""
+    if delivery.card is not None and chosen is delivery.actor:
+        worth = delivery.card.lines()
+    elif about.measured_return is not None:
+        worth = [f"Return {about.measured_return:.6g} when trained."]
+    else:
+        worth = []
     bounds = ""
     if not isinstance(graph.output, ArgMax):
         pairs = zip(graph.output.low, graph.output.high, strict=True)
@@ -154,7 +168,7 @@ def c_source(delivery: Delivery, integer: bool, target: str) -> Source:
         program,
         TARGETS[target],
         title=f"{about.environment}, variant {about.variant}, seed {about.seed}",
-        notes=(found, bounds, weights),
+        notes=(*worth, bounds, weights),
         known=(seen, acts),
     )
 

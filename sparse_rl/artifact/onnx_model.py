@@ -27,6 +27,7 @@ from onnx import TensorProto, helper
 
 from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
+from sparse_rl.artifact.card import Card
 from sparse_rl.artifact.graph import Graph, shape_after
 from sparse_rl.artifact.integer_chain import units
 from sparse_rl.artifact.onnx_integers import add_chain
@@ -38,10 +39,12 @@ _IR_VERSION = 8
 _ELEMENT = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "bool": TensorProto.BOOL}
 
 
-def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
+def to_onnx(
+    graph: Graph, about: Provenance | None = None, card: Card | None = None
+) -> onnx.ModelProto:
     """A checked model; images are read as [batch, height, width, channels], as the graph does.
 
-    Where the actor is from stands in the model's metadata.
+    Where the actor is from and what it is worth stands in the model's metadata.
     """
     nodes = OnnxNodes()
     seen = graph.observation
@@ -93,6 +96,8 @@ def to_onnx(graph: Graph, about: Provenance | None = None) -> onnx.ModelProto:
     model.producer_name = "sparse_rl"
     if about is not None:
         known = {key: str(value) for key, value in asdict(about).items() if value not in ("", None)}
+        if card is not None:
+            known["card"] = "\n".join(card.lines())
         helper.set_model_props(model, known)
     onnx.checker.check_model(model)
     return model
@@ -105,8 +110,10 @@ def _tell_tale(nodes: OnnxNodes, shape: tuple[int, ...], keep: bool = False) -> 
     return nodes.node("MatMul", [flat, nodes.constant(zeros)])
 
 
-def save(path: Path, graph: Graph, about: Provenance | None = None) -> int:
+def save(
+    path: Path, graph: Graph, about: Provenance | None = None, card: Card | None = None
+) -> int:
     """Write the model, whole or not at all; returns its size in bytes."""
-    data = to_onnx(graph, about).SerializeToString()
+    data = to_onnx(graph, about, card).SerializeToString()
     atomic_file.write_bytes(path, data)
     return len(data)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 from numpy.typing import NDArray
 
 from sparse_rl import atomic_file
+from sparse_rl.artifact import card
+from sparse_rl.artifact.card import Card, Interval, Mean
 from sparse_rl.artifact.delivery import Delivery, Format, installed, write
-from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.render import comparison
 from sparse_rl.report.compression_page import Told, write_page
 from sparse_rl.selection.compression import Compression, Judged
 from sparse_rl.selection.table import ORIGINAL, unit_of
 
-DELIVERED, FILM, REPORT, CARD = "delivered", "film.gif", "report", "card.json"
+DELIVERED, FILM, REPORT = "delivered", "film.gif", "report"
 
 
 def deliver(
@@ -42,7 +44,9 @@ def deliver(
     pack = compression.folder.actors(judged.chosen, [name])[0]
     own = judged.returns[judged.chosen][policy]
     pack = replace(pack, provenance=replace(pack.provenance, measured_return=float(own.mean())))
-    delivery = Delivery(pack.graph, pack, pack if pack.unit is not None else None, seen[name])
+    worth = card_of(compression, judged, policy, name)
+    integer = pack if pack.unit is not None else None
+    delivery = Delivery(pack.graph, pack, integer, seen[name], worth)
     suffix = "" if pack.unit is None else "-integer"
     yield f"delivered: {judged.chosen}, the smallest that is not worse; {name}, the best of its own"
     with atomic_file.replacing_contents(compression.folder.path / DELIVERED) as part:
@@ -51,37 +55,38 @@ def deliver(
             one = write(delivery, chosen, part)
             place = compression.folder.path / DELIVERED / one.path.name
             yield f"  {one.format:<15} {one.size:>10,} bytes  {place}"
-        atomic_file.write_text(part / CARD, card(compression, judged, name, pack))
+        files = [file for file in part.rglob("*") if file.is_file()]
+        atomic_file.write_text(part / card.FILE, worth.to_json(files, part))
 
 
-def card(compression: Compression, judged: Judged, policy: str, pack: PackedActor) -> str:
-    """What the delivered actor is and is worth, as JSON."""
+def card_of(compression: Compression, judged: Judged, policy: int, name: str) -> Card:
+    """What the chosen candidate of one policy is worth."""
     assert judged.chosen is not None
-    row = judged.table.set_index("candidate").loc[judged.chosen]
-    confirmed = judged.confirmed
-    told = {
-        "candidate": judged.chosen,
-        "policy": policy,
-        "chosen_as": "of several policies, the one with the highest return in the judged episodes",
-        "environment": pack.provenance.environment,
-        "origin": compression.originals.origin,
-        "origin_digest": compression.originals.digest,
-        "episodes": compression.episodes,
-        "return_of_this_policy": pack.provenance.measured_return,
-        "return": row["return"],
-        "interval": [row["low"], row["high"]],
-        "difference_from_original": row["difference"],
-        "difference_interval": [row["difference_low"], row["difference_high"]],
-        "intervals_over": unit_of(len(compression.names)),
-        "margin": judged.margin,
-        "verdict": row["verdict"],
-        "with_fresh_starts": None
-        if confirmed is None
-        else {"difference": confirmed[0], "interval": list(confirmed[1:])},
-        "sparse_rl": version("sparse_rl"),
-        "jax": jax.__version__,
-    }
-    return json.dumps(told, indent=2) + "\n"
+    row: Mapping[Any, Any] = judged.table.set_index("candidate").loc[judged.chosen].to_dict()
+    own, originals = judged.returns[judged.chosen][policy], compression.originals
+    unit, count = unit_of(len(compression.names)), len(compression.names)
+    alike = f"all {count} policies" if count > 1 else "this policy"
+    return Card(
+        environment=originals.environment.spec.name,
+        variant=judged.chosen,
+        policy=name,
+        chosen=f"the best of {count} policies" if count > 1 else "the only policy",
+        own=Mean(float(own.mean()), float(own.std(ddof=1) / math.sqrt(len(own))), len(own)),
+        fresh=None,
+        policies=f"{alike}, intervals over {unit}",
+        alike=Interval(row["return"], row["low"], row["high"]),
+        reference="the original",
+        difference=Interval(row["difference"], row["difference_low"], row["difference_high"]),
+        fresh_difference=None if judged.confirmed is None else Interval(*judged.confirmed),
+        margin=judged.margin,
+        verdict=row["verdict"],
+        made_by={
+            "original": originals.origin,
+            "digest": originals.digest,
+            "sparse_rl": version("sparse_rl"),
+            "jax": jax.__version__,
+        },
+    )
 
 
 def show(compression: Compression, judged: Judged) -> Path:
