@@ -51,8 +51,10 @@ def _interact(
     action, extras = choose(members.agent, observation, keys, clock)
     action, unusable = _finite(action)
     state = members.agent
-    if program.ranges is not None:
-        state = jax.vmap(functools.partial(observed, program.ranges, agent))(state, observation)
+    if program.fixed_scales is not None:
+        state = jax.vmap(functools.partial(observed, program.fixed_scales, agent))(
+            state, observation
+        )
     environment, outcome = by_member(
         program.environment.step(as_batch(members.environment), as_batch(action)),
         agent.environments,

@@ -15,9 +15,10 @@ from jaxtyping import Array, Int
 
 from sparse_rl.agents.agent import Agent
 from sparse_rl.kept import kept
+from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population.masking import given_masks
 from sparse_rl.population.members import AXIS, Population
-from sparse_rl.population.ranges import Ranges, begun
+from sparse_rl.population.ranges import begun
 
 
 def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Mesh) -> Population:
@@ -38,9 +39,9 @@ def _copy(mesh: Mesh) -> Any:
     )
 
 
-def with_ranges(population: Population, ranges: Ranges, mesh: Mesh) -> Population:
+def with_ranges(population: Population, network: FlaxNetwork, mesh: Mesh) -> Population:
     """The population whose policies begin to remember their layers' largest inputs."""
-    begin = jax.vmap(functools.partial(begun, ranges))
+    begin = jax.vmap(functools.partial(begun, network))
     compiled = jax.jit(begin, out_shardings=NamedSharding(mesh, P(AXIS)))
     members = population.members
     return population._replace(members=members._replace(agent=compiled(members.agent)))

@@ -22,8 +22,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from sparse_rl.agents.agent import Agent, Metrics
 from sparse_rl.envs import VectorEnv
 from sparse_rl.kept import kept
+from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population.masking import first_masks, mask_key
-from sparse_rl.population.ranges import Ranges, begun
+from sparse_rl.population.ranges import begun
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method
 
@@ -72,13 +73,14 @@ class Population(NamedTuple):
 class Program(NamedTuple):
     """What is static in a phase.
 
-    `method` is None where masks do not change, `ranges` where no scales are fixed.
+    `method` is None where masks do not change. `fixed_scales` is the policy's network where its
+    activations have fixed scales, which follow the largest inputs that it meets, else None.
     """
 
     agent: Agent
     environment: VectorEnv
     method: Method | None
-    ranges: Ranges | None = None
+    fixed_scales: FlaxNetwork | None = None
 
 
 def mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -126,8 +128,8 @@ def _initializer(program: Program, mesh: Mesh) -> Any:
         mask_keys = jax.vmap(mask_key, (0, None))(keys[:, 3], clock)
         masked = functools.partial(first_masks, agent, program.method)
         state = jax.vmap(masked)(state, target_counts, mask_keys)
-        if program.ranges is not None:
-            state = jax.vmap(functools.partial(begun, program.ranges))(state)
+        if program.fixed_scales is not None:
+            state = jax.vmap(functools.partial(begun, program.fixed_scales))(state)
         environment, observation = reset(program, keys[:, 1])
         state, memory = jax.vmap(agent.begin, (0, 0, None))(state, observation, clock)
         learned = jax.eval_shape(

@@ -7,7 +7,7 @@ observations that the policy itself meets while it trains in this arithmetic.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +19,13 @@ from sparse_rl.networks.layers import RANGES
 from sparse_rl.sparsity import masks as mask_rules
 
 
-class Ranges(NamedTuple):
-    """The policy's network, in the arithmetic whose scales are fixed."""
-
-    network: FlaxNetwork
-
-
-def begun(ranges: Ranges, state: Any) -> Any:
-    """An agent's state whose policy has met nothing yet.
+def begun(network: FlaxNetwork, state: Any) -> Any:
+    """An agent's state whose policy, `network` with fixed scales, has met nothing yet.
 
     Whatever has the structure of the policy's parameters has the collection: moments, target
     networks, the dense weights behind masked ones.
     """
-    empty = none_yet(ranges.network)
+    empty = none_yet(network)
     structure: Any = jax.tree.structure(state.policy.params)
 
     def is_alike(part: Any) -> bool:
@@ -45,14 +39,14 @@ def begun(ranges: Ranges, state: Any) -> Any:
 
 
 def observed(
-    ranges: Ranges,
+    network: FlaxNetwork,
     agent: Agent,
     state: Any,
     observation: Num[Array, "environments *observation"],
 ) -> Any:
     """The state after its policy has met these observations; targets have the same ranges."""
     variables = agent.variables(state)
-    _, changed = ranges.network.apply(variables, observation, mutable=[RANGES])
+    _, changed = network.apply(variables, observation, mutable=[RANGES])
     structure: Any = jax.tree.structure(state.policy.params)
 
     def with_ranges(part: Any) -> Any:

@@ -122,9 +122,9 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
             state = forks.with_target_counts(state, counts, study.mesh)
         elif phase.after in needed:
             state = jax.tree.map(jnp.copy, state)
-        ranges = study.program(phase).ranges
-        if ranges is not None:
-            state = forks.with_ranges(state, ranges, study.mesh)
+        network = study.program(phase).fixed_scales
+        if network is not None:
+            state = forks.with_ranges(state, network, study.mesh)
     return StudyState(index, state, {end: ends[end] for end in ends if end in needed})
 
 

@@ -19,7 +19,6 @@ from sparse_rl.envs import EnvSpec
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
-from sparse_rl.population.ranges import Ranges
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.runs.variant import Variant
 from sparse_rl.runtime.devices import choose as choose_devices
@@ -54,8 +53,8 @@ class Study(NamedTuple):
         changes = phase.changes_masks or phase.after < 0
         method = self.methods[phase.method] if changes and phase.method else None
         agent, dots = self.agent(phase), dot_products(phase.arithmetic)
-        ranges = Ranges(FlaxNetwork(agent.policy_network, dots)) if dots.fixed else None
-        return Program(agent, self.environment, method, ranges)
+        fixed_scales = FlaxNetwork(agent.policy_network, dots) if dots.fixed else None
+        return Program(agent, self.environment, method, fixed_scales)
 
     def pad(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """`members`, with copies of the first at the end, so that they divide the devices."""

@@ -10,7 +10,7 @@ import pytest
 
 from sparse_rl.agents.on_policy import OnPolicyState, Steps
 from sparse_rl.networks import FlaxNetwork
-from sparse_rl.population.ranges import Ranges, begun, observed
+from sparse_rl.population.ranges import begun, observed
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
 from tests.agents.on_policy_example import agent_of, fresh, outputs, random_batch, terms
@@ -179,7 +179,7 @@ def test_a_policy_with_int8_products_has_a_natural_step(arithmetic: str) -> None
     batch = with_old_probabilities(state, random_batch("discrete"), "discrete")
     other = state
     if arithmetic == "integer":
-        other = observed(Ranges(actor), agent, begun(Ranges(actor), state), batch.observation)
+        other = observed(actor, agent, begun(actor, state), batch.observation)
     one = jax.jit(agent.policy_step)(state, batch)
     two = jax.jit(quantized.policy_step)(other, batch)
     assert two.metrics["line_search_found"] == 1

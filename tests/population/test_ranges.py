@@ -10,7 +10,7 @@ import pytest
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.networks.layers import RANGES
-from sparse_rl.population.ranges import Ranges, begun, observed
+from sparse_rl.population.ranges import begun, observed
 from sparse_rl.quantization import dot_products
 from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 from sparse_rl.study.preparation import build_agent
@@ -23,21 +23,21 @@ SPECS = {
 }
 
 
-def member(name: str) -> tuple[Any, Ranges, Any]:
-    """(agent, ranges, state) as at the beginning of training with fixed scales."""
+def member(name: str) -> tuple[Any, FlaxNetwork, Any]:
+    """(agent, network, state) as at the beginning of training with fixed scales."""
     config = from_mapping(
         {"environment": "gymnax/Pendulum-v1", "agent": {"name": name}, "network": {"hidden": [4]}}
     )
     dots = dot_products("integer")
     agent = build_agent(config, SPECS[name], dots)
-    ranges = Ranges(FlaxNetwork(agent.policy_network, dots))
-    return agent, ranges, agent.init(jax.random.key(0))
+    network = FlaxNetwork(agent.policy_network, dots)
+    return agent, network, agent.init(jax.random.key(0))
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_parameters_moments_and_targets_have_them_and_masks_have_none(name: str) -> None:
-    _, ranges, before = member(name)
-    state = begun(ranges, before)
+    _, network, before = member(name)
+    state = begun(network, before)
     layers = set(before.policy.params["params"])
     assert set(state.policy.params[RANGES]) == layers
     assert set(state.policy.params) == {*before.policy.params, RANGES}
@@ -59,10 +59,10 @@ def test_parameters_moments_and_targets_have_them_and_masks_have_none(name: str)
 
 @pytest.mark.parametrize("name", SPECS)
 def test_they_follow_the_observations_in_policy_and_targets_alone(name: str) -> None:
-    agent, ranges, before = member(name)
-    state = begun(ranges, before)
+    agent, network, before = member(name)
+    state = begun(network, before)
     seen = np.array([[1.0, -7.0, 0.5], [2.0, 3.0, -0.5]], np.float32)
-    state = observed(ranges, agent, observed(ranges, agent, state, seen), seen / 2)
+    state = observed(network, agent, observed(network, agent, state, seen), seen / 2)
     first = "hidden_0"
     found = state.policy.params[RANGES][first]["largest_input"]
     np.testing.assert_allclose(found, [2.0, 7.0, 0.5], rtol=2e-4)
@@ -80,14 +80,14 @@ def test_they_follow_the_observations_in_policy_and_targets_alone(name: str) -> 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_no_gradient_reaches_them(name: str) -> None:
-    agent, ranges, before = member(name)
-    state = begun(ranges, before)
+    agent, network, before = member(name)
+    state = begun(network, before)
     seen = np.ones((2, 3), np.float32)
-    state = observed(ranges, agent, state, seen)
+    state = observed(network, agent, state, seen)
 
     def outputs(params: Any) -> Any:
         given = agent.variables(state._replace(policy=state.policy._replace(params=params)))
-        made = ranges.network.apply(given, jnp.asarray(seen))
+        made = network.apply(given, jnp.asarray(seen))
         return sum(value.sum() for value in made.values())
 
     gradients = jax.grad(outputs)(state.policy.params)
