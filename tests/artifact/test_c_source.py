@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import re
 import shutil
 import subprocess
 
@@ -15,7 +16,8 @@ from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.fixed_point import to_fixed_point
-from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -85,6 +87,25 @@ def test_every_float_kernel_gives_the_same_outputs(tmp_path, target, quantizatio
     observations = synthetic.random_observations(graph, 30)
     found = outputs_of(graph, observations, tmp_path, target=EVERY_KERNEL[target])
     np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.85])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_weights_of_four_bits_take_half_a_byte_on_a_microcontroller(tmp_path, compiler, sparsity):
+    dense = synthetic.mlp_actor((19, 71, 301, 30, 3), sparsity, "float32", seed=6)
+    graph = quantized(dense, "channel", None, LARGEST_IN_FOUR_BITS)
+    observations = synthetic.random_observations(graph, 30)
+    found = outputs_of(graph, observations, tmp_path, compiler, MICROCONTROLLER)
+    np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-5)
+    text = (tmp_path / "srl_actor.c").read_text()
+    # Each of the odd numbers of weights is filled up to whole bytes; gaps have a weight, too.
+    kept = [int(n) for n in re.findall(r"uint8_t \w+_weight\[(\d+)\]", text)]
+    weights = [layer.weights.nonzero for layer in layers(graph.operations)]
+    if sparsity == 0:
+        weights = [layer.weights.values.size for layer in layers(graph.operations)]
+    assert all(2 * n - 20 <= w <= 2 * n for n, w in zip(kept, weights, strict=True))
+    whole = quantized(dense, "channel", None)
+    assert "uint8_t layer_0_weight" not in generate(whole, MICROCONTROLLER).files["srl_actor.c"]
 
 
 def test_kernels_are_chosen_by_density():

@@ -3,7 +3,8 @@
 Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs
 that are not zero are visited; inputs with equally many weights share a loop of constant length.
 `rows`: the smallest code and data, 8-bit indices or gaps. `full`: all weights, in the order that
-compilers vectorize.
+compilers vectorize. Where small data count, `rows` and `full` keep weights of fifteen values two to
+a byte.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_rl.artifact.c_source import half_bytes
 from sparse_rl.artifact.c_source.constants import array, real, smallest_unsigned
 from sparse_rl.artifact.c_source.target import Target
 from sparse_rl.artifact.weights import LARGEST_INTEGER
@@ -81,7 +83,7 @@ def product(
         case "columns":
             return _columns(name, values, element)
         case "rows":
-            return _rows(name, values, element, weight, source)
+            return _rows(name, values, element, weight, source, target)
         case "full":
             return _full(name, values, element, weight, integer, target)
 
@@ -152,8 +154,11 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
     return Product(constants, declarations, "\n".join(lines), inputs, outputs)
 
 
-def _rows(name: str, values: NDArray, element: str, weight: str, source: str) -> Product:
+def _rows(
+    name: str, values: NDArray, element: str, weight: str, source: str, target: Target
+) -> Product:
     """Each row's indices where they fit into 8 bits, and 8-bit gaps where they do not."""
+    halves = half_bytes.fit(values, target)
     inputs, outputs = values.shape
     gaps = inputs > 256
     counts: list[int] = []
@@ -173,16 +178,22 @@ def _rows(name: str, values: NDArray, element: str, weight: str, source: str) ->
         counts.append(len(indices) - before)
     constants = array(f"{name}_count", smallest_unsigned(max(counts, default=0)), counts)
     constants += array(f"{name}_index", "uint8_t", indices)
-    constants += array(f"{name}_weight", weight, weights)
+    if halves:
+        constants += half_bytes.array_of(f"{name}_weight", weights)
+        declared = "    int n = 0;\n"
+        factor = f"({element}){half_bytes.element(f'{name}_weight', 'n')}"
+        onward = "            n++;\n"
+    else:
+        constants += array(f"{name}_weight", weight, weights)
+        declared = f"    const {weight} *w = {name}_weight;\n"
+        factor, onward = f"({element})*w++", ""
+    start, step = "", f"            total += q[*t++] * {factor};\n{onward}"
     if gaps:
         start = f"        const {source} *at = q;\n"
-        step = f"            at += *t++;\n            total += *at * ({element})*w++;\n"
-    else:
-        start = ""
-        step = f"            total += q[*t++] * ({element})*w++;\n"
+        step = f"            at += *t++;\n            total += *at * {factor};\n{onward}"
     return Product(
         constants,
-        f"    const uint8_t *t = {name}_index;\n    const {weight} *w = {name}_weight;\n",
+        f"    const uint8_t *t = {name}_index;\n{declared}",
         f"    for (i = 0; i < {outputs}; i++) {{\n" + start + f"        {element} total = 0;\n"
         f"        for (k = 0; k < {name}_count[i]; k++) {{\n{step}        }}\n"
         "        sum[i] = total;\n"
@@ -214,15 +225,20 @@ def _full(
     # Sums of floats may not be reordered, so the inner loop runs over independent outputs.
     width = _whole_vectors(outputs, target)
     values = np.pad(values, ((0, 0), (0, width - outputs)))
-    stored = "float" if target.wide_weights and not integer else weight
+    if not integer and half_bytes.fit(values, target):
+        constants = half_bytes.array_of(f"{name}_weight", values)
+        row, one = "", half_bytes.element(f"{name}_weight", f"({width} * k + i)")
+    else:
+        stored = "float" if target.wide_weights and not integer else weight
+        constants = array(f"{name}_weight", stored, values.ravel())
+        row, one = f"        const {stored} *w = {name}_weight + {width} * k;\n", "w[i]"
     return Product(
-        array(f"{name}_weight", stored, values.ravel()),
+        constants,
         "",
         f"    for (i = 0; i < {width}; i++) sum[i] = 0;\n"
-        f"    for (k = 0; k < {inputs}; k++) {{\n"
-        f"        const {stored} *w = {name}_weight + {width} * k;\n"
+        f"    for (k = 0; k < {inputs}; k++) {{\n{row}"
         f"        const {element} factor = q[k];\n"
-        f"        for (i = 0; i < {width}; i++) sum[i] += factor * ({element})w[i];\n"
+        f"        for (i = 0; i < {width}; i++) sum[i] += factor * ({element}){one};\n"
         "    }",
         inputs,
         width,
