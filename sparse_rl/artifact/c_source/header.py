@@ -8,6 +8,7 @@ import numpy as np
 
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.source_files import one_line
 
 
 def observation_type(graph: Graph) -> str:
@@ -22,10 +23,10 @@ def header(graph: Graph, title: str, notes: Sequence[str], stack: int) -> str:
     discrete = isinstance(graph.output, ArgMax)
     shape = " x ".join(map(str, graph.observation.shape))
     action = "int *action" if discrete else "float *action"
-    safe = _safe(title)
+    safe = one_line(title)
     said = f"A compressed actor{': ' + safe if safe else ''}."
     said += " Generated; depends on the C library alone."
-    said += "".join(f"\n   {line}" for line in map(_safe, notes) if line)
+    said += "".join(f"\n   {line}" for line in map(one_line, notes) if line)
     meaning = (
         "action[0] is the index of the largest output"
         if discrete
@@ -72,8 +73,3 @@ int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
 
 #endif
 """
-
-
-def _safe(text: str) -> str:
-    """What may stand in a comment."""
-    return "".join(ch for ch in text if ch.isascii() and ch.isprintable()).replace("*/", "")
