@@ -10,10 +10,10 @@ def cpp_wrapper(graph: Graph) -> str:
     """A header of inline functions: arrays of fixed sizes in, an optional action out."""
     if isinstance(graph.output, ArgMax):
         action, meaning = "srl_action", "The index of the largest output."
-        call = "srl_act(observation.data(), &action)"
+        given = "observation.data(), &action"
     else:
         action, meaning = "std::array<srl_action, SRL_ACTION_SIZE>", "In the environment's units."
-        call = "srl_act(observation.data(), action.data())"
+        given = "observation.data(), action.data()"
     return f"""\
 // srl_actor.h for C++17. Nothing is allocated and nothing is thrown.
 #ifndef SRL_ACTOR_HPP
@@ -35,9 +35,20 @@ using Outputs = std::array<float, SRL_OUTPUT_SIZE>;
 [[nodiscard]] inline std::optional<Action> act(const Observation &observation) noexcept
 {{
     Action action{{}};
-    if ({call} != 0) return std::nullopt;
+    if (srl_act({given}) != 0) return std::nullopt;
     return action;
 }}
+
+#ifdef SRL_SCRATCH_BYTES
+// The same with its arrays in scratch and not on the stack.
+[[nodiscard]] inline std::optional<Action> act(const Observation &observation,
+                                               srl_scratch &scratch) noexcept
+{{
+    Action action{{}};
+    if (srl_act_in(&scratch, {given}) != 0) return std::nullopt;
+    return action;
+}}
+#endif
 
 // The last layer's outputs, before tanh or the choice of the largest; nothing as for act.
 [[nodiscard]] inline std::optional<Outputs> outputs(const Observation &observation) noexcept

@@ -25,6 +25,7 @@ from sparse_rl.artifact.c_source.header import header
 from sparse_rl.artifact.c_source.main_program import MAKEFILE, main_program
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.reading import outputs_function
+from sparse_rl.artifact.c_source.scratch import LIMIT, with_scratch
 from sparse_rl.artifact.c_source.selftest import selftest
 from sparse_rl.artifact.c_source.stack import stack_bytes
 from sparse_rl.artifact.c_source.target import HOST, Target
@@ -63,19 +64,23 @@ def generate(
     title: str = "",
     notes: Sequence[str] = (),
     known: tuple[NDArray, NDArray] | None = None,
+    scratch_limit: int = LIMIT,
 ) -> Source:
     """C99 for a graph, or for a FixedPoint.
 
     The header begins with the title and the notes. `known` are observations and their actions, of
-    which a self-test is made.
+    which a self-test is made. Arrays of more than `scratch_limit` bytes may lie in a buffer of the
+    caller's.
     """
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
     program = compile_graph(plain, fixed, target)
     body = _body(plain, fixed, program)
-    stack = stack_bytes(body, plain.output_shape[0])
+    stack, scratch = stack_bytes(body, plain.output_shape[0]), 0
+    if stack > scratch_limit:
+        body, scratch = with_scratch(body)
     files = {
-        "srl_actor.h": header(plain, title, notes, stack),
+        "srl_actor.h": header(plain, title, notes, stack, scratch),
         "srl_actor.hpp": cpp_wrapper(plain),
         "srl_actor.c": body,
         "main.c": main_program(plain),
