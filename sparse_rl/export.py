@@ -37,7 +37,7 @@ def main(
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     out: Path | None = None,
     episodes: Episodes = 10,
-    target: Target = "host",
+    target: Target | None = None,
     prefix: str = "srl",
     max_bytes: Count = 0,
     max_us: NonNegative = 0.0,
@@ -52,15 +52,17 @@ def main(
         arm: which variants, by the names that the final table has, such as 0 0.98-int8; or all,
             which is what a limit chooses from if nothing is said.
         seed: a seed's number, or "best": the one with the highest final return.
-        format: what to write: packed (.srl), c (a folder), onnx; for int8 also
-            packed-integer, c-integer and onnx-integer, which have fixed activation scales.
+        format: what to write: packed (.srl), c (a folder), onnx; packages of the C: cmake, arduino,
+            esp-idf; rust (a crate). For int8 also the same with -integer, such as c-integer, which
+            have fixed activation scales.
         out: where to; with several variants, or all, each has a folder of its own in it. By default
             RUN/artifacts/VARIANT, where the report looks for cost.json.
         episodes: played for the observations that calibrate, check and time the actor.
         target: the machine for which C is generated: host (a computer: fast) or microcontroller
-            (small code, little stack).
-        prefix: with what the names of the C begin, so that several actors can be linked into one
-            program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
+            (small code, little stack); by default host, and microcontroller for arduino and
+            esp-idf.
+        prefix: with what the names of C and Rust begin, so that several actors can be linked into
+            one program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
         max_bytes: the packed file's size at most; 0 for no limit.
         max_us: microseconds for an action at most, in C on this machine; 0 for no limit.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
@@ -147,12 +149,12 @@ def deliver(
         )
         # What is made for integer arithmetic is another network, which the card is not of.
         own = [one.path for one in written if not one.format.endswith("-integer")]
-        files = [file for path in own for file in (path, *path.glob("*")) if file.is_file()]
+        files = [file for path in own for file in (path, *path.rglob("*")) if file.is_file()]
         atomic_file.write_text(part / card.FILE, worth.to_json(files, part))
         atomic_file.write_text(part / "cost.json", report.to_json())
     for one in written:
         checked = (
-            "not run: no C compiler found"
+            f"not run: no {'Rust' if one.format.startswith('rust') else 'C'} compiler found"
             if one.difference is None
             else f"actions differ by at most {one.difference:.2g}"
         )

@@ -124,13 +124,15 @@ def test_the_card_is_in_every_format_of_the_network_that_was_measured(run, tmp_p
     """A network made for integer arithmetic has neither the card nor the return of the other."""
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
     out = tmp_path / "out"
-    formats = ("packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer")
+    formats = ("packed", "c", "esp-idf", "onnx", "packed-integer", "c-integer", "onnx-integer")
     export.main(run, ("0.9-int8",), format=formats, out=out, episodes=2)
     told = json.loads((out / "card.json").read_text())
     assert told["in_words"][0].startswith(f"Seed {told['policy'].split()[1]}, the best of 3 seeds")
     assert set(told["files"]) == {
-        "actor.srl", "actor.onnx", "c/srl_actor.c", "c/srl_actor.h", "c/srl_selftest.c",
-        "c/main.c", "c/Makefile",
+        "actor.srl", "actor.onnx", "c/srl_actor.c", "c/srl_actor.h", "c/srl_actor.hpp",
+        "c/srl_selftest.c", "c/main.c", "c/Makefile", "esp-idf/CMakeLists.txt",
+        "esp-idf/idf_component.yml", "esp-idf/include/srl_actor.h",
+        "esp-idf/include/srl_actor.hpp", "esp-idf/src/srl_actor.c", "esp-idf/src/srl_selftest.c",
     }  # fmt: skip
     header = (out / "c" / "srl_actor.h").read_text()
     of_onnx = {p.key: p.value for p in onnx.load(out / "actor.onnx").metadata_props}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact import fixed_point, packed, reference
+from sparse_rl.artifact import fixed_point, packed, reference, rust_source, source_files
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.card import Card
@@ -20,15 +20,33 @@ from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
 from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.artifact.packages import PACKAGES
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor
+from sparse_rl.artifact.rust_source import running
 from sparse_rl.artifact.weights import DynamicScale
 
 TARGETS = {target.name: target for target in (HOST, MICROCONTROLLER)}
 _KNOWN = 1000
 """Observations from which known answers are taken, evenly."""
 Target = Literal["host", "microcontroller"]
-Format = Literal["packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer"]
+Format = Literal[
+    "packed",
+    "c",
+    "cmake",
+    "arduino",
+    "esp-idf",
+    "rust",
+    "onnx",
+    "packed-integer",
+    "c-integer",
+    "cmake-integer",
+    "arduino-integer",
+    "esp-idf-integer",
+    "rust-integer",
+    "onnx-integer",
+]
+_ON_A_BOARD = ("arduino", "esp-idf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +71,16 @@ class Delivery:
 
 @dataclass(frozen=True)
 class CProgram:
-    """For which machine C is generated, and with what its names begin."""
+    """For which machine C is generated, and with what its names begin.
 
-    target: Target = "host"
+    Without a target it is a microcontroller for the formats that are made for one, else a computer.
+    """
+
+    target: Target | None = None
     prefix: str = "srl"
+
+    def target_of(self, kind: str) -> Target:
+        return self.target or ("microcontroller" if kind in _ON_A_BOARD else "host")
 
 
 @dataclass(frozen=True)
@@ -106,47 +130,77 @@ def write(
 ) -> Written:
     """Write one format into `directory` and run it on the delivery's observations.
 
-    Raises ValueError for an integer format of an actor whose activations are not int8, and for a
-    prefix that C does not take.
+    Raises ValueError for an integer format of an actor whose activations are not int8, for Rust of
+    a network with operations that it does not have, and for a prefix that C does not take.
     """
-    kind, _, arithmetic = form.partition("-")
-    chosen = delivery.integer if arithmetic else delivery.actor
+    kind = form.removesuffix("-integer")
+    integer = kind != form
+    chosen = delivery.integer if integer else delivery.actor
     if chosen is None:
         problem = fixed_point.refusal(delivery.original)
         raise ValueError(
             f"--format: found {form}, which needs an arm with int8 activations"
             if problem is None
-            else f"--format: found {form}, and {problem}; allowed: packed, c, onnx"
+            else f"--format: found {form}, and {problem}; allowed: formats without -integer"
         )
+    if kind == "rust" and (problem := rust_source.refusal(chosen.graph)):
+        raise ValueError(f"--format: found {form}, and {problem}")
     directory.mkdir(parents=True, exist_ok=True)
-    suffix = f"-{arithmetic}" if arithmetic else ""
+    suffix = "-integer" if integer else ""
     observations = delivery.observations
     expected = reference.act(delivery.original, observations)
+    actions: NDArray | None
     if kind == "packed":
         path = directory / f"actor{suffix}.srl"
         size = packed.save(path, chosen)
         actions = Actor(packed.load(path), "numpy")(observations)
-    elif kind == "c":
-        path = directory / f"c{suffix}"
-        program = program or CProgram()
-        source = c_source(delivery, bool(arithmetic), program.target).with_prefix(program.prefix)
-        source.write(path)
-        size = sum(len(text) for text in source.files.values())
-        if find_compiler() is None:
-            return Written(form, path, size, None)
-        actions = Actor(chosen, "c", TARGETS[program.target])(observations)
-    else:
+    elif kind == "onnx":
         from sparse_rl.artifact import onnx_model
 
         path = directory / f"actor{suffix}.onnx"
         card = delivery.card if chosen is delivery.actor else None
         size = onnx_model.save(path, chosen.graph, chosen.provenance, card)
         actions = _run_onnx(path, observations)
-    return Written(form, path, size, _difference(delivery.original, actions, expected))
+    else:
+        path = directory / form
+        program = program or CProgram()
+        files, actions = _sources(delivery, integer, kind, program)
+        source_files.write(source_files.with_prefix(files, program.prefix), path)
+        size = sum(len(text) for text in files.values())
+    difference = None if actions is None else _difference(delivery.original, actions, expected)
+    return Written(form, path, size, difference)
+
+
+def _sources(
+    delivery: Delivery, integer: bool, kind: str, program: CProgram
+) -> tuple[source_files.Files, NDArray | None]:
+    """C, a package of it, or Rust; with its actions where there is a compiler for it."""
+    chosen = delivery.integer if integer else delivery.actor
+    assert chosen is not None
+    if kind == "rust":
+        files = rust_source.crate(*_told(delivery, integer))
+        if running.find_cargo() is None:
+            return files, None
+        return files, running.act(files, chosen.graph, delivery.observations)
+    target = program.target_of(kind)
+    files = c_source(delivery, integer, target).files
+    if kind in PACKAGES:
+        files = PACKAGES[kind](files, _title(chosen))
+    if find_compiler() is None:
+        return files, None
+    return files, Actor(chosen, "c", TARGETS[target])(delivery.observations)
 
 
 def c_source(delivery: Delivery, integer: bool, target: str) -> Source:
     """The C of an actor, its header says where it is from, with known answers."""
+    program, title, notes, known = _told(delivery, integer)
+    return generate(program, TARGETS[target], title=title, notes=notes, known=known)
+
+
+def _told(
+    delivery: Delivery, integer: bool
+) -> tuple[Graph | FixedPoint, str, tuple[str, ...], tuple[NDArray, NDArray]]:
+    """What source code is generated from: a program, a title, notes, and known answers."""
     chosen = delivery.integer if integer else delivery.actor
     assert chosen is not None
     about, seen = chosen.provenance, delivery.observations[:_KNOWN]
@@ -164,13 +218,13 @@ def c_source(delivery: Delivery, integer: bool, target: str) -> Source:
     weights = f"{sum(layer.weights.nonzero for layer in layers(graph.operations)):,} weights."
     program = delivery.fixed_point if integer else graph
     acts = fixed_point.act(program, seen) if integer else reference.act(graph, seen)  # type: ignore[arg-type]
-    return generate(
-        program,
-        TARGETS[target],
-        title=f"{about.environment}, variant {about.variant}, seed {about.seed}",
-        notes=(*worth, bounds, weights),
-        known=(seen, acts),
-    )
+    notes = tuple(source_files.one_line(note) for note in (*worth, bounds, weights))
+    return program, _title(chosen), notes, (seen, acts)
+
+
+def _title(actor: PackedActor) -> str:
+    about = actor.provenance
+    return source_files.one_line(f"{about.environment}, variant {about.variant}, seed {about.seed}")
 
 
 def _difference(graph: Graph, actions: NDArray, expected: NDArray) -> float:

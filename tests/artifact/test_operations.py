@@ -272,10 +272,10 @@ def test_c_for_a_microcontroller_computes_the_same_without_warnings(tmp_path, na
     network = NETWORKS[name]
     graph = bind(network, arrays_of(network), "float32")
     generate(graph, MICROCONTROLLER).write(tmp_path)
-    strict = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wdouble-promotion", "-shared", "-fPIC")
-    library = ctypes.CDLL(
-        str(compile_c(tmp_path / "actor.so", [tmp_path / "srl_actor.c"], *strict))
-    )
+    strict = ("-Wall", "-Wextra", "-Wshadow", "-Wdouble-promotion", "-pedantic", "-Werror")
+    sources = [tmp_path / "srl_actor.c"]
+    built = compile_c(tmp_path / "actor.so", sources, *strict, "-shared", "-fPIC")
+    library = ctypes.CDLL(str(built))
     observations = observations_of(graph)
     expected = reference.act(graph, observations)
     for one, action in zip(np.ascontiguousarray(observations), expected, strict=True):

@@ -8,29 +8,43 @@ import numpy as np
 
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.source_files import one_line
 
 
 def observation_type(graph: Graph) -> str:
     return "float" if graph.observation.dtype == "float32" else "unsigned char"
 
 
-def header(graph: Graph, title: str, notes: Sequence[str], stack: int) -> str:
+_SCRATCH = """
+/* What srl_act has on the stack, for you to put elsewhere: into a static variable, for instance.
+   What is in it before or behind a call means nothing; two calls at once need two of them. */
+#define SRL_SCRATCH_BYTES {bytes}
+typedef union {{ unsigned char bytes[SRL_SCRATCH_BYTES]; float aligned; }} srl_scratch;
+
+/* srl_act with its arrays in scratch. */
+int srl_act_in(srl_scratch *scratch, const {observation} *observation, {action});
+"""
+
+
+def header(graph: Graph, title: str, notes: Sequence[str], stack: int, scratch: int = 0) -> str:
     """The artifact's interface, with the sizes and types of its arrays.
 
-    `stack` is in bytes: of all arrays that are on it at once.
+    `stack` is in bytes: of all arrays that are on it at once. So is `scratch`, of those that may
+    lie in a buffer of the caller's; where it is 0 there is no such function.
     """
     discrete = isinstance(graph.output, ArgMax)
     shape = " x ".join(map(str, graph.observation.shape))
     action = "int *action" if discrete else "float *action"
-    safe = _safe(title)
+    safe = one_line(title)
     said = f"A compressed actor{': ' + safe if safe else ''}."
     said += " Generated; depends on the C library alone."
-    said += "".join(f"\n   {line}" for line in map(_safe, notes) if line)
+    said += "".join(f"\n   {line}" for line in map(one_line, notes) if line)
     meaning = (
         "action[0] is the index of the largest output"
         if discrete
         else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
     )
+    elsewhere = _SCRATCH.format(bytes=scratch, observation=observation_type(graph), action=action)
     return f"""\
 /* {said} */
 #ifndef SRL_ACTOR_H
@@ -55,7 +69,7 @@ typedef {"int" if discrete else "float"} srl_action;
    Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite, or
    one so large that an output would not be finite. */
 int srl_act(const {observation_type(graph)} *observation, {action});
-
+{elsewhere if scratch else ""}
 /* The actions of n observations, one behind the other. Returns how many there are: n, or as many as
    come before the first observation for which srl_act would return -1. */
 int srl_act_batch(const {observation_type(graph)} *observations, srl_action *actions, int n);
@@ -72,8 +86,3 @@ int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
 
 #endif
 """
-
-
-def _safe(text: str) -> str:
-    """What may stand in a comment."""
-    return "".join(ch for ch in text if ch.isascii() and ch.isprintable()).replace("*/", "")

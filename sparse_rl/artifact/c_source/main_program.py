@@ -61,7 +61,7 @@ int main(void)
 
 MAKEFILE = """\
 CC = cc
-CFLAGS = -std=c99 -O3 -march=native -ffp-contract=off -Wall -Wextra -pedantic
+CFLAGS = -std=c99 -O3 -march=native -ffp-contract=off -Wall -Wextra -Wshadow -pedantic
 
 example: main.c srl_actor.c srl_actor.h
 \t$(CC) $(CFLAGS) -o $@ main.c srl_actor.c -lm

@@ -1,8 +1,7 @@
-"""The files of a C artifact: srl_actor.h, srl_actor.c, main.c and Makefile."""
+"""The files of a C artifact: headers for C and C++, source, self-test, main.c and Makefile."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_rl import atomic_file
 from sparse_rl.architecture.operations import ArgMax, Squash
+from sparse_rl.artifact import source_files
 from sparse_rl.artifact.c_source.constants import array
+from sparse_rl.artifact.c_source.cpp_wrapper import cpp_wrapper
 from sparse_rl.artifact.c_source.functions import (
     DOT_TYPES,
     DYNAMIC_QUANTISE,
@@ -25,11 +25,13 @@ from sparse_rl.artifact.c_source.header import header
 from sparse_rl.artifact.c_source.main_program import MAKEFILE, main_program
 from sparse_rl.artifact.c_source.program import Program, compile_graph
 from sparse_rl.artifact.c_source.reading import outputs_function
+from sparse_rl.artifact.c_source.scratch import LIMIT, with_scratch
 from sparse_rl.artifact.c_source.selftest import selftest
 from sparse_rl.artifact.c_source.stack import stack_bytes
 from sparse_rl.artifact.c_source.target import HOST, Target
 from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.artifact.known_answers import known_answers
 from sparse_rl.artifact.weights import StaticScale
 
 FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
@@ -37,7 +39,7 @@ FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
 
 @dataclass(frozen=True)
 class Source:
-    """File contents by name, and what was decided on the way."""
+    """File contents by path, and what was decided on the way."""
 
     files: dict[str, str]
     kernels: tuple[str, ...]
@@ -50,23 +52,10 @@ class Source:
 
         Raises ValueError where it is no C identifier in lower case.
         """
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", prefix):
-            raise ValueError(
-                f"prefix: found {prefix!r}; allowed: a lower-case letter, then at most 30 more, "
-                f"digits and _"
-            )
-
-        def renamed(text: str) -> str:
-            text = re.sub(r"\bSRL_", f"{prefix.upper()}_", text)
-            return re.sub(r"\b(lib)?srl_", rf"\g<1>{prefix}_", text)
-
-        files = {renamed(name): renamed(text) for name, text in self.files.items()}
-        return replace(self, files=files)
+        return replace(self, files=source_files.with_prefix(self.files, prefix))
 
     def write(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files.items():
-            atomic_file.write_text(directory / name, text)
+        source_files.write(self.files, directory)
 
 
 def generate(
@@ -75,25 +64,30 @@ def generate(
     title: str = "",
     notes: Sequence[str] = (),
     known: tuple[NDArray, NDArray] | None = None,
+    scratch_limit: int = LIMIT,
 ) -> Source:
     """C99 for a graph, or for a FixedPoint.
 
     The header begins with the title and the notes. `known` are observations and their actions, of
-    which a self-test is made.
+    which a self-test is made. Arrays of more than `scratch_limit` bytes may lie in a buffer of the
+    caller's.
     """
     fixed = graph if isinstance(graph, FixedPoint) else None
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
     program = compile_graph(plain, fixed, target)
     body = _body(plain, fixed, program)
-    stack = stack_bytes(body, plain.output_shape[0])
+    stack, scratch = stack_bytes(body, plain.output_shape[0]), 0
+    if stack > scratch_limit:
+        body, scratch = with_scratch(body)
     files = {
-        "srl_actor.h": header(plain, title, notes, stack),
+        "srl_actor.h": header(plain, title, notes, stack, scratch),
+        "srl_actor.hpp": cpp_wrapper(plain),
         "srl_actor.c": body,
         "main.c": main_program(plain),
         "Makefile": MAKEFILE,
     }
     if known is not None:
-        files["srl_selftest.c"] = selftest(plain, *known)
+        files["srl_selftest.c"] = selftest(plain, known_answers(plain, *known))
     return Source(files, tuple(program.kernels), stack)
 
 
@@ -109,6 +103,8 @@ def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
+
+typedef char srl_needs_int_of_32_bits[sizeof(int) >= 4 ? 1 : -1];
 
 """
     called = ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _FUNCTION = re.compile(r"^(?:static )?\w+ (\w+)\([^;{]*\)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
-_ARRAY = re.compile(r"^ +(\w+) \w+\[(\w+)\];", re.MULTILINE)
-_BYTES = {"float": 4, "int32_t": 4, "dot_unsigned": 2, "dot_signed": 2}
-_BYTES |= {"int16_t": 2, "uint16_t": 2, "int8_t": 1, "uint8_t": 1}
+ARRAY = re.compile(r"^ +(\w+) (\w+)\[(\w+)\];", re.MULTILINE)
+"""Type, name and elements of an array that a function declares."""
+BYTES = {"float": 4, "int32_t": 4, "dot_unsigned": 2, "dot_signed": 2}
+BYTES |= {"int16_t": 2, "uint16_t": 2, "int8_t": 1, "uint8_t": 1}
 _ALL_ALONG = ("srl_act", "srl_outputs")
 """What is on the stack while a layer is: the functions that call each other down to it."""
 
@@ -19,8 +20,8 @@ def stack_bytes(code: str, outputs: int) -> int:
     """
     sizes = {
         name: sum(
-            _BYTES[element] * (outputs if count == "SRL_OUTPUT_SIZE" else int(count))
-            for element, count in _ARRAY.findall(body)
+            BYTES[element] * (outputs if count == "SRL_OUTPUT_SIZE" else int(count))
+            for element, _, count in ARRAY.findall(body)
         )
         for name, body in _FUNCTION.findall(code)
     }

@@ -1,0 +1,34 @@
+//! Reads observations as text, OBSERVATION_SIZE numbers each, and prints one action per line.
+
+use std::io::Read;
+
+use srl_actor::{act, OBSERVATION_SIZE};
+
+fn main() {
+    if let Err(problem) = run() {
+        eprintln!("{problem}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let mut observation = [Default::default(); OBSERVATION_SIZE];
+    let mut n = 0;
+    for (count, word) in text.split_whitespace().enumerate() {
+        let number = word.parse();
+        observation[n] = number.map_err(|error| format!("number {}: {error}", count + 1))?;
+        n += 1;
+        if n == OBSERVATION_SIZE {
+            n = 0;
+            let action = act(&observation).ok_or("observation: a number is not finite")?;
+            println!("{}", shown(&action));
+        }
+    }
+    if n != 0 {
+        return Err(format!("the last observation is incomplete: {n} numbers"));
+    }
+    Ok(())
+}
+
