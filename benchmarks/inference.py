@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import onnx_runtime, synthetic
+from benchmarks.harness import machine
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.calibration import with_static_scales
@@ -229,12 +230,20 @@ def as_json(
 ) -> dict[str, object]:
     """All figures, for the page of results."""
     return {
-        "machine": platform.platform(),
+        "machine": f"{machine()['cpu']}, {_vectors()}, {platform.platform()}",
         "onnxruntime_from_python": vars(from_python),
         "onnxruntime_from_c": vars(from_c),
         "c_dense_float32": vars(dense),
         "actors": [{**vars(row), "latency": vars(row.latency)} for row in rows],
     }
+
+
+def _vectors() -> str:
+    """What decides how quick the dense int8 kernel is."""
+    information = Path("/proc/cpuinfo")
+    flags = information.read_text() if information.exists() else ""
+    known = {"avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX VNNI", "avx2": "AVX2 without VNNI"}
+    return next((name for flag, name in known.items() if f" {flag} " in flags), "no known vectors")
 
 
 def forced_target(name: str, unrolled: float, terms: int, sparse: float) -> Target:
