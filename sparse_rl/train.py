@@ -5,6 +5,7 @@ Ctrl-C and SIGTERM write a checkpoint, say how to resume (`--resume RUN`), and e
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sparse_rl import extras
 
@@ -21,11 +22,11 @@ def main(config: Config) -> None:
     from sparse_rl.runtime.interruption import Interrupted, ending_the_process
     from sparse_rl.study.progress.live import for_console
 
-    progress = for_console()
+    progress, whole = for_console(), _is_whole(config.resume)
     try:
         with ending_the_process():
             run = train(config, progress)
-        if is_first():
+        if is_first() and not whole:
             from sparse_rl.render.comparison import film
             from sparse_rl.report.page import write_report
 
@@ -37,6 +38,16 @@ def main(config: Config) -> None:
         raise SystemExit(stop.exit_status) from None
     finally:
         progress.stop()
+
+
+def _is_whole(directory: str) -> bool:
+    """Whether a run to be resumed has reached its end and has its page."""
+    from sparse_rl.report.page import PAGE
+    from sparse_rl.runs import layout
+
+    path = Path(directory)
+    pages = (path / layout.SUMMARY, path / layout.REPORT / PAGE)
+    return bool(directory) and all(page.exists() for page in pages)
 
 
 def describe(config: Config) -> None:

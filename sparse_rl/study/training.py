@@ -58,11 +58,11 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     Ctrl-C or SIGTERM, once a checkpoint is written.
     """
     progress = (progress or Quiet()) if devices.is_first() else Silent()
-    study = prepare(config)
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
         progress.warn(f"{recorder.path} is already finished; nothing to resume")
         return Run(recorder.path)
+    study = prepare(config)
     sizes = [len(phase.members) for phase in study.phases]
     checkpoints = Checkpoints(
         recorder.path / "checkpoints", config.checkpoint, config.digest(), sizes
