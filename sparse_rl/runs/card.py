@@ -28,15 +28,14 @@ def card_of(
     """
     recorded, count = run.recorded_return(variant, seed), len(run.final_returns(variant))
     row: Mapping[Any, Any] = run.summary().set_index("variant").loc[variant].to_dict()
-    plural = f"{count} seeds" if count > 1 else "its only seed"
     return Card(
         environment=run.config.environment,
         variant=variant,
         policy=f"seed {seed}",
-        chosen=f"the best of {plural}" if best and count > 1 else f"of {plural}",
+        chosen="the only one" if count == 1 else f"{'the best ' * best}of {count} seeds",
         own=_mean(recorded),
         fresh=Mean(float(fresh.mean()), _error(fresh), len(fresh)),
-        policies=f"all {plural}" if count > 1 else plural,
+        policies="the only seed" if count == 1 else f"all {count} seeds",
         alike=Interval(*(float(row[f"return_{part}"]) for part in ("iqm", "low", "high"))),
         reference="dense",
         difference=Interval(

@@ -38,8 +38,9 @@ class Lines:
         levels = ", ".join(f"{level:g}" for level in config.sparsity.levels)
         modes = ", ".join(("float32", *config.quantization.modes))
         self.say(
-            f"{config.environment}  {config.agent.name.upper()}  {config.seeds} seeds x sparsity "
-            f"{{{levels}}} x {{{modes}}}  on {devices} device{'s' * (devices != 1)}"
+            f"{config.environment}  {config.agent.name.upper()}  {config.seeds} "
+            f"seed{'s' * (config.seeds != 1)} x sparsity {{{levels}}} x {{{modes}}}  on {devices} "
+            f"device{'s' * (devices != 1)}"
         )
         total = sum(phase.member_steps for phase in phases)
         self.say(f"{total:,} environment steps in all; results in {out}")

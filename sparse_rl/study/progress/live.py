@@ -103,7 +103,10 @@ class Screen(Lines):
         """The table, whose cells are only measured and laid out when there are new numbers."""
         key = (id(self._latest), rows, width)
         if self._drawn_table[0] != key:
-            console = Console(file=io.StringIO(), width=width, force_terminal=True)
+            # Within a notebook a console would show a block of its own, an empty one.
+            console = Console(
+                file=io.StringIO(), width=width, force_terminal=True, force_jupyter=False
+            )
             with console.capture() as captured:
                 console.print(standings(self._latest, rows))
             self._drawn_table = key, Text.from_ansi(captured.get().rstrip("\n"))
@@ -206,7 +209,7 @@ class _Html:
         console.print(shown)
         self._text = console.export_text(clear=False)
         code = '<pre style="line-height:1.3">{code}</pre>'
-        self._html = console.export_html(inline_styles=True, code_format=code)
+        self._html = console.export_html(inline_styles=True, code_format=code) if shown else ""
 
     def _repr_html_(self) -> str:
         return self._html
