@@ -78,8 +78,6 @@ def main(
     chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []
     chains += own_chains(chain, common)
     # Only now, when the words are understood, JAX and what needs it.
-    from rich.console import Console
-
     from sparse_rl.runtime import compilation_cache as kept_programs
     from sparse_rl.runtime import devices as machine
 
@@ -91,8 +89,9 @@ def main(
     from sparse_rl.selection.originals import read
     from sparse_rl.selection.progress import Bar
     from sparse_rl.selection.result import deliver, show
+    from sparse_rl.study.progress import lines
 
-    console = Console()
+    console = lines.console()
     originals = read(sources, normalizer, env, arm, actions)
     folder = Folder(folder_for(out, sources[0]))
     bar = Bar(console)

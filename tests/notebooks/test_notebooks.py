@@ -12,9 +12,7 @@ import nbformat
 import pytest
 from safetensors.numpy import load_file
 
-from tests.notebooks import execution
-
-NAMES = sorted(path.stem for path in execution.FOLDER.glob("*.ipynb"))
+from benchmarks import notebooks
 
 
 def run_directory(folder: Path) -> Path:
@@ -27,10 +25,13 @@ def run_directory(folder: Path) -> Path:
 def test_quickstart_trains_and_shows_the_policy(tmp_path: Path) -> None:
     # One seed, as in 03_deploy: the same programs.
     parameters = {"SEEDS": 1, "LEVELS": [0, 0.9], "STEPS": 500}
-    notebook = execution.run("01_quickstart", tmp_path, parameters)
-    shown = execution.text(notebook)
+    notebook = notebooks.run("01_quickstart", tmp_path, parameters)
+    shown = notebooks.text(notebook)
+    pages = [output.get("data", {}).get("text/html") for cell in code for output in cell.outputs]
+    # Of the live view that ends nothing is left, and nothing else shows an empty block.
+    assert not any(page and not re.sub(r"<[^>]*>|\s", "", page) for page in pages)
     assert "dense until step 100, pruned until 400, fine-tuned until 500, int8 until 600" in shown
-    assert execution.images(notebook) == 2
+    assert notebooks.images(notebook) == 2
     table = (run_directory(tmp_path) / "summary.md").read_text()
     assert all(f"| {arm} " in table for arm in ("0", "0.9", "0-int8", "0.9-int8"))
     arrays = load_file(run_directory(tmp_path) / "policies" / "0.9.safetensors")
@@ -41,9 +42,12 @@ def test_quickstart_trains_and_shows_the_policy(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_panel_computes_the_numbers_of_the_table(tmp_path: Path) -> None:
     parameters = {"SEEDS": 3, "LEVELS": [0, 0.9, 0.98], "STEPS": 500}
-    notebook = execution.run("02_panel", tmp_path, parameters)
-    shown = execution.text(notebook)
-    assert execution.images(notebook) == 2
+    notebook = notebooks.run("02_panel", tmp_path, parameters)
+    shown = notebooks.text(notebook)
+    pages = [output.get("data", {}).get("text/html") for cell in code for output in cell.outputs]
+    # Of the live view that ends nothing is left, and nothing else shows an empty block.
+    assert not any(page and not re.sub(r"<[^>]*>|\s", "", page) for page in pages)
+    assert notebooks.images(notebook) == 2
     assert "os.fork" not in shown  # JAX warns of it, where a cell starts a shell
     number = r"(-?[\d.]+)"
     by_hand = re.search(f"0.9-int8: {number}, 95 % interval {number} to {number}", shown)
@@ -59,51 +63,66 @@ def test_panel_computes_the_numbers_of_the_table(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_deploy_delivers_every_format(tmp_path: Path) -> None:
     parameters = {"LEVEL": 0.95, "STEPS": 500, "EPISODES": 2}
-    notebook = execution.run("03_deploy", tmp_path, parameters)
+    notebook = notebooks.run("03_deploy", tmp_path, parameters)
     delivered = run_directory(tmp_path) / "artifacts" / "0.95-int8"
     cost = json.loads((delivered / "cost.json").read_text())
     size = (delivered / "actor.srl").stat().st_size
     assert cost["bytes"]["packed"] == size
-    shown = execution.text(notebook)
+    shown = notebooks.text(notebook)
+    pages = [output.get("data", {}).get("text/html") for cell in code for output in cell.outputs]
+    # Of the live view that ends nothing is left, and nothing else shows an empty block.
+    assert not any(page and not re.sub(r"<[^>]*>|\s", "", page) for page in pages)
     assert f"{size:,} bytes, runs in " in shown
     assert "os.fork" not in shown  # JAX warns of it, where a cell starts a shell
     assert "return " in shown and "standard error" in shown and "film.gif" in shown
     for file in ("actor.onnx", "c/srl_actor.c", "c/srl_actor.h", "film.gif"):
         assert (delivered / file).stat().st_size > 0
-    assert execution.images(notebook) == 1
+    assert notebooks.images(notebook) == 1
 
 
 @pytest.mark.slow
 def test_compress_delivers_a_policy_of_another_library(tmp_path: Path) -> None:
     parameters = {
-        "MODEL": str(execution.FOLDER.parent / "tests" / "importers" / "data" / "sac.zip"),
+        "MODEL": str(notebooks.FOLDER.parent / "tests" / "importers" / "data" / "sac.zip"),
         "LEVELS": [0.5],
         "UPDATES": 500,
         "EPISODES": 20,
     }
-    notebook = execution.run("04_compress", tmp_path, parameters)
-    shown = execution.text(notebook)
+    notebook = notebooks.run("04_compress", tmp_path, parameters)
+    shown = notebooks.text(notebook)
+    pages = [output.get("data", {}).get("text/html") for cell in code for output in cell.outputs]
+    # Of the live view that ends nothing is left, and nothing else shows an empty block.
+    assert not any(page and not re.sub(r"<[^>]*>|\s", "", page) for page in pages)
     assert "Stable-Baselines3 2." in shown and "SAC" in shown
     delivered = tmp_path / "small" / "delivered"
     assert "srl_actor.c has" in shown and (delivered / "actor.srl").is_file()
-    assert execution.images(notebook) == 2
+    assert notebooks.images(notebook) == 2
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_notebook_is_committed_clean(name: str) -> None:
-    """No outputs, no address to fill in, and one cell of parameters before all others."""
-    notebook = nbformat.read(execution.FOLDER / f"{name}.ipynb", as_version=4)
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_notebook_is_committed_as_it_ran(name: str) -> None:
+    """From top to bottom in one go, without an error, and without a place of some machine in it."""
+    notebook = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not any(output.output_type == "error" for cell in code for output in cell.outputs)
+    assert notebooks.images(notebook) >= 1
+    shown = notebooks.text(notebook)
+    pages = [output.get("data", {}).get("text/html") for cell in code for output in cell.outputs]
+    # Of the live view that ends nothing is left, and nothing else shows an empty block.
+    assert not any(page and not re.sub(r"<[^>]*>|\s", "", page) for page in pages)
+    assert not re.search(r"(^|[\s'\"(])/(home|root|tmp|work|usr)/|\x1b|\r", shown), name
+    assert "Traceback" not in shown and "Warning" not in shown
+    assert (notebooks.FOLDER / f"{name}.ipynb").stat().st_size < 1_000_000
     assert not any("OWNER" in cell.source or "github" in cell.source for cell in notebook.cells)
-    assert [execution.tags(cell) for cell in code[:2]] == [["setup"], ["parameters"]]
+    assert [notebooks.tags(cell) for cell in code[:2]] == [["setup"], ["parameters"]]
 
 
 def test_every_notebook_is_run_here() -> None:
-    assert NAMES == ["01_quickstart", "02_panel", "03_deploy", "04_compress"]
+    assert notebooks.NAMES == ["01_quickstart", "02_panel", "03_deploy", "04_compress"]
 
 
 def test_an_unknown_parameter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no parameters STEP"):
-        execution.run("01_quickstart", tmp_path, {"STEP": 1})
+        notebooks.run("01_quickstart", tmp_path, {"STEP": 1})

@@ -20,7 +20,7 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.lines import Lines, in_words
+from sparse_rl.study.progress.lines import Lines, console, in_words
 from sparse_rl.study.units import in_figures, in_time
 
 BAR, WIDE_BAR, WIDE = 12, 30, 104
@@ -230,7 +230,7 @@ def _number(value: float) -> str:
 
 def for_console() -> Lines:
     """A live view where somebody watches, `Lines` where the output goes to a file or a pipe."""
-    console = Console()
-    if console.is_jupyter:
-        return Notebook(Console(force_jupyter=False, force_terminal=False, width=100))
-    return Terminal(console) if console.is_terminal else Lines(console)
+    if Console().is_jupyter:
+        return Notebook(console())
+    found = console()
+    return Terminal(found) if found.is_terminal else Lines(found)
