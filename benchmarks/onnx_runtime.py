@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.artifact.compiler import compile_c
-from sparse_rl.artifact.latency import Latency, of_samples
+from sparse_rl.artifact.latency import CLOCK, Latency, of_samples
 
 
 def library() -> Path | None:
@@ -59,7 +59,8 @@ def latency_from_c(
     return of_samples(np.array(times, np.int64)), action
 
 
-CALLER = r"""
+CALLER = (
+    r"""
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,19 +83,9 @@ static void check(void *status)
     exit(1);
 }
 
-static long now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long)t.tv_sec * 1000000000L + t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return (*(const long *)a > *(const long *)b) - (*(const long *)a < *(const long *)b);
-}
-
-int main(int count, char **words)
+"""
+    + CLOCK
+    + r"""int main(int count, char **words)
 {
     const char *in[] = {"observation"}, *out[] = {"action"};
     static float action[MOST];
@@ -160,3 +151,4 @@ int main(int count, char **words)
     return 0;
 }
 """
+)

@@ -42,12 +42,15 @@ def main(config: Config) -> None:
 
 def _is_whole(directory: str) -> bool:
     """Whether a run to be resumed has reached its end and has its page."""
+    if not directory:
+        return False
+    # Imported here: a new study, which has no page yet, does not wait for what draws one.
     from sparse_rl.report.page import PAGE
     from sparse_rl.runs import layout
 
     path = Path(directory)
     pages = (path / layout.SUMMARY, path / layout.REPORT / PAGE)
-    return bool(directory) and all(page.exists() for page in pages)
+    return all(page.exists() for page in pages)
 
 
 def describe(config: Config) -> None:

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 FILE = "card.json"
 _FORMAT = 1
 
@@ -42,6 +45,13 @@ class Mean:
     value: float
     error: float
     episodes: int
+
+    @classmethod
+    def of(cls, returns: NDArray[np.floating]) -> Mean:
+        """Of these episodes [n]; one alone has no error."""
+        count = len(returns)
+        error = float(returns.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+        return cls(float(returns.mean()), error, count)
 
     def in_words(self) -> str:
         error = f" +- {self.error:.2g}" if math.isfinite(self.error) else ""

@@ -83,12 +83,7 @@ def run_timer(program: Path, directory: Path, observations: NDArray, calls: int)
     return np.array(output.split(), np.int64)
 
 
-TIMER = r"""
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include "srl_actor.h"
-
+CLOCK = r"""
 static long now(void)
 {
     struct timespec t;
@@ -101,7 +96,18 @@ static int compare(const void *a, const void *b)
     return (*(const long *)a > *(const long *)b) - (*(const long *)a < *(const long *)b);
 }
 
-int main(int count, char **arguments)
+"""
+"""C: nanoseconds now, and how qsort compares them."""
+
+TIMER = (
+    r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include "srl_actor.h"
+"""
+    + CLOCK
+    + r"""int main(int count, char **arguments)
 {
     static srl_action action[SRL_ACTION_SIZE];
     long calls = count > 2 ? atol(arguments[2]) : 0, k, number, empty, start;
@@ -134,3 +140,4 @@ int main(int count, char **arguments)
     return 0;
 }
 """
+)

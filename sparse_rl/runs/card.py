@@ -34,7 +34,7 @@ def card_of(
         policy=f"seed {seed}",
         chosen="the only one" if count == 1 else f"{'the best ' * best}of {count} seeds",
         own=_mean(recorded),
-        fresh=Mean(float(fresh.mean()), _error(fresh), len(fresh)),
+        fresh=Mean.of(fresh),
         policies="the only seed" if count == 1 else f"all {count} seeds",
         alike=Interval(*(float(row[f"return_{part}"]) for part in ("iqm", "low", "high"))),
         reference="dense",
@@ -51,9 +51,3 @@ def card_of(
 def _mean(recorded: RecordedReturn) -> Mean:
     error = recorded.spread / math.sqrt(max(recorded.episodes, 1))
     return Mean(recorded.mean, error, recorded.episodes)
-
-
-def _error(returns: Float[np.ndarray, " episodes"]) -> float:
-    if len(returns) < 2:
-        return math.nan
-    return float(returns.std(ddof=1) / math.sqrt(len(returns)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -71,7 +70,7 @@ def card_of(compression: Compression, judged: Judged, policy: int, name: str) ->
         variant=judged.chosen,
         policy=name,
         chosen=f"the best of {count} policies" if count > 1 else "the only policy",
-        own=Mean(float(own.mean()), float(own.std(ddof=1) / math.sqrt(len(own))), len(own)),
+        own=Mean.of(own),
         fresh=None,
         policies=f"{alike}, intervals over {unit}",
         alike=Interval(row["return"], row["low"], row["high"]),
