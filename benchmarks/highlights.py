@@ -19,12 +19,6 @@ GPU yet, and no figure for one is given.
 | what | figure | command |
 |:---|:---|:---|"""
 
-BY_HAND = (
-    "| on a Cortex-M4F (emulated), 17-256-256-6 at 98 % int8, as masked / compacted, beside dense "
-    "float32 | 34,677 / 26,533 against 510,682 instructions; 6.7 / 5.4 KB against 288 KB of flash "
-    "| `python -m benchmarks.microcontroller` |\n"
-)
-
 Content = Mapping[str, Any]
 
 
@@ -109,6 +103,16 @@ def _faster(beside: str, sparsity: float) -> Callable[[Content], str]:
     return figure
 
 
+def _on_the_board(column: str) -> Callable[[Content], str]:
+    def figure(content: Content) -> str:
+        table = next(t for t in content["tables"] if "Cortex" in t["title"])
+        rows = {(row["runtime"], row["numbers"]): row[column] for row in table["rows"]}
+        ours = [rows["sparse_rl", f"0.98 integer{form}"] for form in (", as masked", "")]
+        return f"{' / '.join(f'{n:,}' for n in ours)} against {rows['CMSIS-NN', 'int8']:,}"
+
+    return figure
+
+
 LINES = (
     Highlight(
         "member_steps.json",
@@ -166,6 +170,13 @@ LINES = (
     ),
     Highlight("inference.json", "the same beside dense C -O3", _faster("c_dense_float32", 0.98)),
     Highlight("inference.json", "the same at 90 %", _faster("c_dense_float32", 0.9)),
+    Highlight(
+        "rivals.json",
+        "instructions of an action on a Cortex-M4F (emulated), 17-256-256-6 at 98 % integer, as "
+        "masked / as exported, beside Arm's CMSIS-NN with the dense actor in int8",
+        _on_the_board("instructions"),
+    ),
+    Highlight("rivals.json", "the same in bytes of flash", _on_the_board("flash of the actor")),
 )
 
 
@@ -177,4 +188,3 @@ def highlights(results: Path) -> Iterator[str]:
         if file.exists():
             figure = line.figure(json.loads(file.read_text()))
             yield f"| {line.what} | {figure} | `{line.command}` |"
-    yield BY_HAND

@@ -31,6 +31,7 @@ from rich.table import Table
 
 from benchmarks import onnx_runtime, synthetic
 from benchmarks.harness import machine
+from benchmarks.rivals.onnx_integers import latency_from_python
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.calibration import with_static_scales
@@ -38,7 +39,7 @@ from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.latency import Latency
-from sparse_rl.artifact.onnx_model import to_onnx
+from sparse_rl.artifact.onnx_model import to_unguarded_onnx
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.compression.post_training import in_powers_of_two
 
@@ -125,21 +126,16 @@ def actor(
 
 
 def onnx_dense() -> bytes:
-    """The dense float32 actor as an ONNX model."""
-    model: bytes = to_onnx(synthetic.mlp_actor(DELIVERED, 0.0, "float32")).SerializeToString()
+    """The dense float32 actor as an ONNX model: layers, ReLU and tanh, nothing else."""
+    dense = synthetic.mlp_actor(DELIVERED, 0.0, "float32")
+    model: bytes = to_unguarded_onnx(dense).SerializeToString()
     return model
 
 
 def onnx_latency(observations: np.ndarray, calls: int) -> Latency:
     """The dense float32 actor in ONNX Runtime, one thread, called from Python."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        onnx_dense(), options, providers=["CPUExecutionProvider"]
-    )
-    return latency.of_function(lambda x: session.run(None, {"observation": x}), observations, calls)
+    time, _ = latency_from_python(onnx_dense(), observations, calls)
+    return time
 
 
 def print_table(from_python: Latency, from_c: Latency, dense: Latency, rows: list[Row]) -> None:

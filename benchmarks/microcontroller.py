@@ -17,6 +17,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from benchmarks import synthetic
 from benchmarks.harness import argument_parser, report
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import fixed_point
-from sparse_rl.artifact.c_source import MICROCONTROLLER, Source, generate
+from sparse_rl.artifact.c_source import MICROCONTROLLER, generate
 from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
@@ -50,6 +51,8 @@ _FLAGS = [
     "-ffunction-sections",
     "-fdata-sections",
 ]
+STRICT = ("-pedantic", "-Werror")
+"""For C of our own."""
 _SECONDS = 300
 _LOOP_INSTRUCTIONS = 400_000
 FIRMWARE = Path(__file__).parent / "firmware"
@@ -82,39 +85,64 @@ def run(graph: Graph | FixedPoint, observations: NDArray) -> MicrocontrollerRepo
 
     Raises CompilationError where the tools are missing, do not compile, or the emulation fails.
     """
-    if missing_tools():
-        raise CompilationError(f"not found: {', '.join(missing_tools())}")
     plain = graph.graph if isinstance(graph, FixedPoint) else graph
-    source = generate(graph, MICROCONTROLLER)
+    choice = isinstance(plain.output, ArgMax)
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        firmware = build(source, observations, directory)
-        lines = _emulate(firmware).split()
-        sizes = _section_sizes(directory / "srl_actor.o")
-        whole = _section_sizes(firmware)
+        generate(graph, MICROCONTROLLER).write(directory)
+        width = 1 if choice else plain.output_shape[0]
+        return run_sources(directory, observations, width, choice)
+
+
+def run_sources(
+    directory: Path,
+    observations: NDArray,
+    width: int,
+    choice: bool = False,
+    more: Sequence[Path] = (),
+    options: Sequence[str] = STRICT,
+) -> MicrocontrollerReport:
+    """As `run`, for an `srl_actor.c` and its header in `directory`, from wherever they are.
+
+    `width` is the number of an action's elements, `choice` says that it is a whole number; `more`
+    are sources that belong to the actor, `options` the compiler's for all of them.
+    """
+    if missing_tools():
+        raise CompilationError(f"not found: {', '.join(missing_tools())}")
+    objects = compile_actor(directory, more, options)
+    firmware = link(directory, observations, objects)
+    lines = _emulate(firmware).split()
+    sizes = [_section_sizes(directory / name) for name in objects]
+    whole = _section_sizes(firmware)
     stack, ticks, unit_ticks, *bits = [int(text, 16) for text in lines]
-    width = 1 if isinstance(plain.output, ArgMax) else plain.output_shape[0]
     words = np.array(bits, np.uint32).reshape(len(observations), width)
-    actions = (
-        words.view(np.int32)[:, 0].astype(np.int64)
-        if isinstance(plain.output, ArgMax)
-        else (words.view(np.float32))
-    )
+    actions = words.view(np.int32)[:, 0].astype(np.int64) if choice else (words.view(np.float32))
     instructions = ticks * (_LOOP_INSTRUCTIONS / unit_ticks) / len(observations)
     itemsize = 4 if observations.dtype == np.float32 else 1
     return MicrocontrollerReport(
         actions,
-        sizes["text"],
+        sum(size["text"] for size in sizes),
         whole["text"] + whole["data"] - observations.size * itemsize,
-        sizes["data"] + sizes["bss"],
+        sum(size["data"] + size["bss"] for size in sizes),
         stack,
         instructions,
     )
 
 
-def build(source: Source, observations: NDArray, directory: Path) -> Path:
-    """The firmware's ELF file in `directory`, beside its sources and the actor's object file."""
-    source.write(directory)
+def compile_actor(
+    directory: Path, more: Sequence[Path] = (), options: Sequence[str] = STRICT
+) -> list[str]:
+    """The object files of the actor in `directory`."""
+    objects = []
+    for source in (directory / "srl_actor.c", *more):
+        objects.append(f"{source.stem}.o")
+        command = [COMPILER, *_FLAGS, *options, "-c", str(source), "-o", objects[-1]]
+        _run(command, directory)
+    return objects
+
+
+def link(directory: Path, observations: NDArray, objects: Sequence[str]) -> Path:
+    """The firmware's ELF file in `directory`."""
     kind = "float" if observations.dtype == np.float32 else "uint8_t"
     embedded = array("observations", kind, observations.ravel())
     (directory / "firmware.c").write_text(
@@ -124,24 +152,9 @@ def build(source: Source, observations: NDArray, directory: Path) -> Path:
         .replace("NUMBER", str(len(observations)))
     )
     shutil.copy(FIRMWARE / "memory.ld", directory)
-    _run([COMPILER, *_FLAGS, "-pedantic", "-Werror", "-c", "srl_actor.c"], directory)
-    _run(
-        [
-            COMPILER,
-            *_FLAGS,
-            "--specs=nano.specs",
-            "-nostartfiles",
-            "-Wl,--gc-sections",
-            "-T",
-            "memory.ld",
-            "-o",
-            "firmware.elf",
-            "firmware.c",
-            "srl_actor.o",
-            "-lm",
-        ],
-        directory,
-    )
+    linking = ["--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-T", "memory.ld"]
+    sources = ["firmware.c", *objects, "-lm"]
+    _run([COMPILER, *_FLAGS, *linking, "-o", "firmware.elf", *sources], directory)
     return directory / "firmware.elf"
 
 

@@ -51,6 +51,12 @@ def _beside_first(column: str, name: str) -> Callable[[Content], Tables]:
     return tables
 
 
+def _not_run(content: Content) -> Iterable[str]:
+    """Who is missing, and why."""
+    for runtime, why in content["not_run"].items():
+        yield f"{runtime} was not run: {why}."
+
+
 def _environments(content: Content) -> Tables:
     def row(found: Row) -> Row:
         ours, library = found["steps_per_s"], found["library_steps_per_s"]
@@ -146,6 +152,11 @@ INSIDE = """\
 "Difference" is training with the environment less training with one that costs nothing; where
 updates take almost all of the time it is noise."""
 
+RIVALS = """\
+One observation at a time, one thread; dense actors for the others, which gain nothing from zeros.
+CMSIS-NN and onnx2c are built from their sources, LiteRT is `pip install ai-edge-litert`. "Largest
+difference" is that of an action to the float32 actor's, where int8 is a runtime's own."""
+
 SECTIONS: tuple[Section, ...] = (
     Section(
         "SAC on HalfCheetah-v4, beside other libraries",
@@ -228,6 +239,22 @@ SECTIONS: tuple[Section, ...] = (
         "dense in float32. `integer` is int8 in fixed powers of two, `int8 fixed` what the formats "
         "with -integer make of int8.",
         _inference,
+    ),
+    Section(
+        "The same actor in other runtimes, random weights",
+        "benchmarks/rivals.json",
+        "python -m benchmarks.rivals --cmsis-nn CMSIS-NN --onnx2c onnx2c/onnx2c "
+        "--json results/benchmarks/rivals.json",
+        RIVALS,
+        notes=_not_run,
+    ),
+    Section(
+        "The same actor in other runtimes, trained policies",
+        "benchmarks/rivals_pendulum.json",
+        "python -m benchmarks.rivals --policies results/pendulum/policies --cmsis-nn CMSIS-NN "
+        "--onnx2c onnx2c/onnx2c --json results/benchmarks/rivals_pendulum.json",
+        "The quick start's policies, 3-256-256-1, as they are delivered.",
+        notes=_not_run,
     ),
     Section(
         "Environments alone",

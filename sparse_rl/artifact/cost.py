@@ -205,13 +205,13 @@ def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
     try:
         import onnxruntime
 
-        from sparse_rl.artifact.onnx_model import to_onnx
+        from sparse_rl.artifact.onnx_model import to_unguarded_onnx
     except ImportError:
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        to_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        to_unguarded_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     large = int(np.prod(graph.observation.shape)) > 1000
     return latency.of_function(

@@ -65,6 +65,11 @@ def of_source(
 def build_timer(source: Source, directory: Path, compiler: str | None = None) -> Path:
     """The artifact compiled together with the timing program."""
     source.write(directory)
+    return build_written_timer(directory, compiler)
+
+
+def build_written_timer(directory: Path, compiler: str | None = None) -> Path:
+    """The same for an `srl_actor.c` and its header that are in `directory` already."""
     (directory / "timer.c").write_text(TIMER)
     files = [directory / "timer.c", directory / "srl_actor.c"]
     return compile_c(directory / "timer", files, "-D_POSIX_C_SOURCE=199309L", compiler=compiler)

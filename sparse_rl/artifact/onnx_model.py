@@ -48,24 +48,7 @@ def to_onnx(
     """
     nodes = OnnxNodes()
     seen = graph.observation
-    inputs = helper.make_tensor_value_info(
-        "observation", _ELEMENT[seen.dtype], ["batch", *seen.shape]
-    )
-    name = "observation"
-    if seen.dtype != "float32":
-        name = nodes.node("Cast", [name], to=TensorProto.FLOAT)
-    if seen.divisor != 1:
-        name = nodes.node("Div", [name, nodes.constant(np.float32(seen.divisor))])
-    if len(seen.shape) == 3:
-        name = nodes.node("Transpose", [name], perm=[0, 3, 1, 2])
-    shape = seen.shape
-    chain = units(graph)
-    if chain is None:
-        for operation in graph.operations:
-            name = nodes.operation(operation, name, shape)
-            shape = shape_after(operation, shape)
-    else:
-        name, shape = add_chain(nodes, graph, chain, name)
+    name, shape = _outputs(nodes, graph)
     if isinstance(graph.output, ArgMax):
         if seen.dtype == "float32":
             largest = nodes.node("ArgMax", [name], axis=-1, keepdims=0)
@@ -90,9 +73,7 @@ def to_onnx(
             scaled = nodes.node("Add", [scaled, _tell_tale(nodes, seen.shape, keep=True)])
         nodes.node("Add", [scaled, nodes.constant(low)], output="action")
         output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
-    proto = helper.make_graph(nodes.nodes, "actor", [inputs], [output], nodes.initializers)
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)])
-    model.ir_version = _IR_VERSION
+    model = _model(nodes, graph, output)
     model.producer_name = "sparse_rl"
     if about is not None:
         known = {key: str(value) for key, value in asdict(about).items() if value not in ("", None)}
@@ -100,6 +81,62 @@ def to_onnx(
             known["card"] = "\n".join(card.lines())
         helper.set_model_props(model, known)
     onnx.checker.check_model(model)
+    return model
+
+
+def to_unguarded_onnx(graph: Graph) -> onnx.ModelProto:
+    """The same network as another library would export it, which answers NaN with anything.
+
+    Other runtimes are compared with by this one: the nodes that keep our promises are not theirs.
+    """
+    nodes = OnnxNodes()
+    name, shape = _outputs(nodes, graph)
+    if isinstance(graph.output, ArgMax):
+        nodes.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
+        output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
+        return _model(nodes, graph, output)
+    one = np.float32(1)
+    low, high = (np.asarray(bound, np.float32) for bound in (graph.output.low, graph.output.high))
+    if isinstance(graph.output, Squash):
+        name = nodes.node("Tanh", [name])
+    else:
+        name = nodes.node("Clip", [name, nodes.constant(-one), nodes.constant(one)])
+    if np.any(high - low != 2):
+        name = nodes.node("Mul", [name, nodes.constant((high - low) / 2)])
+    if np.any(high + low != 0):
+        name = nodes.node("Add", [name, nodes.constant((high + low) / 2)])
+    nodes.nodes[-1].output[0] = "action"
+    output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
+    return _model(nodes, graph, output)
+
+
+def _outputs(nodes: OnnxNodes, graph: Graph) -> tuple[str, tuple[int, ...]]:
+    """The last layer's outputs, computed by nodes from `observation`; and their shape."""
+    seen = graph.observation
+    name, shape = "observation", seen.shape
+    if seen.dtype != "float32":
+        name = nodes.node("Cast", [name], to=TensorProto.FLOAT)
+    if seen.divisor != 1:
+        name = nodes.node("Div", [name, nodes.constant(np.float32(seen.divisor))])
+    if len(seen.shape) == 3:
+        name = nodes.node("Transpose", [name], perm=[0, 3, 1, 2])
+    chain = units(graph)
+    if chain is not None:
+        return add_chain(nodes, graph, chain, name)
+    for operation in graph.operations:
+        name = nodes.operation(operation, name, shape)
+        shape = shape_after(operation, shape)
+    return name, shape
+
+
+def _model(nodes: OnnxNodes, graph: Graph, output: onnx.ValueInfoProto) -> onnx.ModelProto:
+    seen = graph.observation
+    inputs = helper.make_tensor_value_info(
+        "observation", _ELEMENT[seen.dtype], ["batch", *seen.shape]
+    )
+    proto = helper.make_graph(nodes.nodes, "actor", [inputs], [output], nodes.initializers)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)])
+    model.ir_version = _IR_VERSION
     return model
 
 

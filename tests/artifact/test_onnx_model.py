@@ -1,10 +1,12 @@
 """The ONNX model, run by onnxruntime, against the graph."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks import synthetic
-from sparse_rl.architecture.operations import ArgMax
+from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.calibration import with_static_scales
 
@@ -57,3 +59,28 @@ def test_static_graphs_have_quantize_and_dequantize_nodes(tmp_path):
     size = onnx_model.save(tmp_path / "actor.onnx", graph)
     assert [path.name for path in tmp_path.iterdir()] == ["actor.onnx"]
     assert (tmp_path / "actor.onnx").stat().st_size == size
+
+
+@pytest.mark.parametrize("low, high", [((-1.0, -1.0), (1.0, 1.0)), ((-2.0, 0.0), (2.0, 3.0))])
+def test_the_network_alone_has_nothing_but_its_layers(low, high):
+    graph = synthetic.mlp_actor((3, 8, 2), 0.0, "float32")
+    graph = replace(graph, output=Squash(low, high))
+    model = onnx_model.to_unguarded_onnx(graph)
+    kinds = [node.op_type for node in model.graph.node]
+    layers = ["Gemm", "Relu", "Gemm", "Tanh"]
+    assert kinds == (layers if low == (-1.0, -1.0) else [*layers, "Mul", "Add"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    seen = synthetic.random_observations(graph, 20)
+    found = session.run(None, {"observation": seen})[0]
+    np.testing.assert_allclose(found, reference.act(graph, seen), rtol=0, atol=1e-6)
+
+
+def test_the_network_alone_chooses_as_the_graph_does():
+    graph = synthetic.minatar_q_network(0.0, "float32")
+    model = onnx_model.to_unguarded_onnx(graph).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    seen = synthetic.random_observations(graph, 20)
+    found = session.run(None, {"observation": seen})[0]
+    np.testing.assert_array_equal(found, reference.act(graph, seen))
