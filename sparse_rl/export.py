@@ -53,8 +53,8 @@ def main(
             which is what a limit chooses from if nothing is said.
         seed: a seed's number, or "best": the one with the highest final return.
         format: what to write: packed (.srl), c (a folder), onnx; packages of the C: cmake, arduino,
-            esp-idf; rust (a crate). For int8 also the same with -integer, such as c-integer, which
-            have fixed activation scales.
+            esp-idf; rust (a crate); qonnx, of integer variants, for tools for FPGAs. For int8 also
+            the same with -integer, such as c-integer, which have fixed activation scales.
         out: where to; with several variants, or all, each has a folder of its own in it. By default
             RUN/artifacts/VARIANT, where the report looks for cost.json.
         episodes: played for the observations that calibrate, check and time the actor.

@@ -286,7 +286,7 @@ def test_without_onnx_it_is_left_out_and_said(run, tmp_path, capsys, monkeypatch
     monkeypatch.setattr(cost, "find_compiler", lambda: None)
     monkeypatch.setattr(delivery, "find_spec", lambda name: None if name == "onnx" else object())
     export.main(run, ("0",), "0", ("packed", "onnx"), tmp_path / "out", episodes=1)
-    assert "onnx is left out: onnx not installed; pip install" in capsys.readouterr().out
+    assert "onnx left out: onnx not installed; pip install" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "actor.srl", "card.json", "cost.json"
     }  # fmt: skip

@@ -38,6 +38,7 @@ Format = Literal[
     "esp-idf",
     "rust",
     "onnx",
+    "qonnx",
     "packed-integer",
     "c-integer",
     "cmake-integer",
@@ -100,13 +101,13 @@ def installed(formats: Sequence[Format]) -> list[Format]:
     Raises ValueError where none is left.
     """
     missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    left = [form for form in dict.fromkeys(formats) if not (missing and form.startswith("onnx"))]
+    left = [form for form in dict.fromkeys(formats) if not (missing and "onnx" in form)]
     if left == list(dict.fromkeys(formats)):
         return left
     reason = f"{' and '.join(missing)} not installed; pip install 'sparse_rl[onnx]'"
     if not left:
         raise ValueError(f"--format: found {', '.join(formats)}: {reason}")
-    print(f"onnx is left out: {reason}")
+    print(f"{', '.join(form for form in formats if 'onnx' in form)} left out: {reason}")
     return left
 
 
@@ -130,8 +131,8 @@ def write(
 ) -> Written:
     """Write one format into `directory` and run it on the delivery's observations.
 
-    Raises ValueError for an integer format of an actor whose activations are not int8, for Rust of
-    a network with operations that it does not have, and for a prefix that C does not take.
+    Raises ValueError for an integer format of an actor whose activations are not int8, for Rust or
+    QONNX of a network that they do not have, and for a prefix that C does not take.
     """
     kind = form.removesuffix("-integer")
     integer = kind != form
@@ -145,6 +146,13 @@ def write(
         )
     if kind == "rust" and (problem := rust_source.refusal(chosen.graph)):
         raise ValueError(f"--format: found {form}, and {problem}")
+    if kind == "qonnx":
+        import onnx
+
+        from sparse_rl.artifact import qonnx_model
+
+        if problem := qonnx_model.refusal(chosen.graph):
+            raise ValueError(f"--format: found {form}, and {problem}")
     directory.mkdir(parents=True, exist_ok=True)
     suffix = "-integer" if integer else ""
     observations = delivery.observations
@@ -161,6 +169,10 @@ def write(
         card = delivery.card if chosen is delivery.actor else None
         size = onnx_model.save(path, chosen.graph, chosen.provenance, card)
         actions = _run_onnx(path, observations)
+    elif kind == "qonnx":
+        path = directory / "actor_qonnx.onnx"
+        size = qonnx_model.save(path, chosen.graph, chosen.provenance, delivery.card)
+        actions = qonnx_model.act(onnx.load(path), observations)
     else:
         path = directory / form
         program = program or CProgram()

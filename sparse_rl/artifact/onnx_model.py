@@ -73,13 +73,8 @@ def to_onnx(
             scaled = nodes.node("Add", [scaled, _tell_tale(nodes, seen.shape, keep=True)])
         nodes.node("Add", [scaled, nodes.constant(low)], output="action")
         output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
-    model = _model(nodes, graph, output)
-    model.producer_name = "sparse_rl"
-    if about is not None:
-        known = {key: str(value) for key, value in asdict(about).items() if value not in ("", None)}
-        if card is not None:
-            known["card"] = "\n".join(card.lines())
-        helper.set_model_props(model, known)
+    model = with_nodes(nodes, graph, output)
+    helper.set_model_props(model, metadata(about, card))
     onnx.checker.check_model(model)
     return model
 
@@ -91,10 +86,17 @@ def to_unguarded_onnx(graph: Graph) -> onnx.ModelProto:
     """
     nodes = OnnxNodes()
     name, shape = _outputs(nodes, graph)
+    return with_nodes(nodes, graph, add_action(nodes, graph, name, shape))
+
+
+def add_action(
+    nodes: OnnxNodes, graph: Graph, name: str, shape: tuple[int, ...]
+) -> onnx.ValueInfoProto:
+    """`action` from the last layer's outputs: the largest one's number, or tanh or clip and the
+    environment's bounds."""
     if isinstance(graph.output, ArgMax):
         nodes.node("ArgMax", [name], axis=-1, keepdims=0, output="action")
-        output = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
-        return _model(nodes, graph, output)
+        return helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
     one = np.float32(1)
     low, high = (np.asarray(bound, np.float32) for bound in (graph.output.low, graph.output.high))
     if isinstance(graph.output, Squash):
@@ -106,37 +108,50 @@ def to_unguarded_onnx(graph: Graph) -> onnx.ModelProto:
     if np.any(high + low != 0):
         name = nodes.node("Add", [name, nodes.constant((high + low) / 2)])
     nodes.nodes[-1].output[0] = "action"
-    output = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
-    return _model(nodes, graph, output)
+    return helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", *shape])
 
 
 def _outputs(nodes: OnnxNodes, graph: Graph) -> tuple[str, tuple[int, ...]]:
-    """The last layer's outputs, computed by nodes from `observation`; and their shape."""
-    seen = graph.observation
-    name, shape = "observation", seen.shape
+    """Name and shape of the last layer's outputs, in the fewest nodes."""
+    chain = units(graph)
+    if chain is not None:
+        return add_chain(nodes, graph, chain, add_observation(nodes, graph))
+    return add_operations(nodes, graph)
+
+
+def add_observation(nodes: OnnxNodes, graph: Graph) -> str:
+    """What the first operation reads, from `observation`."""
+    seen, name = graph.observation, "observation"
     if seen.dtype != "float32":
         name = nodes.node("Cast", [name], to=TensorProto.FLOAT)
     if seen.divisor != 1:
         name = nodes.node("Div", [name, nodes.constant(np.float32(seen.divisor))])
     if len(seen.shape) == 3:
         name = nodes.node("Transpose", [name], perm=[0, 3, 1, 2])
-    chain = units(graph)
-    if chain is not None:
-        return add_chain(nodes, graph, chain, name)
+    return name
+
+
+def add_operations(nodes: OnnxNodes, graph: Graph) -> tuple[str, tuple[int, ...]]:
+    """Name and shape of the last layer's outputs, operation by operation."""
+    name, shape = add_observation(nodes, graph), graph.observation.shape
     for operation in graph.operations:
         name = nodes.operation(operation, name, shape)
         shape = shape_after(operation, shape)
     return name, shape
 
 
-def _model(nodes: OnnxNodes, graph: Graph, output: onnx.ValueInfoProto) -> onnx.ModelProto:
+def with_nodes(
+    nodes: OnnxNodes, graph: Graph, output: onnx.ValueInfoProto, *more: onnx.OperatorSetIdProto
+) -> onnx.ModelProto:
+    """The model of these nodes; `more` are operator sets beside ONNX's own."""
     seen = graph.observation
     inputs = helper.make_tensor_value_info(
         "observation", _ELEMENT[seen.dtype], ["batch", *seen.shape]
     )
     proto = helper.make_graph(nodes.nodes, "actor", [inputs], [output], nodes.initializers)
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)])
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET), *more])
     model.ir_version = _IR_VERSION
+    model.producer_name = "sparse_rl"
     return model
 
 
@@ -145,6 +160,14 @@ def _tell_tale(nodes: OnnxNodes, shape: tuple[int, ...], keep: bool = False) -> 
     flat = "observation" if len(shape) == 1 else nodes.node("Flatten", ["observation"], axis=1)
     zeros = np.zeros((math.prod(shape), *((1,) if keep else ())), np.float32)
     return nodes.node("MatMul", [flat, nodes.constant(zeros)])
+
+
+def metadata(about: Provenance | None, card: Card | None) -> dict[str, str]:
+    """Where an actor is from and what it is worth, as a model's metadata."""
+    if about is None:
+        return {}
+    known = {key: str(value) for key, value in asdict(about).items() if value not in ("", None)}
+    return known if card is None else known | {"card": "\n".join(card.lines())}
 
 
 def save(
