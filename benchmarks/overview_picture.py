@@ -57,7 +57,7 @@ def heading(study: Study) -> str:
 
 
 def draw(studies: list[Study], look: Look) -> Figure:
-    """The picture: up to four panels in a row, all with the same axes."""
+    """The picture: up to four panels in a row, all with the same axes, a task's side by side."""
     settings = {
         **SETTINGS,
         "text.color": look.ink,
@@ -72,12 +72,13 @@ def draw(studies: list[Study], look: Look) -> Figure:
     }
     with matplotlib.rc_context(settings):
         count = max(1, len(studies))
-        columns = min(count, MOST_COLUMNS if count != 5 else 3)
+        columns = min(count, 3 if count in (5, 6) else MOST_COLUMNS)
         rows = -(-count // columns)
         figure = Figure(figsize=(WIDTH, HEIGHT + 2.35 * (rows - 1) + 0.35), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         levels = sorted({level for study in studies for level in study.table["target_sparsity"]})
         tasks = [study.task for study in studies]
+        studies = sorted(studies, key=lambda study: tasks.index(study.task))
         for number, (axes, study) in enumerate(zip(grid.flat, studies, strict=False)):
             again = tasks.count(study.task) > 1
             _panel(axes, study, levels, look, f" ({study.distribution})" if again else "")
