@@ -7,8 +7,8 @@
 
 Everything is timed one after the other in one run: a dense float32 actor in ONNX Runtime (called
 from Python, as most of its users do, and from C) and in C, then sparse actors in C, by number path
-and sparsity: float32, int8 weights alone, int8 with a scale for each observation, "integer", which
-is int8 in fixed powers of two, and "int8 fixed", what the formats with -integer make of int8.
+and sparsity: float32, int8 weights alone, int8 with a scale for each observation, and "integer",
+which is int8 in fixed powers of two.
 Weights and masks are random, so half of the hidden activations are zero, and the masks have no
 structure that compaction or a kernel could use; "compacted" rows have lost their dead units as
 every export does, the others have not. C is compiled with -O3 -march=native. Times are medians of
@@ -34,9 +34,7 @@ from benchmarks.harness import machine
 from benchmarks.rivals.onnx_integers import latency_from_python
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.onnx_model import to_unguarded_onnx
@@ -46,7 +44,7 @@ from sparse_rl.compression.post_training import in_powers_of_two
 DELIVERED = (17, 256, 256, 6)
 """The actor as it is delivered; sizes are against these layers, dense, without the log std head."""
 SPARSITIES = (0.8, 0.9, 0.95, 0.98, 0.99)
-PATHS = ("float32", "int8w", "int8", "integer", "int8 fixed")
+PATHS = ("float32", "int8w", "int8", "integer")
 
 
 @dataclass(frozen=True)
@@ -97,32 +95,22 @@ def measure(observations: np.ndarray, calls: int, compiler: str | None) -> Itera
     for sparsity in SPARSITIES:
         for path in PATHS:
             for compacted in (False, True):
-                graph, program, unit = actor(sparsity, path, compacted, observations)
-                source = generate(program)
+                graph = actor(sparsity, path, compacted, observations)
+                source = generate(graph)
                 time = latency.of_source(source, observations, calls, compiler)
                 about = Provenance(
                     "brax/halfcheetah", f"{sparsity:g}-{path}", 3, "3f0a9c1e77d2", 7811.4
                 )
-                size = len(to_bytes(PackedActor(graph, about, unit)))
+                size = len(to_bytes(PackedActor(graph, about)))
                 yield Row(sparsity, path, compacted, source.kernels, time, size)
 
 
-def actor(
-    sparsity: float, path: str, compacted: bool, observations: np.ndarray
-) -> tuple[Graph, Graph | FixedPoint, float | None]:
-    """(graph, what C is generated from, the unit of "int8 fixed")."""
-    kinds = {"integer": "int8w", "int8 fixed": "int8"}
-    graph = synthetic.mlp_actor(DELIVERED, sparsity, kinds.get(path, path))  # type: ignore[arg-type]
+def actor(sparsity: float, path: str, compacted: bool, observations: np.ndarray) -> Graph:
+    kind = "int8w" if path == "integer" else path
+    graph = synthetic.mlp_actor(DELIVERED, sparsity, kind)  # type: ignore[arg-type]
     if path == "integer":
         graph = in_powers_of_two(graph, observations)
-    if path == "int8 fixed":
-        graph = with_static_scales(graph, observations)
-    if compacted:
-        graph = compact(graph)
-    if path != "int8 fixed":
-        return graph, graph, None
-    fixed = to_fixed_point(graph, observations)
-    return graph, fixed, fixed.unit
+    return compact(graph) if compacted else graph
 
 
 def onnx_dense() -> bytes:

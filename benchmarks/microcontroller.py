@@ -27,14 +27,12 @@ from numpy.typing import NDArray
 from benchmarks import synthetic
 from benchmarks.harness import argument_parser, report
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact import fixed_point
 from sparse_rl.artifact.c_source import MICROCONTROLLER, generate
 from sparse_rl.artifact.c_source.constants import array
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph
+from sparse_rl.compression.post_training import in_powers_of_two
 
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
@@ -80,17 +78,16 @@ def missing_tools() -> list[str]:
     return [name for name in (COMPILER, EMULATOR) if shutil.which(name) is None]
 
 
-def run(graph: Graph | FixedPoint, observations: NDArray) -> MicrocontrollerReport:
+def run(graph: Graph, observations: NDArray) -> MicrocontrollerReport:
     """Cross-compile, emulate on the observations [n, *shape] and count.
 
     Raises CompilationError where the tools are missing, do not compile, or the emulation fails.
     """
-    plain = graph.graph if isinstance(graph, FixedPoint) else graph
-    choice = isinstance(plain.output, ArgMax)
+    choice = isinstance(graph.output, ArgMax)
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         generate(graph, MICROCONTROLLER).write(directory)
-        width = 1 if choice else plain.output_shape[0]
+        width = 1 if choice else graph.output_shape[0]
         return run_sources(directory, observations, width, choice)
 
 
@@ -206,15 +203,15 @@ def _run(command: list[str], directory: Path) -> str:
     return result.stdout
 
 
-def programs(observations: NDArray) -> dict[str, Graph | FixedPoint]:
-    """Dense float32, and 98 % int8: as masked, compacted, and with integer arithmetic alone."""
+def programs(observations: NDArray) -> dict[str, Graph]:
+    """Dense float32, and 98 % int8 as masked, compacted, and in fixed powers of two."""
     sparse = synthetic.mlp_actor(sparsity=0.98, quantization="int8")
-    static = compact(with_static_scales(sparse, observations))
+    weights = synthetic.mlp_actor(sparsity=0.98, quantization="int8w")
     return {
         "dense float32": synthetic.mlp_actor(sparsity=0.0, quantization="float32"),
         "98 % int8, as masked": sparse,
         "98 % int8, compacted": compact(sparse),
-        "98 % int8, integer": fixed_point.to_fixed_point(static, observations),
+        "98 % integer, compacted": compact(in_powers_of_two(weights, observations)),
     }
 
 

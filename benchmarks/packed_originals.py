@@ -8,8 +8,6 @@ import numpy as np
 
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import Clip, Relu, Tanh
-from sparse_rl.artifact.calibration import with_static_scales
-from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Normalize, Residual
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.weights import Weights
@@ -35,8 +33,8 @@ def originals() -> list[bytes]:
     found += [to_bytes(PackedActor(graph, about)) for graph in [*made, everything()]]
     graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
     seen = synthetic.random_observations(graph, 30)
-    static = with_static_scales(graph, seen)
-    found.append(to_bytes(PackedActor(static, about, to_fixed_point(static, seen).unit)))
+    static = synthetic.with_static_scales(graph, seen)
+    found.append(to_bytes(PackedActor(static, about)))
     return found
 
 

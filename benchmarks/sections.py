@@ -236,8 +236,7 @@ SECTIONS: tuple[Section, ...] = (
         "benchmarks/inference.json",
         "python -m benchmarks.inference --json results/benchmarks/inference.json",
         "17-256-256-6, one observation, random weights and masks; bytes against the same layers, "
-        "dense in float32. `integer` is int8 in fixed powers of two, `int8 fixed` what the formats "
-        "with -integer make of int8.",
+        "dense in float32. `integer` is int8 in fixed powers of two.",
         _inference,
     ),
     Section(

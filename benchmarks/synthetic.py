@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,10 @@ from sparse_rl.architecture import (
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.architecture.torsos import impala_stacks, minatar, nature
 from sparse_rl.artifact.binding import Arithmetic, bind
-from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.calibration import largest_inputs
+from sparse_rl.artifact.graph import Graph, with_layers
 from sparse_rl.artifact.graph import layers as bound_layers
+from sparse_rl.artifact.weights import StaticScale, scale_of
 
 PIXELS = 255.0
 
@@ -129,6 +132,19 @@ def random_observations(graph: Graph, number: int, seed: int = 0) -> NDArray:
     if graph.observation.dtype == "bool":
         return random.random(shape) < 0.1
     return random.integers(0, 256, shape).astype(np.uint8)
+
+
+def with_static_scales(graph: Graph, observations: NDArray) -> Graph:
+    """Every layer's input scale fixed to max|input| / 127 over the observations [batch, *shape]."""
+    scales = [
+        StaticScale(float(scale_of(np.array(largest, np.float32))))
+        for largest in largest_inputs(graph, observations)
+    ]
+    replaced = (
+        replace(layer, input_scale=scale)
+        for layer, scale in zip(bound_layers(graph.operations), scales, strict=True)
+    )
+    return replace(graph, operations=with_layers(graph.operations, replaced))
 
 
 def dense_float32_bytes(graph: Graph) -> int:

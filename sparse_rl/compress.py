@@ -83,18 +83,18 @@ def main(
 
     kept_programs.use(compilation_cache)
     machine.configure(devices)
+    from sparse_rl.console import console
     from sparse_rl.report import compression_page
     from sparse_rl.selection.compression import Compression, folder_for
     from sparse_rl.selection.making import Folder
     from sparse_rl.selection.originals import read
     from sparse_rl.selection.progress import Bar
     from sparse_rl.selection.result import deliver, show
-    from sparse_rl.study.progress import lines
 
-    console = lines.console()
+    shown = console()
     originals = read(sources, normalizer, env, arm, actions)
     folder = Folder(folder_for(out, sources[0]))
-    bar = Bar(console)
+    bar = Bar(shown)
     compression = Compression(originals, named(chains), folder, episodes, margin, bar.say, bar.told)
     compression.open({"arm": arm, "updates": updates})
     bar.say(f"{originals.environment.spec.name}: {originals.origin}")
@@ -102,9 +102,9 @@ def main(
     seen = compression.make()
     judged = compression.judge(seen)
     compression.write(judged)
-    console.print()
-    console.print(compression_page.terminal_table(judged.table))
-    console.print()
+    shown.print()
+    shown.print(compression_page.terminal_table(judged.table))
+    shown.print()
     for line in deliver(compression, judged, seen, format):
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")

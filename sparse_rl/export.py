@@ -53,11 +53,10 @@ def main(
             which is what a limit chooses from if nothing is said.
         seed: a seed's number, or "best": the one with the highest final return.
         format: what to write: packed (.srl), c (a folder), onnx; packages of the C: cmake, arduino,
-            esp-idf; rust (a crate); qonnx, of integer variants, for tools for FPGAs. For int8 also
-            the same with -integer, such as c-integer, which have fixed activation scales.
+            esp-idf; rust (a crate); qonnx, of integer variants, for tools for FPGAs.
         out: where to; with several variants, or all, each has a folder of its own in it. By default
             RUN/artifacts/VARIANT, where the report looks for cost.json.
-        episodes: played for the observations that calibrate, check and time the actor.
+        episodes: played for the observations that check and time the actor.
         target: the machine for which C is generated: host (a computer: fast) or microcontroller
             (small code, little stack); by default host, and microcontroller for arduino and
             esp-idf.
@@ -142,14 +141,11 @@ def deliver(
         report = cost.measure(
             graph,
             delivery.actor,
-            delivery.actor.graph,
             played.observations[:1000],
             float32_bytes(study.trained(variant, seed)),
             sizes.get("onnx"),
         )
-        # What is made for integer arithmetic is another network, which the card is not of.
-        own = [one.path for one in written if not one.format.endswith("-integer")]
-        files = [file for path in own for file in (path, *path.rglob("*")) if file.is_file()]
+        files = [file for file in part.rglob("*") if file.is_file()]
         atomic_file.write_text(part / card.FILE, worth.to_json(files, part))
         atomic_file.write_text(part / "cost.json", report.to_json())
     for one in written:

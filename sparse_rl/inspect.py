@@ -44,8 +44,7 @@ def described(path: Path) -> dict[str, Any]:
     }
     if about.config_digest:
         found["configuration"] = about.config_digest
-    if packed.unit is None:
-        found["stack in C"] = f"{generate(graph).stack_bytes:,} bytes of arrays"
+    found["stack in C"] = f"{generate(graph).stack_bytes:,} bytes of arrays"
     if (worth := card.beside(path)) is not None:
         found["card"] = worth
     found["layers"] = [dict(zip(COLUMNS, row, strict=True)) for row in _layers(graph)]

@@ -92,13 +92,9 @@ def best(returns, variant):
 def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys):
     path, arrays, returns = written
     seed = best(returns, INT8)
-    formats = ("packed", "c", "onnx", "packed-integer", "c-integer", "onnx-integer")
-    export.main(path, ("0.9-int8",), format=formats, out=tmp_path / "actor", episodes=2)
+    export.main(path, ("0.9-int8",), out=tmp_path / "actor", episodes=2)
     written = {file.name for file in (tmp_path / "actor").iterdir()}
-    assert written == {
-        "actor.srl", "actor.onnx", "c", "actor-integer.srl", "actor-integer.onnx", "c-integer",
-        "cost.json", "card.json",
-    }  # fmt: skip
+    assert written == {"actor.srl", "actor.onnx", "c", "cost.json", "card.json"}
     packed = load(tmp_path / "actor" / "actor.srl")
     about = packed.provenance
     assert (about.seed, about.variant) == (seed, "0.9-int8")
@@ -120,11 +116,10 @@ def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys
     assert reference.act(packed.graph, np.zeros((1, 3), np.float32)).shape == (1, 1)
 
 
-def test_the_card_is_in_every_format_of_the_network_that_was_measured(run, tmp_path, monkeypatch):
-    """A network made for integer arithmetic has neither the card nor the return of the other."""
+def test_the_card_is_in_every_format(run, tmp_path, monkeypatch):
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
     out = tmp_path / "out"
-    formats = ("packed", "c", "esp-idf", "onnx", "packed-integer", "c-integer", "onnx-integer")
+    formats = ("packed", "c", "esp-idf", "onnx")
     export.main(run, ("0.9-int8",), format=formats, out=out, episodes=2)
     told = json.loads((out / "card.json").read_text())
     assert told["in_words"][0].startswith(f"Seed {told['policy'].split()[1]}, the best of 3 seeds")
@@ -138,10 +133,6 @@ def test_the_card_is_in_every_format_of_the_network_that_was_measured(run, tmp_p
     of_onnx = {p.key: p.value for p in onnx.load(out / "actor.onnx").metadata_props}
     assert of_onnx["card"].splitlines() == told["in_words"]
     assert all(line in header for line in told["in_words"])
-    assert "eturn" not in (out / "c-integer" / "srl_actor.h").read_text().partition("*/")[0]
-    of_integers = onnx.load(out / "actor-integer.onnx").metadata_props
-    assert not {"card", "measured_return"} & {p.key for p in of_integers}
-    assert load(out / "actor-integer.srl").provenance.measured_return is None
 
 
 def test_all_in_one_command_give_the_frontier_its_points(

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from sparse_rl.artifact import energy, instructions, latency
 from sparse_rl.artifact.c_source import FLAGS, generate
 from sparse_rl.artifact.compiler import find_compiler
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph, layer_shapes, layers, with_layers
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.packed import PackedActor, entropy_bound, to_bytes
@@ -55,16 +54,15 @@ class Cost:
 def measure(
     original: Graph,
     delivered: PackedActor,
-    program: Graph | FixedPoint,
     observations: NDArray,
     trained_float32_bytes: int,
     onnx_bytes: int | None = None,
 ) -> Cost:
     """The costs of an actor.
 
-    `original` is the graph before compaction, `delivered` the packed actor, `program` what its C is
-    generated from; `trained_float32_bytes` counts the network as it was trained, with a SAC actor's
-    second head. Without a C compiler, ONNX Runtime or valgrind their entries are None.
+    `original` is the graph before compaction, `delivered` the packed actor; `trained_float32_bytes`
+    counts the network as it was trained, with a SAC actor's second head. Without a C compiler, ONNX
+    Runtime or valgrind their entries are None.
     """
     dense = dense_counterpart(original)
     kernels = [layer.weights for layer in layers(original.operations)]
@@ -87,7 +85,7 @@ def measure(
     method = NOT_AVAILABLE
     metered: dict[str, float | str] = {"c_dense_float32": NOT_AVAILABLE, "c": NOT_AVAILABLE}
     if find_compiler():
-        for name, graph in (("c_dense_float32", dense), ("c", program)):
+        for name, graph in (("c_dense_float32", dense), ("c", delivered.graph)):
             source = generate(graph)
             sizes[f"{name}_object"] = object_bytes(graph)
             measured[name] = latency.of_source(source, observations)
@@ -149,7 +147,7 @@ def multiply_accumulates(graph: Graph, surviving: bool) -> int:
     return total
 
 
-def object_bytes(graph: Graph | FixedPoint) -> int:
+def object_bytes(graph: Graph) -> int:
     """Code and constants of the generated C, compiled with -O3 -march=native."""
     compiler = find_compiler()
     assert compiler is not None
@@ -219,7 +217,7 @@ def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
     )
 
 
-def _meter(graph: Graph | FixedPoint, observations: NDArray) -> float | None:
+def _meter(graph: Graph, observations: NDArray) -> float | None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         program = latency.build_timer(generate(graph), directory)

@@ -1,19 +1,11 @@
-"""What can be said of layers by their scales: fixed ones, and those that make whole numbers."""
+"""Which layers make whole numbers, by their scales."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sparse_rl.artifact.graph import Graph, Layer, layers
+from sparse_rl.artifact.graph import Layer
 from sparse_rl.artifact.weights import StaticScale, exponent_of
-
-
-def is_static(graph: Graph) -> bool:
-    """True if every layer has int8 weights and a static input scale: the integer path applies."""
-    return all(
-        isinstance(layer.input_scale, StaticScale) and layer.weights.scale is not None
-        for layer in layers(graph.operations)
-    )
 
 
 def unit_of(layer: Layer) -> float | None:

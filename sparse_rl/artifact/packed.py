@@ -32,15 +32,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zstandard
 
 from sparse_rl import atomic_file
-from sparse_rl.artifact import fixed_point, index_code, layer_bytes
+from sparse_rl.artifact import index_code, layer_bytes
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
-from sparse_rl.artifact.fixed_scales import is_static, unit_of
+from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.format_limits import LONGEST_DESCRIPTION, LONGEST_NAME, check_weights
 from sparse_rl.artifact.graph import (
     Graph,
@@ -75,11 +74,10 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class PackedActor:
-    """What a packed file holds; `unit` is that of the integer path (fixed_point), if it has one."""
+    """What a packed file holds."""
 
     graph: Graph
     provenance: Provenance = field(default_factory=Provenance)
-    unit: float | None = None
 
 
 def save(path: Path, actor: PackedActor) -> int:
@@ -104,8 +102,6 @@ def to_bytes(actor: PackedActor) -> bytes:
         for key, value in asdict(actor.provenance).items()
         if value not in ("", None) and not (isinstance(value, float) and not isfinite(value))
     }
-    if actor.unit is not None:
-        about["unit"] = int(np.log2(actor.unit))
     text = json.dumps([describe(actor.graph), about], separators=(",", ":")).encode()
     description = compressor().compress(text)
     body = varint(len(description)) + description
@@ -182,13 +178,8 @@ def _parse(reader: Reader) -> PackedActor:
     contents = [layer_bytes.read(reader, slot) for slot in slots]
     if reader.position != len(reader.data):
         raise ValueError("bytes are left over")
-    unit = about.pop("unit", None)
-    if unit is not None and not (type(unit) is int and -60 <= unit <= 60):
-        raise ValueError(f"unit 2^{unit}")
-    graph = graph_of(description, contents)
-    if unit is not None and is_static(graph):
-        fixed_point.with_unit(graph, 2.0**unit)  # refuses what it cannot compute
-    return PackedActor(graph, _provenance(about), None if unit is None else 2.0**unit)
+    about.pop("unit", None)  # earlier versions had another arithmetic for fixed scales
+    return PackedActor(graph_of(description, contents), _provenance(about))
 
 
 def _provenance(about: dict[str, Any]) -> Provenance:

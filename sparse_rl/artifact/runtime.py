@@ -21,12 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact import fixed_point, reference
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.compiler import CompilationError, compile_shared, find_compiler
 from sparse_rl.artifact.facts import as_html, facts, in_a_line
-from sparse_rl.artifact.fixed_point import FixedPoint
-from sparse_rl.artifact.fixed_scales import is_static
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance, load
 
@@ -50,13 +48,11 @@ class Actor:
         self._dtype = np.dtype(packed.graph.observation.dtype)
         self.graph: Graph = packed.graph
         self.provenance: Provenance = packed.provenance
-        self.integer = packed.unit is not None and is_static(packed.graph)
-        self._program = program_of(packed)
         self.backend: Literal["numpy", "c"] = "numpy"
         self._c: _Compiled | None = None
         if backend == "c" or (backend == "auto" and find_compiler()):
             try:
-                self._c = _Compiled(self._program, target)
+                self._c = _Compiled(self.graph, target)
                 self.backend = "c"
             except (CompilationError, OSError) as error:
                 # A compiler that fails, or a directory from which nothing may be loaded.
@@ -143,20 +139,11 @@ class Actor:
         if not len(batch):
             width = () if isinstance(self.graph.output, ArgMax) else self.graph.output_shape
             return np.empty((0, *width), np.int64 if not width else np.float32)
-        if isinstance(self._program, FixedPoint):
-            return fixed_point.act(self._program, batch)
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = reference.outputs(self._program, batch)
+            outputs = reference.outputs(self.graph, batch)
         if not np.isfinite(outputs).all():
             raise ValueError(_NOT_FINITE)
-        return reference.action_of(self._program, outputs)
-
-
-def program_of(packed: PackedActor) -> Graph | FixedPoint:
-    """What is computed: the graph, or its integer path where the file has one."""
-    if packed.unit is not None and is_static(packed.graph):
-        return fixed_point.with_unit(packed.graph, packed.unit)
-    return packed.graph
+        return reference.action_of(self.graph, outputs)
 
 
 def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
@@ -167,11 +154,10 @@ def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
 class _Compiled:
     """The generated C in a shared library of its own."""
 
-    def __init__(self, program: Graph | FixedPoint, target: Target) -> None:
-        graph = program.graph if isinstance(program, FixedPoint) else program
+    def __init__(self, graph: Graph, target: Target) -> None:
         with tempfile.TemporaryDirectory(prefix="srl_actor_") as folder:
             directory = Path(folder)
-            generate(program, target).write(directory)
+            generate(graph, target).write(directory)
             # Once loaded, the library stays mapped although its file goes.
             library = ctypes.CDLL(str(compile_shared(directory, directory / "srl_actor.so")))
         self._act = library.srl_act_batch

@@ -42,7 +42,7 @@ class Distillation:
         """
         levels = list(dict.fromkeys(one.options.level for one in family))
         school = School.of(policies, self.family, levels)
-        size = f"{len(levels)} levels x {len(policies.seeds)} policies"
+        size = f"sparsity {', '.join(f'{level:g}' for level in levels)}"
         trained, none = school.learn("float32", school.beginners(), self.told, f"distil: {size}")
         graphs = school.graphs(trained, none, "float32")
         found = {("float32", level): group for level, group in graphs}

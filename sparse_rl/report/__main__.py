@@ -34,8 +34,7 @@ def main(
     if not runs:
         raise ValueError("RUN: none given; needed is at least one run directory")
     # Imported here, so that --help and a mistyped option answer at once.
-    from rich.console import Console
-
+    from sparse_rl.console import console
     from sparse_rl.report.findings import analyse
     from sparse_rl.report.page import write_page
     from sparse_rl.report.sentences import criterion, no_loss
@@ -44,22 +43,20 @@ def main(
 
     runs = chosen(runs)
     findings = [analyse(Run(path), margin) for path in runs]
-    console = Console()
+    shown = console()
     for one in findings:
         if one.table is None or one.margin is None:
-            console.print(f"{one.run.path}: not finished, no final table yet\n")
+            shown.print(f"{one.run.path}: not finished, no final table yet\n")
             continue
-        console.print(
+        shown.print(
             terminal_table(one.table, f"{one.run.settings.get('environment', one.run.name)}")
         )
         for sentence in [*no_loss(one.table), criterion(one.margin)]:
             if str(sentence):
-                console.print(str(sentence), highlight=False)
-        console.print()
+                shown.print(str(sentence), highlight=False)
+        shown.print()
     directory = out or (runs[0] / layout.REPORT if len(runs) == 1 else Path("report"))
-    console.print(
-        f"{write_page(findings, directory)}", highlight=False, soft_wrap=True, markup=False
-    )
+    shown.print(f"{write_page(findings, directory)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def chosen(paths: Sequence[Path]) -> tuple[Path, ...]:

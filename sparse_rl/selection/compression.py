@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 from sparse_rl import atomic_file
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
-from sparse_rl.artifact.fixed_point import with_unit
-from sparse_rl.artifact.fixed_scales import is_static
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.steps import Chain, family_of
 from sparse_rl.selection import judgement, table
 from sparse_rl.selection.candidates import made
-from sparse_rl.selection.making import Folder, nonzero_weights, packed_actor
+from sparse_rl.selection.making import Folder, nonzero_weights
 from sparse_rl.selection.originals import Originals
 from sparse_rl.selection.table import ORIGINAL, Size
 
@@ -115,13 +114,10 @@ class Compression:
             variant=name,
             config_digest=self.originals.digest,
         )
-        actors = []
-        for i, graph in enumerate(policies.graphs):
-            try:
-                own = replace(about, seed=policies.seeds[i])
-                actors.append(packed_actor(graph, policies.observations[i], own))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        actors = [
+            PackedActor(compact(graph), replace(about, seed=seed))
+            for graph, seed in zip(policies.graphs, policies.seeds, strict=True)
+        ]
         self.folder.keep(name, self.names, actors)
 
     def judge(self, seen: Mapping[str, NDArray]) -> Judged:
@@ -163,10 +159,8 @@ class Compression:
         time_in_c = float("nan")
         if find_compiler():
             pack = packs[median]
-            fixed = pack.unit is not None and is_static(pack.graph)
-            program = with_unit(pack.graph, pack.unit) if fixed else pack.graph  # type: ignore[arg-type]
             watched = seen[self.names[median]][:_TIMED]
-            time_in_c = latency.of_source(generate(program), watched).median
+            time_in_c = latency.of_source(generate(pack.graph), watched).median
         return Size(
             float(np.median([nonzero_weights(pack) for pack in packs])),
             float(np.median(sizes)),

@@ -8,35 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparse_rl import atomic_file
-from sparse_rl.artifact import fixed_point, packed
-from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.fixed_point import to_fixed_point
-from sparse_rl.artifact.fixed_scales import is_static, unit_of
-from sparse_rl.artifact.graph import Graph, layers
-from sparse_rl.artifact.packed import PackedActor, Provenance
-from sparse_rl.artifact.weights import StaticScale
+from sparse_rl.artifact import packed
+from sparse_rl.artifact.graph import layers
+from sparse_rl.artifact.packed import PackedActor
 
 ACTORS, REQUEST = "actors", "compression.json"
-
-
-def packed_actor(graph: Graph, observations: NDArray, about: Provenance) -> PackedActor:
-    """The actor that is delivered of a candidate, compacted; its integer path where it has one.
-
-    Raises ValueError where input scales are fixed and the network has no integer path.
-    """
-    small = compact(graph)
-    fixed = any(
-        isinstance(layer.input_scale, StaticScale) and unit_of(layer) is None
-        for layer in layers(small.operations)
-    )
-    if not fixed:
-        return PackedActor(small, about)
-    if not is_static(small) or fixed_point.refusal(small):
-        raise ValueError(f"int8_static: {fixed_point.refusal(small) or 'not in every layer'}")
-    return PackedActor(small, about, to_fixed_point(small, observations).unit)
 
 
 class Folder:

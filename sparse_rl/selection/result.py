@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparse_rl import atomic_file
 from sparse_rl.artifact import card
 from sparse_rl.artifact.card import Card, Interval, Mean
-from sparse_rl.artifact.delivery import Delivery, Format, installed, write
+from sparse_rl.artifact.delivery import Delivery, installed, write
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.render import comparison
 from sparse_rl.report.compression_page import Told, write_page
@@ -44,14 +44,11 @@ def deliver(
     own = judged.returns[judged.chosen][policy]
     pack = replace(pack, provenance=replace(pack.provenance, measured_return=float(own.mean())))
     worth = card_of(compression, judged, policy, name)
-    integer = pack if pack.unit is not None else None
-    delivery = Delivery(pack.graph, pack, integer, seen[name], worth)
-    suffix = "" if pack.unit is None else "-integer"
+    delivery = Delivery(pack.graph, pack, seen[name], worth)
     yield f"delivered: {judged.chosen}, the smallest that is not worse; {name}, the best of its own"
     with atomic_file.replacing_contents(compression.folder.path / DELIVERED) as part:
         for form in installed(formats):  # type: ignore[arg-type]
-            chosen: Format = f"{form}{suffix}"  # type: ignore[assignment]
-            one = write(delivery, chosen, part)
+            one = write(delivery, form, part)
             place = compression.folder.path / DELIVERED / one.path.name
             yield f"  {one.format:<15} {one.size:>10,} bytes  {place}"
         files = [file for file in part.rglob("*") if file.is_file()]

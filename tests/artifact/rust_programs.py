@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.synthetic import mlp_actor, random_arrays, random_observations
+from benchmarks.synthetic import mlp_actor, random_arrays, random_observations, with_static_scales
 from sparse_rl.architecture import (
     LARGEST_INPUT,
     ArgMax,
@@ -19,11 +19,9 @@ from sparse_rl.architecture import (
     Tanh,
     layers,
 )
-from sparse_rl.artifact import fixed_point, graph, reference
+from sparse_rl.artifact import graph, reference
 from sparse_rl.artifact.binding import bind
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.fixed_point import FixedPoint, to_fixed_point
 from sparse_rl.artifact.rust_source import crate
 from sparse_rl.artifact.weights import Weights, quantize_weights
 
@@ -65,9 +63,8 @@ def per_channel(program):
     return replace(program, operations=graph.with_layers(program.operations, new))
 
 
-def fixed(program):
-    seen = random_observations(program, 50)
-    return to_fixed_point(with_static_scales(program, seen), seen)
+def static(program):
+    return with_static_scales(program, random_observations(program, 50))
 
 
 WIDE = (9, 300, 20, 3)
@@ -80,17 +77,15 @@ PROGRAMS = {
     "int8": compact(mlp_actor(WIDE, 0.9, "int8")),
     "full_int8": mlp_actor((9, 24, 24, 3), 0.0, "int8"),
     "per_channel": per_channel(mlp_actor((9, 24, 24, 3), 0.7, "int8")),
-    "static": with_static_scales(
-        mlp_actor((9, 24, 3), 0.7, "int8"), random_observations(mlp_actor((9, 24, 3)), 50)
-    ),
+    "static": static(mlp_actor((9, 24, 3), 0.7, "int8")),
     "integer": compact(mlp_actor(WIDE, 0.9, "integer")),
-    "fixed": fixed(mlp_actor(WIDE, 0.9, "int8")),
+    "wide_static": static(mlp_actor(WIDE, 0.9, "int8")),
     "pixels": bound(PIXELS, "int8"),
     "pixels_integer": bound(PIXELS, "integer"),
-    "pixels_fixed": fixed(bound(PIXELS, "int8")),
+    "pixels_static": static(bound(PIXELS, "int8")),
     "normalized": bound(NORMALIZED, "float32"),
     "normalized_integer": bound(NORMALIZED, "integer"),
-    "normalized_fixed": fixed(bound(NORMALIZED, "int8")),
+    "normalized_static": static(bound(NORMALIZED, "int8")),
     "tanh": bound(WITH_TANH, "float32"),
     "tanh_integer": bound(WITH_TANH, "integer"),
 }
@@ -98,13 +93,9 @@ IDENTITY = graph.Dense(Weights(np.eye(8, dtype=np.float32)), np.zeros(8, np.floa
 TANH = graph.Graph(Observation((8,)), (graph.Tanh(), IDENTITY), ArgMax())  # type: ignore[attr-defined]
 
 
-def graph_of(program):
-    return program.graph if isinstance(program, FixedPoint) else program
-
-
 def observations_of(program, number=60):
     """Random ones and extremes, up to those that an actor refuses."""
-    found = random_observations(graph_of(program), number, 3)
+    found = random_observations(program, number, 3)
     found[0] = 0
     if found.dtype == np.float32:
         found[1], found[2], found[3], found[4] = 1e4, -1e4, 1e-30, 3e38
@@ -114,10 +105,6 @@ def observations_of(program, number=60):
     return found
 
 
-def acts(program, seen):
-    return (fixed_point if isinstance(program, FixedPoint) else reference).act(program, seen)
-
-
 def built(program, title="a title"):
-    seen = random_observations(graph_of(program), 40)
-    return crate(program, title, ["a note"], (seen, acts(program, seen)))
+    seen = random_observations(program, 40)
+    return crate(program, title, ["a note"], (seen, reference.act(program, seen)))

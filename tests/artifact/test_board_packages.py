@@ -13,11 +13,8 @@ import pytest
 import yaml
 
 from benchmarks.synthetic import mlp_actor, random_observations
-from sparse_rl.artifact import reference
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.delivery import CProgram, prepare, write
-from sparse_rl.artifact.packed import PackedActor
-from sparse_rl.artifact.runtime import Actor
 from tests.artifact.package_builds import (
     ABOUT,
     GCC,
@@ -136,7 +133,6 @@ def test_esp_idf_component_registers_its_sources(graph, tmp_path):
     [
         ("cmake", None, "full"),
         ("arduino", None, "rows"),
-        ("esp-idf-integer", None, "rows"),
         ("esp-idf", "host", "full"),
         ("cmake", "microcontroller", "rows"),
     ],
@@ -147,17 +143,3 @@ def test_boards_get_small_code_unless_something_else_is_asked_for(tmp_path, form
     written = write(delivery, form, tmp_path, CProgram(asked))
     code = (written.path / "src" / "srl_actor.c").read_text()
     assert f"weights, {kernel}. */" in code
-
-
-def test_an_integer_package_is_of_the_integer_actor(tmp_path):
-    """With the measured return of neither."""
-    graph = GRAPHS["mlp"]
-    delivery = prepare(graph, ABOUT, random_observations(graph, 30))
-    written = write(delivery, "arduino-integer", tmp_path)
-    assert written.path.name == "arduino-integer"
-    assert "1234.5" not in (written.path / "src" / "srl_actor.h").read_text()
-    assert delivery.integer is not None
-    by_numpy = Actor(PackedActor(delivery.integer.graph, unit=delivery.integer.unit), "numpy")
-    assert "int64_t" in (written.path / "src" / "srl_actor.c").read_text()
-    off = np.abs(by_numpy(delivery.observations) - reference.act(graph, delivery.observations))
-    assert written.difference == pytest.approx(off.max(), abs=1e-5)

@@ -13,11 +13,10 @@ from benchmarks.synthetic import (
     mlp_actor,
     nature_q_network,
     random_observations,
+    with_static_scales,
 )
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
-from sparse_rl.artifact.calibration import with_static_scales
-from sparse_rl.artifact.fixed_point import to_fixed_point
 
 GCC, GXX = (shutil.which(name) for name in ("gcc", "g++"))
 pytestmark = pytest.mark.skipif(GCC is None, reason="gcc not found")
@@ -47,17 +46,16 @@ def address(array):
 
 @pytest.mark.parametrize(
     ("quantization", "target"),
-    [("float32", HOST), ("int8", HOST), ("integer", MICROCONTROLLER), ("fixed", MICROCONTROLLER)],
-    ids=["float32", "int8", "integer", "fixed"],
+    [("float32", HOST), ("int8", HOST), ("integer", MICROCONTROLLER), ("static", MICROCONTROLLER)],
+    ids=["float32", "int8", "integer", "static"],
 )
 def test_the_same_bits_wherever_the_arrays_are(tmp_path, architecture, quantization, target):
-    graph = architecture(0.8, "int8" if quantization == "fixed" else quantization)
+    graph = architecture(0.8, "int8" if quantization == "static" else quantization)
     seen = random_observations(graph, 3)
-    program = graph
-    if quantization == "fixed":
-        program = to_fixed_point(with_static_scales(graph, seen), seen)
-    on_stack = library_of(generate(program, target, scratch_limit=NOTHING), tmp_path / "stack")
-    source = generate(program, target, scratch_limit=0)
+    if quantization == "static":
+        graph = with_static_scales(graph, seen)
+    on_stack = library_of(generate(graph, target, scratch_limit=NOTHING), tmp_path / "stack")
+    source = generate(graph, target, scratch_limit=0)
     elsewhere = library_of(source, tmp_path / "scratch")
     size = scratch_bytes(source)
     action = np.zeros(graph.output_shape, np.float32)

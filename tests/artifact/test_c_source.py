@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic
-from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation, Relu, Squash
-from sparse_rl.artifact import fixed_point, reference
+from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
-from sparse_rl.artifact.calibration import with_static_scales
-from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
 
@@ -50,17 +48,15 @@ def outputs_of(program, observations, directory, compiler=COMPILERS[0], target=H
     return results
 
 
-@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "integer"])
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "static"])
 def test_outputs_are_those_of_the_graph(tmp_path, architecture, quantization):
-    kind = "int8" if quantization == "integer" else quantization
+    kind = "int8" if quantization == "static" else quantization
     graph = architecture(sparsity=0.8, quantization=kind)
     observations = synthetic.random_observations(graph, 20)
-    if quantization == "integer":
-        program = to_fixed_point(with_static_scales(graph, observations), observations)
-        expected = fixed_point.outputs(program, observations)
-    else:
-        program, expected = graph, reference.outputs(graph, observations)
-    found = outputs_of(program, observations, tmp_path)
+    if quantization == "static":
+        graph = synthetic.with_static_scales(graph, observations)
+    expected = reference.outputs(graph, observations)
+    found = outputs_of(graph, observations, tmp_path)
     if kind == "int8":
         np.testing.assert_array_equal(found, expected)
     else:
@@ -143,16 +139,15 @@ def sanitizes(compiler):
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("quantization", ["int8w", "int8", "integer"])
+@pytest.mark.parametrize("quantization", ["int8w", "int8", "static"])
 def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantization, compiler):
     if not sanitizes(compiler):
         pytest.skip(f"{compiler} has no sanitizers here")
     graph = architecture(sparsity=0.9, quantization="int8w" if quantization == "int8w" else "int8")
     observations = synthetic.random_observations(graph, 5)
-    program = graph
-    if quantization == "integer":
-        program = to_fixed_point(with_static_scales(graph, observations), observations)
-    source = generate(program, title='a "title" with */ and \n in it')
+    if quantization == "static":
+        graph = synthetic.with_static_scales(graph, observations)
+    source = generate(graph, title='a "title" with */ and \n in it')
     source.write(tmp_path)
     built = subprocess.run(
         [compiler, *STRICT, "-O1", *SANITIZERS, "-o", "example", "main.c", "srl_actor.c", "-lm"],
@@ -168,10 +163,7 @@ def test_no_warnings_and_clean_under_sanitizers(tmp_path, architecture, quantiza
     assert (ran.returncode, ran.stderr) == (0, "")
     actions = [[float(v) for v in line.split()] for line in ran.stdout.splitlines()]
     assert len(actions) == len(extreme)
-    if quantization == "integer":
-        expected = fixed_point.act(program, observations)
-    else:
-        expected = reference.act(graph, observations)
+    expected = reference.act(graph, observations)
     found = np.array(actions[: len(observations)]).reshape(expected.shape)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
@@ -217,11 +209,10 @@ def test_numbers_are_written_exactly():
     assert array("a", "int8_t", []) == "static const int8_t a[1] = {\n    0\n};\n"
 
 
-def test_fixed_scales_need_no_integer_constants(tmp_path):
+def test_fixed_scales_clip_what_is_beyond_them(tmp_path):
     graph = synthetic.mlp_actor((3, 4, 2), 0.0, "int8")
-    assert isinstance(graph.output, Squash) and Relu() in graph.operations
     observations = synthetic.random_observations(graph, 50)
-    static = with_static_scales(graph, observations[:5])
+    static = synthetic.with_static_scales(graph, observations[:5])
     np.testing.assert_array_equal(
         outputs_of(static, observations, tmp_path), reference.outputs(static, observations)
     )

@@ -8,7 +8,6 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import ArgMax, Flatten, Observation, Relu
 from sparse_rl.artifact import reference
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.graph import Convolution, Dense, Graph, layers
 from sparse_rl.artifact.weights import DynamicScale, Weights
@@ -31,7 +30,7 @@ def test_the_function_stays_the_same(architecture, quantization, sparsity, seed)
     graph = architecture(sparsity=sparsity, quantization=kind, seed=seed)
     observations = synthetic.random_observations(graph, 20, seed)
     if quantization == "static":
-        graph = with_static_scales(graph, observations)
+        graph = synthetic.with_static_scales(graph, observations)
     smaller = compact(graph)
     before, after = reference.outputs(graph, observations), reference.outputs(smaller, observations)
     if quantization == "int8":

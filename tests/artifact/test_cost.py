@@ -54,7 +54,7 @@ def test_a_report_of_a_small_actor():
     graph = synthetic.mlp_actor((5, 30, 20, 2), 0.9, "int8")
     delivered = PackedActor(compact(graph))
     observations = synthetic.random_observations(graph, 50)
-    report = cost.measure(graph, delivered, delivered.graph, observations, 4000, onnx_bytes=1234)
+    report = cost.measure(graph, delivered, observations, 4000, onnx_bytes=1234)
     assert report.bytes["packed"] == len(to_bytes(delivered))
     assert report.bytes["onnx"] == 1234
     assert report.packed_ratio == pytest.approx(4000 / report.bytes["packed"])

@@ -5,7 +5,6 @@ import pytest
 
 from benchmarks import packed_originals, synthetic
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor
@@ -21,7 +20,7 @@ def actors():
         base = "int8" if kind == "static" else kind
         graph = synthetic.mlp_actor((4, 16, 2), 0.5, base)  # type: ignore[arg-type]
         if kind == "static":
-            graph = with_static_scales(graph, synthetic.random_observations(graph, 30))
+            graph = synthetic.with_static_scales(graph, synthetic.random_observations(graph, 30))
         yield pytest.param(graph, id=kind)
         discrete = Graph(graph.observation, graph.operations, ArgMax())
         yield pytest.param(discrete, id=f"{kind} that chooses")

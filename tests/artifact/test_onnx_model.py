@@ -8,7 +8,6 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import ArgMax, Squash
 from sparse_rl.artifact import reference
-from sparse_rl.artifact.calibration import with_static_scales
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx_model = pytest.importorskip("sparse_rl.artifact.onnx_model")
@@ -27,7 +26,7 @@ def test_actions_are_those_of_the_graph(architecture, quantization):
     graph = architecture(sparsity=0.8, quantization=kind)
     observations = synthetic.random_observations(graph, 50)
     if quantization == "static":
-        graph = with_static_scales(graph, observations)
+        graph = synthetic.with_static_scales(graph, observations)
     found, expected = actions_of(graph, observations), reference.act(graph, observations)
     assert found.dtype == expected.dtype and found.shape == expected.shape
     if isinstance(graph.output, ArgMax):
@@ -52,7 +51,7 @@ def test_int8_weights_are_stored_as_int8():
 
 def test_static_graphs_have_quantize_and_dequantize_nodes(tmp_path):
     graph = synthetic.mlp_actor((3, 8, 2), 0.0, "int8")
-    graph = with_static_scales(graph, synthetic.random_observations(graph, 5))
+    graph = synthetic.with_static_scales(graph, synthetic.random_observations(graph, 5))
     kinds = [node.op_type for node in onnx_model.to_onnx(graph).graph.node]
     assert kinds.count("QuantizeLinear") == 2
     assert kinds.count("DequantizeLinear") == 4

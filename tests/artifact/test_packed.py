@@ -11,10 +11,8 @@ from benchmarks import synthetic
 from sparse_rl.architecture.operations import ArgMax, Observation
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.description import describe
-from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.graph import Dense, Graph
 from sparse_rl.artifact.packed import (
     ArtifactError,
@@ -46,7 +44,7 @@ def halfcheetah(sparsity, quantization, seed=0):
     kind = "int8" if quantization == "integer" else quantization
     graph = synthetic.mlp_actor((17, 256, 256, 6), sparsity, kind, seed)
     if quantization == "integer":
-        graph = with_static_scales(graph, synthetic.random_observations(graph, 200))
+        graph = synthetic.with_static_scales(graph, synthetic.random_observations(graph, 200))
     return graph
 
 
@@ -56,19 +54,17 @@ def test_the_actor_is_read_as_written(tmp_path, architecture, quantization, spar
     kind = "int8" if quantization == "static" else quantization
     graph = architecture(sparsity=sparsity, quantization=kind)
     observations = synthetic.random_observations(graph, 8)
-    unit = None
     if quantization == "static":
-        graph = with_static_scales(graph, observations)
-        unit = to_fixed_point(graph, observations).unit
-    size = save(tmp_path / "actor.srl", PackedActor(compact(graph), ABOUT, unit))
+        graph = synthetic.with_static_scales(graph, observations)
+    size = save(tmp_path / "actor.srl", PackedActor(compact(graph), ABOUT))
     read = load(tmp_path / "actor.srl")
     assert size == (tmp_path / "actor.srl").stat().st_size
-    assert (read.provenance, read.unit) == (ABOUT, unit)
+    assert read.provenance == ABOUT
     assert read.graph.observation == graph.observation and read.graph.output == graph.output
     np.testing.assert_array_equal(
         reference.outputs(read.graph, observations), reference.outputs(compact(graph), observations)
     )
-    assert to_bytes(read) == to_bytes(PackedActor(compact(graph), ABOUT, unit))
+    assert to_bytes(read) == to_bytes(PackedActor(compact(graph), ABOUT))
 
 
 def test_bounds_of_actions_are_kept():
@@ -186,8 +182,6 @@ def test_errors_name_the_file_and_the_cause(tmp_path, small):
         {"arm": 3},
         {"seed": "best"},
         {"seed": True},
-        {"unit": 0.5},
-        {"unit": [1]},
         {"unheard": "of"},
         ["brax/hopper"],
     ],
@@ -276,15 +270,12 @@ def test_windows_that_take_too_long_are_refused():
         from_bytes(with_description(whole, said(observation=seen, operations=pools)))
 
 
-def test_a_unit_that_cannot_be_computed_with_is_refused_where_the_file_is_read(tmp_path):
-    """It was a ValueError of the arithmetic, without the file's name, when the actor was made."""
+def test_the_unit_that_earlier_versions_wrote_is_ignored():
     graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
-    static = with_static_scales(graph, synthetic.random_observations(graph, 30))
-    whole = to_bytes(PackedActor(static, ABOUT, 0.5**20))
-    path = tmp_path / "actor.srl"
-    path.write_bytes(with_description(whole, said(unit=-60)))
-    with pytest.raises(ArtifactError, match=r"actor\.srl: damaged: a scale ratio"):
-        load(path)
+    static = synthetic.with_static_scales(graph, synthetic.random_observations(graph, 30))
+    whole = to_bytes(PackedActor(static, ABOUT))
+    read = from_bytes(with_description(whole, said(unit=-20)))
+    assert to_bytes(read) == whole
 
 
 def test_a_large_layer_with_few_weights_costs_little_memory():

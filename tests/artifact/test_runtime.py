@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic
-from sparse_rl.artifact import fixed_point, reference
-from sparse_rl.artifact.calibration import with_static_scales
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
 from sparse_rl.artifact.runtime import Actor, load_actor
@@ -25,8 +24,8 @@ ACTORS = {
 }
 
 
-def saved(path, graph, unit=None):
-    save(path / "actor.srl", PackedActor(graph, Provenance("probe", "0.9-int8", 3), unit))
+def saved(path, graph):
+    save(path / "actor.srl", PackedActor(graph, Provenance("probe", "0.9-int8", 3)))
     return path / "actor.srl"
 
 
@@ -46,14 +45,12 @@ def test_one_observation_and_a_batch(tmp_path, architecture, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_integer_path_is_run_where_it_was_packed(tmp_path, backend):
+def test_fixed_scales_are_run_as_packed(tmp_path, backend):
     graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
     observations = synthetic.random_observations(graph, 30)
-    static = with_static_scales(graph, observations)
-    fixed = fixed_point.to_fixed_point(static, observations)
-    actor = load_actor(saved(tmp_path, static, fixed.unit), backend)
-    assert actor.integer
-    expected = fixed_point.act(fixed, observations)
+    static = synthetic.with_static_scales(graph, observations)
+    actor = load_actor(saved(tmp_path, static), backend)
+    expected = reference.act(static, observations)
     np.testing.assert_allclose(actor(observations), expected, rtol=0, atol=1e-6)
 
 

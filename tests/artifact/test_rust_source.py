@@ -12,22 +12,19 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observations
-from sparse_rl.artifact import delivery, fixed_point, reference, source_files
+from sparse_rl.artifact import delivery, reference, source_files
 from sparse_rl.artifact.c_source import MICROCONTROLLER, generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
 from sparse_rl.artifact.delivery import CProgram, prepare, write
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.artifact.rust_source import running
 from tests.artifact.rust_programs import (
     PIXELS,
     PROGRAMS,
     TANH,
-    acts,
     bound,
     built,
-    graph_of,
     observations_of,
 )
 
@@ -102,7 +99,7 @@ def outputs_in_rust(tmp_path_factory):
         program = [folder / "target" / "debug" / "every", name]
         done = subprocess.run(program, input=text, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        (width,) = graph_of(every[name]).output_shape
+        (width,) = every[name].output_shape
         missing = [np.float32(np.nan).view(np.uint32)] * width
         rows = [line.split() for line in done.stdout.splitlines()]
         bits = [missing if row == ["refused"] else list(map(int, row)) for row in rows]
@@ -115,7 +112,7 @@ def outputs_in_c(program, seen, folder):
     """The same by C for a microcontroller."""
     generate(program, MICROCONTROLLER).write(folder)
     function = ctypes.CDLL(str(compile_shared(folder, folder / "actor.so"))).srl_outputs
-    found = np.full((len(seen), *graph_of(program).output_shape), np.nan, np.float32)
+    found = np.full((len(seen), *program.output_shape), np.nan, np.float32)
     for row, result in zip(np.ascontiguousarray(seen), found, strict=True):
         function(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(result.ctypes.data))
     # C leaves what it has computed where an output is not finite.
@@ -146,8 +143,7 @@ def test_outputs_are_those_of_c_to_the_bit(outputs_in_rust, tmp_path, name):
 def test_outputs_are_those_of_numpy(outputs_in_rust, name):
     program = PROGRAMS[name]
     seen = observations_of(program)[7:]
-    outputs = (fixed_point if isinstance(program, FixedPoint) else reference).outputs
-    off = np.abs(outputs_in_rust(name, seen) - outputs(program, seen)).max(axis=1)
+    off = np.abs(outputs_in_rust(name, seen) - reference.outputs(program, seen)).max(axis=1)
     # Where NumPy sums floats in another order, an input of a next layer may move by a step.
     assert np.mean(off > 1e-5) < (0.1 if "normalized" in name or "tanh" in name else 1e-9)
 
@@ -201,11 +197,6 @@ def test_delivered_rust_acts_as_the_graph(tmp_path):
     assert written.path == tmp_path / "rust" and written.size > 1000
     assert 'name = "walker_actor"' in (written.path / "Cargo.toml").read_text()
     assert "Return 1234.5 when trained." in (written.path / "src" / "lib.rs").read_text()
-    integer = write(made, "rust-integer", tmp_path)
-    assert integer.difference == pytest.approx(
-        np.abs(acts(made.fixed_point, made.observations) - acts(program, made.observations)).max(),
-        abs=1e-5,
-    )
 
 
 def test_convolutions_are_refused_in_one_line(tmp_path):

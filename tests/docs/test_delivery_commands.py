@@ -61,7 +61,7 @@ def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         variant.name for variant in RETURNS
     }
     assert {one.name for one in (here / "actors").iterdir()} == {"0", "0.9-int8"}
-    assert (here / "actor" / "actor-integer.srl").is_file()
+    assert (here / "packages" / "actor_qonnx.onnx").is_file()
 
 
 def test_the_film_of_a_run(

@@ -5,16 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observations
+from benchmarks.synthetic import (
+    minatar_q_network,
+    mlp_actor,
+    random_observations,
+    with_static_scales,
+)
 from sparse_rl.architecture.operations import ArgMax
-from sparse_rl.artifact import fixed_point, reference, wasm
+from sparse_rl.artifact import reference, wasm
 from sparse_rl.artifact.binding import bind
-from sparse_rl.artifact.calibration import with_static_scales
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.fixed_point import to_fixed_point
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor
-from sparse_rl.artifact.runtime import program_of
 from sparse_rl.compression.post_training import in_powers_of_two
 from sparse_rl.play.levels import Level
 from sparse_rl.play.page import described
@@ -39,39 +41,35 @@ def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Browser
 
 
 def mlp(arithmetic: str, sparsity: float) -> PackedActor:
-    if arithmetic not in ("integer", "fixed point"):
+    if arithmetic not in ("integer", "static"):
         return PackedActor(compact(mlp_actor((3, 64, 64, 2), sparsity, arithmetic)))
     return in_integers(mlp_actor((3, 64, 64, 2), sparsity, "int8"), arithmetic)
 
 
 def planes(arithmetic: str, sparsity: float) -> PackedActor:
-    if arithmetic not in ("integer", "fixed point"):
+    if arithmetic not in ("integer", "static"):
         return PackedActor(compact(minatar_q_network(sparsity, arithmetic)))
     return in_integers(minatar_q_network(sparsity, "int8"), arithmetic)
 
 
 def in_integers(graph: Graph, arithmetic: str) -> PackedActor:
-    """Powers of two as they are trained; or fixed scales, as the -integer formats have them."""
+    """Powers of two as they are trained; or scales that are fixed afterwards."""
     seen = random_observations(graph, 64, 9)
     if arithmetic == "integer":
         return PackedActor(compact(in_powers_of_two(graph, seen)))
-    static = compact(with_static_scales(graph, seen))
-    return PackedActor(static, unit=to_fixed_point(static, seen).unit)
+    return PackedActor(compact(with_static_scales(graph, seen)))
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.9, 0.98])
-@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8", "integer", "fixed point"])
+@pytest.mark.parametrize("arithmetic", ["float32", "int8w", "int8", "integer", "static"])
 @pytest.mark.parametrize("make", [mlp, planes], ids=["mlp", "planes"])
 def test_a_module_acts_as_numpy_does(page: Browser, make, arithmetic: str, sparsity: float) -> None:
     actor = make(arithmetic, sparsity)
-    graph, program = actor.graph, program_of(actor)
+    graph = actor.graph
     observations = random_observations(graph, NUMBER, 5)
     level = json.dumps(described(Level("one", actor, 1), wasm.compiled))
     actions, outputs = acted(page, level, observations)
-    if arithmetic == "fixed point":
-        expected = fixed_point.outputs(program, observations)  # type: ignore[arg-type]
-    else:
-        expected = reference.outputs(graph, observations)
+    expected = reference.outputs(graph, observations)
     assert expected.std() > 0
     if arithmetic in ("float32", "int8w"):
         np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparse_rl.artifact.c_source.constants import array, real, smallest_signed
-from sparse_rl.artifact.fixed_point import LayerArithmetic
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Layer
 from sparse_rl.artifact.integer_chain import LayerUnits
@@ -95,18 +94,3 @@ def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu:
     else:
         value = f"bounded({total}) * {1 << min(7, -numbers.shift)}"
     return LayerText(constants, "", "{x}", "", f"{bound}({value})")
-
-
-def fixed_layer(name: str, numbers: LayerArithmetic) -> LayerText:
-    constants = array(f"{name}_bias", "int32_t", numbers.bias)
-    multiplier = str(int(numbers.multiplier[0]))
-    if len(np.unique(numbers.multiplier)) > 1:
-        constants += array(f"{name}_multiplier", "int32_t", numbers.multiplier)
-        multiplier = f"{name}_multiplier[{{o}}]"
-    return LayerText(
-        constants,
-        "",
-        f"quantized({{x}}, {numbers.input_multiplier}, {numbers.input_shift})",
-        f"quantize(x, {{n}}, {numbers.input_multiplier}, {numbers.input_shift}, q);",
-        f"limited((int64_t)scaled({{s}}, {multiplier}, {numbers.shift}) + {name}_bias[{{o}}])",
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sparse_rl.artifact.fixed_point import STREAM_LIMIT
-
 DOT_TYPES = """\
 /* Inputs of dense dot products, in the type from which each compiler makes the best vector code. */
 #ifdef __clang__
@@ -42,18 +40,6 @@ static void quantize(const float *x, int n, float inverse, float *q)
 {
     int i;
     for (i = 0; i < n; i++) q[i] = (float)nearest(clipped(x[i] * inverse));
-}
-
-"""
-)
-
-FIXED_QUANTISE = (
-    SEPARATE
-    + """\
-static void quantize(const int32_t *x, int n, int32_t multiplier, int shift, int32_t *q)
-{
-    int i;
-    for (i = 0; i < n; i++) q[i] = quantized(x[i], multiplier, shift);
 }
 
 """
@@ -148,31 +134,7 @@ static float inverse_of(float scale)
 
 """,
 }
-"""What layers without a FixedPoint call, by name, in the order in which C needs it."""
-
-FIXED_FUNCTIONS = f"""\
-/* C99 leaves the right shift of a negative number to the compiler: insist on the arithmetic one. */
-typedef char srl_needs_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
-
-static int32_t limited(int64_t x)
-{{
-    x = x > {STREAM_LIMIT} ? {STREAM_LIMIT} : x;
-    return (int32_t)(x < -{STREAM_LIMIT} ? -{STREAM_LIMIT} : x);
-}}
-
-static int32_t scaled(int32_t x, int32_t multiplier, int shift)
-{{
-    return limited(((int64_t)x * multiplier + ((int64_t)1 << (shift - 1))) >> shift);
-}}
-
-static int32_t quantized(int32_t x, int32_t multiplier, int shift)
-{{
-    x = scaled(x, multiplier, shift);
-    x = x > 127 ? 127 : x;
-    return x < -127 ? -127 : x;
-}}
-
-"""
+"""What layers call, by name, in the order in which C needs it."""
 
 
 def functions_called_in(code: str) -> str:

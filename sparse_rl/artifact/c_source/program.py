@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu, Tanh
-from sparse_rl.artifact.c_source.arithmetic import chain_layer, fixed_layer, float_layer
+from sparse_rl.artifact.c_source.arithmetic import chain_layer, float_layer
 from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.c_source.dense import choose, exact_in_float
 from sparse_rl.artifact.c_source.layer import convolution_function, dense_function
 from sparse_rl.artifact.c_source.normalization import layer_norm_function, normalize_function
 from sparse_rl.artifact.c_source.pooling import max_pool_function
 from sparse_rl.artifact.c_source.target import Target
-from sparse_rl.artifact.fixed_point import FixedPoint, LayerArithmetic
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
@@ -39,10 +38,8 @@ class Program:
     """C text in the order in which it is written."""
 
     stream: str
-    """Element type between layers: float, the target's for an integer chain, int32_t for a
-    FixedPoint."""
+    """Element type between layers: float, or the target's for an integer chain."""
     target: Target
-    arithmetic: list[LayerArithmetic]
     units: tuple[LayerUnits, ...] = ()
     """Of an integer chain; otherwise empty."""
     functions: list[str] = field(default_factory=list)
@@ -62,20 +59,19 @@ class Program:
         return slot
 
 
-def compile_graph(graph: Graph, fixed: FixedPoint | None, target: Target) -> Program:
+def compile_graph(graph: Graph, target: Target) -> Program:
     """Functions, calls and buffers for a graph.
 
     Buffer 0 holds the observation, of an integer chain as the first layer's int8 input. The last
     call leaves its buffer as `result`; that of an integer chain writes to `outputs`.
     """
-    chain = () if fixed else units(graph) or ()
-    stream = "int32_t" if fixed else target.chain if chain else "float"
-    program = Program(stream, target, list(fixed.arithmetic) if fixed else [], chain)
+    chain = units(graph) or ()
+    program = Program(target.chain if chain else "float", target, chain)
     slot = program.take(int(np.prod(graph.observation.shape)))
     edge = isinstance(graph.operations[0], Normalize | Rescale)
     signed = graph.observation.dtype == "float32" or edge
     # With integers between layers the observation is normalized or rescaled while it is read.
-    operations = graph.operations[1:] if (fixed or chain) and edge else graph.operations
+    operations = graph.operations[1:] if chain and edge else graph.operations
     result = _operations(program, operations, slot, graph.observation.shape, not signed)
     if not chain:
         program.calls.append(f"    result = buffer_{result};")
@@ -162,11 +158,9 @@ def _operations(
             out = _operations(program, operation.body, slot, shape, nonnegative, keep=True)
             if out == slot:
                 raise ValueError("a residual body needs at least one operation")
-            add = f"buffer_{out}[i] + buffer_{slot}[i]"
-            total = add if program.stream == "float" else f"limited((int64_t){add})"
             program.calls.append(
                 f"    for (i = 0; i < {int(np.prod(shape))}; i++)\n"
-                f"        buffer_{out}[i] = {total};"
+                f"        buffer_{out}[i] = buffer_{out}[i] + buffer_{slot}[i];"
             )
             nonnegative = False
         else:
@@ -209,9 +203,7 @@ def _layer(
     program.layers += 1
     name = f"layer_{index}"
     integer = layer.input_scale is not None
-    if program.arithmetic:
-        text = fixed_layer(name, program.arithmetic[index])
-    elif program.units:
+    if program.units:
         text = chain_layer(name, layer, program.units[index], program.stream, relu)
         relu = False
         if program.stream == "float" and isinstance(layer, Dense):

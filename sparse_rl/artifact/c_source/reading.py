@@ -6,12 +6,11 @@ import numpy as np
 
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.c_source.program import Program
-from sparse_rl.artifact.fixed_point import STREAM_LIMIT, FixedPoint, reads_floats_by
 from sparse_rl.artifact.graph import Graph, Normalize, Rescale, layers
 from sparse_rl.artifact.weights import StaticScale
 
 
-def outputs_function(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
+def outputs_function(graph: Graph, program: Program) -> str:
     """`srl_outputs`: reads the observation into the first buffer, then calls the layers."""
     size = int(np.prod(graph.observation.shape))
     declared = "".join(
@@ -32,37 +31,18 @@ def outputs_function(graph: Graph, fixed: FixedPoint | None, program: Program) -
         source = f"observation[(i % {height * width}) * {channels} + i / {height * width}]"
     else:
         source = "observation[i]"
-    value = _observation_value(graph, fixed, source)
-    back = "result[i]" if not fixed else f"(float)result[i] * {real(fixed.unit)}"
     finish = ""
     if not program.units:  # the last layer of an integer chain writes to `outputs` itself
         declared += f"    const {program.stream} *result;\n"
-        finish = f"\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = {back};"
-        if check and not fixed:  # sums of huge numbers may overflow
+        finish = "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = result[i];"
+        if check:  # sums of huge numbers may overflow
             finish += (
                 "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++)\n"
                 "        finite &= outputs[i] >= -FLT_MAX && outputs[i] <= FLT_MAX;\n"
                 "    if (!finite) return -1;"
             )
-    read = f"        buffer_0[i] = {value};\n"
-    scaled = ""
-    normalize = reads_floats_by(graph)
-    constants = ""
-    if fixed and (graph.observation.dtype == "float32" or normalize):
-        limit = real(float(STREAM_LIMIT))
-        scaled = "    float scaled;\n"
-        if normalize:
-            constants, normalized = _normalized(normalize, _observation_value(graph, None, source))
-            converted = normalized + f"        scaled *= {real(np.float32(1.0 / fixed.unit))};\n"
-        else:
-            factor = real(np.float32(1.0 / (graph.observation.divisor * fixed.unit)))
-            converted = f"        scaled = {source} * {factor};\n"
-        read = (
-            f"{converted}"
-            f"        scaled = scaled > {limit} ? {limit} : scaled;\n"
-            f"        scaled = scaled < -{limit} ? -{limit} : scaled;\n"
-            "        buffer_0[i] = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));\n"
-        )
+    read = f"        buffer_0[i] = {_observation_value(graph, source)};\n"
+    constants, scaled = "", ""
     if program.units:
         constants, scaled, read = _first_input(graph, program.stream, source)
     return (
@@ -84,7 +64,7 @@ def _first_input(graph: Graph, stream: str, source: str) -> tuple[str, str, str]
     scale = next(layers(graph.operations)).input_scale
     assert isinstance(scale, StaticScale)
     inverse = 1.0 / scale.scale
-    value, first = _observation_value(graph, None, source), graph.operations[0]
+    value, first = _observation_value(graph, source), graph.operations[0]
     constants, declared, statements = "", "", ""
     if isinstance(first, Normalize):
         constants, statements = _normalized(first, value)
@@ -124,9 +104,7 @@ def _normalized(normalize: Normalize, value: str) -> tuple[str, str]:
     )
 
 
-def _observation_value(graph: Graph, fixed: FixedPoint | None, source: str) -> str:
-    if fixed:
-        return f"{source} * {fixed.pixel_multiplier}"
+def _observation_value(graph: Graph, source: str) -> str:
     number = source if graph.observation.dtype == "float32" else f"(float){source}"
     divisor = graph.observation.divisor
     return number if divisor == 1 else f"{number} / {real(divisor)}"

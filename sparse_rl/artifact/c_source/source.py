@@ -16,8 +16,6 @@ from sparse_rl.artifact.c_source.cpp_wrapper import cpp_wrapper
 from sparse_rl.artifact.c_source.functions import (
     DOT_TYPES,
     DYNAMIC_QUANTISE,
-    FIXED_FUNCTIONS,
-    FIXED_QUANTISE,
     STATIC_QUANTISE,
     functions_called_in,
 )
@@ -29,7 +27,6 @@ from sparse_rl.artifact.c_source.scratch import LIMIT, with_scratch
 from sparse_rl.artifact.c_source.selftest import selftest
 from sparse_rl.artifact.c_source.stack import stack_bytes
 from sparse_rl.artifact.c_source.target import HOST, Target
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.artifact.known_answers import known_answers
 from sparse_rl.artifact.weights import StaticScale
@@ -59,39 +56,37 @@ class Source:
 
 
 def generate(
-    graph: Graph | FixedPoint,
+    graph: Graph,
     target: Target = HOST,
     title: str = "",
     notes: Sequence[str] = (),
     known: tuple[NDArray, NDArray] | None = None,
     scratch_limit: int = LIMIT,
 ) -> Source:
-    """C99 for a graph, or for a FixedPoint.
+    """C99 for a graph.
 
     The header begins with the title and the notes. `known` are observations and their actions, of
     which a self-test is made. Arrays of more than `scratch_limit` bytes may lie in a buffer of the
     caller's.
     """
-    fixed = graph if isinstance(graph, FixedPoint) else None
-    plain = graph.graph if isinstance(graph, FixedPoint) else graph
-    program = compile_graph(plain, fixed, target)
-    body = _body(plain, fixed, program)
-    stack, scratch = stack_bytes(body, plain.output_shape[0]), 0
+    program = compile_graph(graph, target)
+    body = _body(graph, program)
+    stack, scratch = stack_bytes(body, graph.output_shape[0]), 0
     if stack > scratch_limit:
         body, scratch = with_scratch(body)
     files = {
-        "srl_actor.h": header(plain, title, notes, stack, scratch),
-        "srl_actor.hpp": cpp_wrapper(plain),
+        "srl_actor.h": header(graph, title, notes, stack, scratch),
+        "srl_actor.hpp": cpp_wrapper(graph),
         "srl_actor.c": body,
-        "main.c": main_program(plain),
+        "main.c": main_program(graph),
         "Makefile": MAKEFILE,
     }
     if known is not None:
-        files["srl_selftest.c"] = selftest(plain, known_answers(plain, *known))
+        files["srl_selftest.c"] = selftest(graph, known_answers(graph, *known))
     return Source(files, tuple(program.kernels), stack)
 
 
-def _body(graph: Graph, fixed: FixedPoint | None, program: Program) -> str:
+def _body(graph: Graph, program: Program) -> str:
     static = any(isinstance(layer.input_scale, StaticScale) for layer in layers(graph.operations))
     includes = ["float.h", "stddef.h", "stdint.h", "string.h"]
     functions = "".join(program.functions)
@@ -111,10 +106,8 @@ typedef char srl_needs_int_of_32_bits[sizeof(int) >= 4 ? 1 : -1];
     if "dot_unsigned" in functions or "dot_signed" in functions:
         called += DOT_TYPES
     if "quantize(x" in functions:
-        called += FIXED_QUANTISE if fixed else STATIC_QUANTISE if static else DYNAMIC_QUANTISE
-    rest = called + functions + outputs_function(graph, fixed, program) + _act(graph) + _BATCH
-    if fixed:
-        return text + FIXED_FUNCTIONS + rest
+        called += STATIC_QUANTISE if static else DYNAMIC_QUANTISE
+    rest = called + functions + outputs_function(graph, program) + _act(graph) + _BATCH
     return text + functions_called_in(rest) + rest
 
 

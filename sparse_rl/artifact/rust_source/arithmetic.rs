@@ -125,34 +125,6 @@ pub fn shifted(x: i32, shift: i32) -> i8 {
     bounded(down + i32::from(rest > half || (rest == half && down & 1 == 1)))
 }
 
-const STREAM_LIMIT: i64 = 1 << 29;
-
-/// With the magnitude of a number between layers at most.
-pub fn limited(x: i64) -> i32 {
-    x.clamp(-STREAM_LIMIT, STREAM_LIMIT) as i32
-}
-
-/// round(x * multiplier / 2^shift), half up.
-pub fn scaled(x: i32, multiplier: i32, shift: u32) -> i32 {
-    limited((i64::from(x) * i64::from(multiplier) + (1 << (shift - 1))) >> shift)
-}
-
-/// `scaled`, as the int8 input of a layer.
-pub fn requantized<const N: usize>(x: &[i32; N], multiplier: i32, shift: u32) -> [i8; N] {
-    let mut q = [0; N];
-    for (to, value) in q.iter_mut().zip(x) {
-        *to = bounded(scaled(*value, multiplier, shift));
-    }
-    q
-}
-
-/// A float as a whole number between layers, half away from zero.
-pub fn in_units(x: f32, factor: f32) -> i32 {
-    let limit = STREAM_LIMIT as f32;
-    let scaled = (x * factor).clamp(-limit, limit);
-    (scaled + if scaled < 0.0 { -0.5 } else { 0.5 }) as i32
-}
-
 /// clip((x - mean) / deviation, -limit, limit), elementwise.
 pub fn normalized<const N: usize>(
     mut x: [f32; N],

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import ArgMax, Squash
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.known_answers import KnownAnswers, known_answers
 from sparse_rl.artifact.rust_source.constants import array, numbers, real
@@ -24,23 +23,22 @@ RUST_VERSION = "1.63"
 
 
 def crate(
-    program: Graph | FixedPoint,
+    graph: Graph,
     title: str,
     notes: Sequence[str],
     known: tuple[NDArray, NDArray],
 ) -> dict[str, str]:
-    """Texts by path for a graph, or for a FixedPoint.
+    """Texts by path.
 
     `known` are observations and their actions, of which a self-test is made. Title and notes are
     single lines. Raises ValueError for a network with operations that Rust does not have.
     """
-    graph = program.graph if isinstance(program, FixedPoint) else program
     answers = known_answers(graph, *known)
     return {
         "Cargo.toml": _manifest(title),
         "src/lib.rs": _library(graph, title, notes),
         "src/arithmetic.rs": _text("arithmetic.rs"),
-        "src/network.rs": network(program),
+        "src/network.rs": network(graph),
         "src/known_answers.rs": _known_answers(graph, answers),
         "tests/known_answers.rs": _text("known_answers.rs") + _refused(graph),
         "examples/act.rs": _text("act.rs") + _shown(graph),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_rl.artifact.fixed_point import LayerArithmetic
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Dense
 from sparse_rl.artifact.integer_chain import LayerUnits
@@ -64,20 +63,6 @@ def chain_layer(number: int, layer: Dense, numbers: LayerUnits) -> str:
     return array(name, smallest_signed(biases), biases) + _function(
         number, layer, ("i8", kind), "", "x", "i32", finish
     )
-
-
-def fixed_layer(number: int, layer: Dense, numbers: LayerArithmetic) -> str:
-    """Whole numbers of one unit in and out."""
-    inputs, outputs = layer.weights.values.shape
-    name = f"LAYER_{number}"
-    multipliers = np.broadcast_to(numbers.multiplier, (outputs,))
-    constants = array(f"{name}_BIAS", "i32", numbers.bias)
-    constants += array(f"{name}_MULTIPLIER", "i32", multipliers)
-    read = f"requantized(x, {numbers.input_multiplier}, {numbers.input_shift})"
-    scaled = f"scaled(sum, {name}_MULTIPLIER[o], {numbers.shift})"
-    finish = f"limited(i64::from({scaled}) + i64::from({name}_BIAS[o]))"
-    statements = f"    let q: [i8; {inputs}] = {read};\n"
-    return constants + _function(number, layer, ("i32", "i32"), statements, "&q", "i32", finish)
 
 
 def _widened(element: str, values: NDArray[np.integer]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu, Tanh
-from sparse_rl.artifact.fixed_point import FixedPoint
 from sparse_rl.artifact.graph import (
     Convolution,
     Dense,
@@ -17,7 +16,7 @@ from sparse_rl.artifact.graph import (
 )
 from sparse_rl.artifact.integer_chain import units
 from sparse_rl.artifact.rust_source.constants import array, real
-from sparse_rl.artifact.rust_source.dense import chain_layer, fixed_layer, float_layer
+from sparse_rl.artifact.rust_source.dense import chain_layer, float_layer
 from sparse_rl.artifact.weights import StaticScale
 
 ALLOWED = Dense | Relu | Tanh | Normalize | Rescale | Flatten
@@ -41,33 +40,29 @@ def refusal(graph: Graph) -> str | None:
     return None
 
 
-def network(program: Graph | FixedPoint) -> str:
+def network(graph: Graph) -> str:
     """network.rs: `outputs` of an observation, with a function for each layer.
 
     Raises ValueError for operations other than `ALLOWED`.
     """
-    fixed = program if isinstance(program, FixedPoint) else None
-    graph = program.graph if isinstance(program, FixedPoint) else program
     if problem := refusal(graph):
         raise ValueError(problem)
-    chain = () if fixed else units(graph) or ()
+    chain = units(graph) or ()
     operations, code, steps = list(graph.operations), "", []
     if graph.observation.dtype == "float32":
         steps.append("if !all_finite(observation) {\n        return None;\n    }")
-    edge = isinstance(operations[0], _READ_IN_FLOATS)
-    if not (fixed and not edge):
-        steps.append(_in_floats(graph))
-    if chain or fixed:
-        if edge:
+    steps.append(_in_floats(graph))
+    if chain:
+        if isinstance(operations[0], _READ_IN_FLOATS):
             code, step = _float_step(operations.pop(0), "READING")
             steps.append(step)
-        steps.append(_whole_numbers(graph, fixed, edge))
+        scale = next(layers(graph.operations)).input_scale
+        assert isinstance(scale, StaticScale)
+        steps.append(f"let x = quantized(&x, {real(1.0 / scale.scale)});")
     number = 0
     for position, operation in enumerate(operations):
         if isinstance(operation, Dense):
-            if fixed:
-                code += fixed_layer(number, operation, fixed.arithmetic[number])
-            elif chain:
+            if chain:
                 code += chain_layer(number, operation, chain[number])
             else:
                 code += float_layer(number, operation)
@@ -76,9 +71,7 @@ def network(program: Graph | FixedPoint) -> str:
         elif not isinstance(operation, Flatten):  # an observation is flat in any case
             constants, step = _float_step(operation, f"OPERATION_{position}")
             code, steps = code + constants, [*steps, step]
-    if fixed:
-        steps.append(f"let x = x.map(|value| value as f32 * {real(fixed.unit)});")
-    elif not chain:  # sums of huge numbers may overflow
+    if not chain:  # sums of huge numbers may overflow
         steps.append("if !all_finite(&x) {\n        return None;\n    }")
     body = "\n".join(f"    {step}" for step in steps)
     return f"""\
@@ -103,20 +96,6 @@ def _in_floats(graph: Graph) -> str:
     if divisor != 1:
         return f"let x = observation.map(|value| {read} / {real(divisor)});"
     return "let x = *observation;" if floats else "let x = observation.map(f32::from);"
-
-
-def _whole_numbers(graph: Graph, fixed: FixedPoint | None, edge: bool) -> str:
-    """The statement that makes what a chain of integers reads: of floats, or of an observation."""
-    if fixed is None:
-        scale = next(layers(graph.operations)).input_scale
-        assert isinstance(scale, StaticScale)
-        return f"let x = quantized(&x, {real(1.0 / scale.scale)});"
-    if edge:
-        return f"let x = x.map(|value| in_units(value, {real(1.0 / fixed.unit)}));"
-    if graph.observation.dtype == "float32":
-        factor = real(1.0 / (graph.observation.divisor * fixed.unit))
-        return f"let x = observation.map(|value| in_units(value, {factor}));"
-    return f"let x = observation.map(|value| i32::from(value) * {fixed.pixel_multiplier});"
 
 
 def _float_step(operation: Operation, name: str) -> tuple[str, str]:

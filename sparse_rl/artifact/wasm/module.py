@@ -18,7 +18,6 @@ from pathlib import Path
 from sparse_rl.artifact.c_source import FLAGS, WASM, generate
 from sparse_rl.artifact.compiler import CompilationError
 from sparse_rl.artifact.packed import PackedActor
-from sparse_rl.artifact.runtime import program_of
 
 PLACES = 64
 """Observations that the memory has room for, so that one call times many actions."""
@@ -53,7 +52,7 @@ def compiled(actor: PackedActor) -> bytes:
     Raises ValueError where the tools are missing, CompilationError where they fail.
     """
     check_tools()
-    source = generate(program_of(actor), WASM)
+    source = generate(actor.graph, WASM)
     with tempfile.TemporaryDirectory(prefix="srl_wasm_") as folder:
         directory = Path(folder)
         source.write(directory)

@@ -20,14 +20,6 @@ from sparse_rl.study.units import in_bytes, in_figures, in_time
 from sparse_rl.summary.table import terminal_table
 
 
-def console() -> Console:
-    """Where lines go; in a notebook as plain text, where rich would show empty blocks, too."""
-    found = Console()
-    if found.is_jupyter:
-        return Console(force_jupyter=False, force_terminal=False, width=100)
-    return found
-
-
 class Lines:
     """One plain line per event; the live views add to it what changes all the time."""
 

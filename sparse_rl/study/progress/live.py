@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sparse_rl.config.experiment import Config
+from sparse_rl.console import console
 from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.lines import Lines, console, in_words
+from sparse_rl.study.progress.lines import Lines, in_words
 from sparse_rl.study.units import in_figures, in_time
 
 BAR, WIDE_BAR, WIDE = 12, 30, 104
