@@ -3,8 +3,8 @@
 Four kernels. `unrolled`: one expression per output, weights as literals. `columns`: only inputs
 that are not zero are visited; inputs with equally many weights share a loop of constant length.
 `rows`: the smallest code and data, 8-bit indices or gaps. `full`: all weights, in the order that
-compilers vectorize. Where small data count, `rows` and `full` keep weights of fifteen values two to
-a byte.
+compilers vectorize, or two rows at once on a microcontroller. Where small data count, `rows` and
+`full` keep weights of fifteen values two to a byte.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Product:
 Kernel = Literal["unrolled", "columns", "rows", "full"]
 _COLUMN_STEP = 4
 _SHORT_ROW = 64
+_FOUR = 4
 
 
 def choose(values: NDArray, integer: bool, target: Target) -> Kernel:
@@ -62,10 +63,14 @@ def exact_in_float(values: NDArray) -> bool:
     return most * LARGEST_INTEGER**2 < 1 << 24
 
 
-def source_element(kernel: Kernel, integer: bool, nonnegative: bool) -> str:
+def source_element(
+    kernel: Kernel, integer: bool, nonnegative: bool, target: Target, inputs: int
+) -> str:
     """The C type in which the kernel reads its inputs."""
     if not integer:
         return "float"
+    if kernel == "full" and _in_pairs(inputs, target):
+        return "int16_t"
     if kernel == "full":
         return "dot_unsigned" if nonnegative else "dot_signed"
     return "int8_t" if kernel == "rows" else "int32_t"
@@ -207,6 +212,8 @@ def _full(
     name: str, values: NDArray, element: str, weight: str, integer: bool, target: Target
 ) -> Product:
     inputs, outputs = values.shape
+    if integer and _in_pairs(inputs, target):
+        return _pairs(name, values, weight)
     if integer and inputs >= _SHORT_ROW:
         width = _whole_vectors(inputs, target)
         values = np.pad(values, ((0, width - inputs), (0, 0)))
@@ -242,6 +249,28 @@ def _full(
         "    }",
         inputs,
         width,
+    )
+
+
+def _in_pairs(inputs: int, target: Target) -> bool:
+    return target.pairs and inputs >= _FOUR
+
+
+def _pairs(name: str, values: NDArray, weight: str) -> Product:
+    """Two outputs at once; a last odd one is computed twice."""
+    inputs, outputs = values.shape
+    width = -(-inputs // _FOUR) * _FOUR
+    rows = np.pad(values, ((0, width - inputs), (0, 0))).T
+    exchanged = rows.reshape(outputs, -1, _FOUR)[:, :, [0, 2, 1, 3]]
+    return Product(
+        array(f"{name}_weight", weight, exchanged.ravel()),
+        "",
+        f"    for (i = 0; i < {outputs}; i += 2) {{\n"
+        f"        const {weight} *w = {name}_weight + {width} * i;\n"
+        f"        two_sums(q, w, i + 1 < {outputs} ? w + {width} : w, {width}, sum + i);\n"
+        "    }",
+        width,
+        outputs + outputs % 2,
     )
 
 

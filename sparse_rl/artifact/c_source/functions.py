@@ -124,6 +124,38 @@ static int32_t shifted(int32_t x, int shift)
 }
 
 """,
+    "two_sums": """\
+#ifdef __ARM_FEATURE_SIMD32
+#include <arm_acle.h>
+#endif
+
+/* Sums of n products for the rows at w and v, n a multiple of four. Of every four weights the
+   second and the third have changed places: for processors that multiply two halves at once. */
+static void two_sums(const int16_t *q, const int8_t *w, const int8_t *v, int n, int32_t *sum)
+{
+    int32_t first = 0, second = 0;
+    int k;
+    for (k = 0; k < n; k += 4) {
+#ifdef __ARM_FEATURE_SIMD32
+        uint32_t a, b, c, d;
+        memcpy(&a, q + k, 4);
+        memcpy(&b, q + k + 2, 4);
+        memcpy(&c, w + k, 4);
+        memcpy(&d, v + k, 4);
+        first = __smlad((int16x2_t)a, __sxtb16((int8x4_t)c), first);
+        first = __smlad((int16x2_t)b, __sxtb16((int8x4_t)(c >> 8)), first);
+        second = __smlad((int16x2_t)a, __sxtb16((int8x4_t)d), second);
+        second = __smlad((int16x2_t)b, __sxtb16((int8x4_t)(d >> 8)), second);
+#else
+        first += q[k] * w[k] + q[k + 1] * w[k + 2] + q[k + 2] * w[k + 1] + q[k + 3] * w[k + 3];
+        second += q[k] * v[k] + q[k + 1] * v[k + 2] + q[k + 2] * v[k + 1] + q[k + 3] * v[k + 3];
+#endif
+    }
+    sum[0] = first;
+    sum[1] = second;
+}
+
+""",
     "inverse_of": """\
 /* One over a scale, or one where that is not finite. */
 static float inverse_of(float scale)

@@ -36,7 +36,7 @@ def dense_function(
     if kernel == "unrolled" and stream == "float" and dense.exact_in_float(values):
         # Whole numbers below 2^24: the same sums, and compilers schedule float literals better.
         integer = False
-    source = dense.source_element(kernel, integer, nonnegative)
+    source = dense.source_element(kernel, integer, nonnegative, target, inputs)
     # Small integers are read where they are, but for the dense kernel, which wants them widened.
     direct = text.input_value == "{x}" and kernel != "full" and integer == (stream == "int8_t")
     if direct:

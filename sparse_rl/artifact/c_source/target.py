@@ -32,6 +32,9 @@ class Target:
     chain: str = "int8_t"
     """Type of the small integers between the layers of an integer chain; float where that is fast:
     the compilers' vector code for floats rounds and clips in fewer instructions."""
+    pairs: bool = False
+    """Dense int8 kernels read four weights at a time, for processors that multiply two halves of a
+    word at once (Cortex-M4, M7, M33 and later)."""
     wide_weights: bool = False
     """Store int8 weights of dense kernels with float sums as float: larger, twice as fast."""
 
@@ -48,4 +51,4 @@ WASM = replace(
 )
 """A browser makes quick code of straight lines and slow code of loops over int8: an actor of
 916 weights took 0.7 us and not 7 (V8, `docs/commands/play.md`)."""
-MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True)
+MICROCONTROLLER = Target("microcontroller", 0.0, 0.0, 0, 0.4, 0.4, rows=True, pairs=True)
