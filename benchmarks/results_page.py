@@ -97,10 +97,11 @@ def _conditions(study: Study) -> str:
     )
     random = "unknown" if pd.isna(study.random) else f"{study.random:,.4g}"
     config = study.run.config
+    more = f", {config.quantization.fraction:.0%} more for int8" if config.quantization.modes else ""
     machine = f"{lines.get('machine', 'a machine not named')}, jax {lines.get('jax', '?')}"
     return (
         f"Seeds {config.seed_numbers[0]} to {config.seed_numbers[-1]}, "
-        f"{config.training.steps:,} steps each, a fifth more for int8; "
+        f"{config.training.steps:,} steps each{more}; "
         f"{config.evaluation.final_episodes} episodes in the last evaluation. "
         f"Acting at random: {random}. Made on {machine}."
     )
