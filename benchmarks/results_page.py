@@ -97,7 +97,9 @@ def _conditions(study: Study) -> str:
     )
     random = "unknown" if pd.isna(study.random) else f"{study.random:,.4g}"
     config = study.run.config
-    more = f", {config.quantization.fraction:.0%} more for int8" if config.quantization.modes else ""
+    more = (
+        f", {config.quantization.fraction:.0%} more for int8" if config.quantization.modes else ""
+    )
     machine = f"{lines.get('machine', 'a machine not named')}, jax {lines.get('jax', '?')}"
     return (
         f"Seeds {config.seed_numbers[0]} to {config.seed_numbers[-1]}, "
