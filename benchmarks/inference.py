@@ -31,7 +31,6 @@ from rich.table import Table
 
 from benchmarks import onnx_runtime, synthetic
 from benchmarks.harness import machine
-from benchmarks.rivals.onnx_integers import latency_from_python
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.compaction import compact
@@ -72,7 +71,7 @@ def main() -> None:
         print_kernels(options.compiler, options.calls)
         return
     observations = synthetic.random_observations(synthetic.mlp_actor(DELIVERED), 1000)
-    from_python = onnx_latency(observations, options.calls)
+    from_python = latency.of_onnx(onnx_dense(), observations, options.calls)
     from_c, _ = onnx_runtime.latency_from_c(
         onnx_dense(), observations, options.calls, options.compiler
     )
@@ -118,12 +117,6 @@ def onnx_dense() -> bytes:
     dense = synthetic.mlp_actor(DELIVERED, 0.0, "float32")
     model: bytes = to_unguarded_onnx(dense).SerializeToString()
     return model
-
-
-def onnx_latency(observations: np.ndarray, calls: int) -> Latency:
-    """The dense float32 actor in ONNX Runtime, one thread, called from Python."""
-    time, _ = latency_from_python(onnx_dense(), observations, calls)
-    return time
 
 
 def print_table(from_python: Latency, from_c: Latency, dense: Latency, rows: list[Row]) -> None:

@@ -27,7 +27,8 @@ def host(case: Case, onnx2c_program: Path | None, calls: int) -> Iterator[Row | 
     float_onnx = to_unguarded_onnx(case.dense).SerializeToString()
     integer_onnx = onnx_integers.model(float_onnx, seen)
     for numbers, model in (("float32", float_onnx), ("uint8", integer_onnx)):
-        time, actions = onnx_integers.latency_from_python(model, seen, calls)
+        actions = onnx_integers.actions_of(model, seen)
+        time = latency.of_onnx(model, seen, calls)
         yield _row("ONNX Runtime", numbers, "Python", time, len(model), actions, expected)
         time, _ = onnx_runtime.latency_from_c(model, seen, calls)
         yield _row("ONNX Runtime", numbers, "C", time, len(model), actions, expected)

@@ -15,8 +15,6 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from sparse_rl.artifact.latency import Latency, of_function
-
 
 def model(float_model: bytes, observations: NDArray[np.float32]) -> bytes:
     """Eight bits with the ranges of `observations`, between Q and DQ nodes, which it fuses.
@@ -48,14 +46,7 @@ def model(float_model: bytes, observations: NDArray[np.float32]) -> bytes:
         return after.read_bytes()
 
 
-def latency_from_python(
-    content: bytes, observations: NDArray[np.float32], calls: int
-) -> tuple[Latency, NDArray[np.float32]]:
-    """Single calls, one thread, and the actions [n, m] of all observations."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    actions = session.run(None, {"observation": observations})[0]
-    return of_function(
-        lambda x: session.run(None, {"observation": x}), observations, calls
-    ), actions
+def actions_of(content: bytes, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The actions [n, m] of all observations."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"observation": observations})[0])

@@ -200,21 +200,14 @@ def describe(cost: Cost) -> str:
 
 
 def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
+    large = int(np.prod(graph.observation.shape)) > 1000
     try:
-        import onnxruntime
-
         from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+
+        model = to_unguarded_onnx(graph).SerializeToString()
+        return latency.of_onnx(model, observations, 500 if large else 20_000)
     except ImportError:
         return None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        to_unguarded_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    large = int(np.prod(graph.observation.shape)) > 1000
-    return latency.of_function(
-        lambda x: session.run(None, {"observation": x}), observations, 500 if large else 20_000
-    )
 
 
 def _meter(graph: Graph, observations: NDArray) -> float | None:

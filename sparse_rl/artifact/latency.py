@@ -48,6 +48,16 @@ def of_function(
     return of_samples(times)
 
 
+def of_onnx(model: bytes, observations: NDArray, calls: int = _CALLS) -> Latency:
+    """A model in ONNX Runtime, one thread, called from Python; raises ImportError without it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return of_function(lambda x: session.run(None, {"observation": x}), observations, calls)
+
+
 def of_source(
     source: Source, observations: NDArray, calls: int = _CALLS, compiler: str | None = None
 ) -> Latency:
