@@ -38,7 +38,6 @@ from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.onnx_model import to_unguarded_onnx
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
-from sparse_rl.compression.post_training import in_powers_of_two
 
 DELIVERED = (17, 256, 256, 6)
 """The actor as it is delivered; sizes are against these layers, dense, without the log std head."""
@@ -105,10 +104,7 @@ def measure(observations: np.ndarray, calls: int, compiler: str | None) -> Itera
 
 
 def actor(sparsity: float, path: str, compacted: bool, observations: np.ndarray) -> Graph:
-    kind = "int8w" if path == "integer" else path
-    graph = synthetic.mlp_actor(DELIVERED, sparsity, kind)  # type: ignore[arg-type]
-    if path == "integer":
-        graph = in_powers_of_two(graph, observations)
+    graph = synthetic.calibrated_mlp_actor(DELIVERED, sparsity, path, observations)  # type: ignore[arg-type]
     return compact(graph) if compacted else graph
 
 

@@ -32,7 +32,6 @@ from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.compression.post_training import in_powers_of_two
 
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
@@ -206,12 +205,12 @@ def _run(command: list[str], directory: Path) -> str:
 def programs(observations: NDArray) -> dict[str, Graph]:
     """Dense float32, and 98 % int8 as masked, compacted, and in fixed powers of two."""
     sparse = synthetic.mlp_actor(sparsity=0.98, quantization="int8")
-    weights = synthetic.mlp_actor(sparsity=0.98, quantization="int8w")
+    integer = synthetic.calibrated_mlp_actor((17, 256, 256, 6), 0.98, "integer", observations)
     return {
         "dense float32": synthetic.mlp_actor(sparsity=0.0, quantization="float32"),
         "98 % int8, as masked": sparse,
         "98 % int8, compacted": compact(sparse),
-        "98 % integer, compacted": compact(in_powers_of_two(weights, observations)),
+        "98 % integer, compacted": compact(integer),
     }
 
 

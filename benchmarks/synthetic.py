@@ -28,6 +28,7 @@ from sparse_rl.artifact.calibration import largest_inputs
 from sparse_rl.artifact.graph import Graph, with_layers
 from sparse_rl.artifact.graph import layers as bound_layers
 from sparse_rl.artifact.weights import StaticScale, scale_of
+from sparse_rl.compression.post_training import in_powers_of_two
 
 PIXELS = 255.0
 
@@ -65,6 +66,15 @@ def mlp_actor(
     head = Dense("mean", sizes[-1])
     network = Network(Observation((sizes[0],)), hidden_layers(sizes[1:-1]), (head,), squash)
     return _bound(network, sparsity, quantization, seed)
+
+
+def calibrated_mlp_actor(
+    sizes: Sequence[int], sparsity: float, quantization: Arithmetic, observations: NDArray
+) -> Graph:
+    """The same, with the ranges that `integer` needs from observations."""
+    if quantization != "integer":
+        return mlp_actor(sizes, sparsity, quantization)
+    return in_powers_of_two(mlp_actor(sizes, sparsity, "int8w"), observations)
 
 
 def minatar_q_network(

@@ -14,7 +14,6 @@ from sparse_rl.architecture.operations import Squash
 from sparse_rl.artifact import packed, reference
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.compression.post_training import in_powers_of_two
 
 Row = dict[str, Any]
 
@@ -45,13 +44,10 @@ def random_case() -> Case:
     dense = synthetic.mlp_actor(sizes, 0.0, "float32")
     observations = synthetic.random_observations(dense, 1000)
     ours = {"0 float32": dense}
-    ours["0 integer"] = in_powers_of_two(synthetic.mlp_actor(sizes, 0.0, "int8w"), observations)
+    ours["0 integer"] = synthetic.calibrated_mlp_actor(sizes, 0.0, "integer", observations)
     for sparsity in (0.9, 0.98):
         for numbers in ("float32", "int8", "integer"):
-            kind = {"integer": "int8w"}.get(numbers, numbers)
-            graph = synthetic.mlp_actor(sizes, sparsity, kind)  # type: ignore[arg-type]
-            if numbers == "integer":
-                graph = in_powers_of_two(graph, observations)
+            graph = synthetic.calibrated_mlp_actor(sizes, sparsity, numbers, observations)  # type: ignore[arg-type]
             ours[f"{sparsity:g} {numbers}, as masked"] = graph
             ours[f"{sparsity:g} {numbers}"] = compact(graph)
     return Case("17-256-256-6, random weights", dense, observations, ours)

@@ -9,23 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.rivals.integers import HIGHEST, LOWEST, IntegerLayer
+from benchmarks.rivals.interface import write_header
 from sparse_rl.artifact.c_source.constants import array
 
 NEEDED = (
     "Source/FullyConnectedFunctions/arm_fully_connected_s8.c",
     "Source/NNSupportFunctions/arm_nn_vec_mat_mult_t_s8.c",
 )
-
-HEADER = """\
-#ifndef SRL_ACTOR_H
-#define SRL_ACTOR_H
-#define SRL_OBSERVATION_SIZE {inputs}
-#define SRL_ACTION_SIZE {outputs}
-typedef float srl_observation;
-typedef float srl_action;
-int srl_act(const srl_observation *observation, srl_action *action);
-#endif
-"""
 
 _CALL = """\
     {{
@@ -50,7 +40,7 @@ def missing(folder: Path | None) -> str | None:
 def write(chain: tuple[IntegerLayer, ...], directory: Path) -> None:
     """srl_actor.h and srl_actor.c in `directory`."""
     inputs, outputs = chain[0].weights.shape[1], chain[-1].weights.shape[0]
-    (directory / "srl_actor.h").write_text(HEADER.format(inputs=inputs, outputs=outputs))
+    write_header(directory, inputs, outputs)
     widest = max(max(layer.weights.shape) for layer in chain)
     first, last = chain[0].inputs, chain[-1].outputs
     lines = ["#include <math.h>", '#include "arm_nnfunctions.h"', '#include "srl_actor.h"', ""]

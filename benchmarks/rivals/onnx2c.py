@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.rivals.cmsis_nn import HEADER
+from benchmarks.rivals.interface import write_header
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.onnx_model import to_unguarded_onnx
 
@@ -44,5 +44,5 @@ def write(graph: Graph, program: Path, directory: Path) -> None:
     if done.returncode or not re.search(r"^void entry\(", done.stdout, re.MULTILINE):
         raise ValueError(f"onnx2c: {(done.stderr or done.stdout)[-200:].strip()!r}")
     inputs, outputs = graph.observation.shape[0], graph.output_shape[0]
-    (directory / "srl_actor.h").write_text(HEADER.format(inputs=inputs, outputs=outputs))
+    write_header(directory, inputs, outputs)
     (directory / "srl_actor.c").write_text(done.stdout + _CALLER)
