@@ -11,15 +11,16 @@ a cache, but its results must depend on its arguments alone.
 The callback runs on a thread of the JAX runtime: it must not call JAX, which can deadlock. JAX
 itself does so before it calls us: it copies every argument, the large ones (above 100 KiB) on the
 very threads that wait for the callback. With as many devices as threads, none is left, and all
-stands still. Arguments therefore travel in small pieces.
+stands still. Arguments therefore travel in small pieces, and as few as that allows: each costs JAX
+time under the interpreter's lock, where the devices' callbacks wait for each other.
 """
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -29,6 +30,7 @@ from jaxtyping import Array, Bool, Float, Key, Num, UInt32
 
 from sparse_rl.envs import episodes, failure
 from sparse_rl.envs.episodes import EpisodeState
+from sparse_rl.envs.records import Record
 from sparse_rl.envs.vector_env import Continuous, EnvSpec, Outcome
 from sparse_rl.spaces import to_env_action
 
@@ -121,59 +123,37 @@ class HostEnv:
             result((), bool),
         )
         seed = jax.vmap(lambda key: jax.random.bits(key, (), jnp.uint32))(now)
+        arguments = (inner, seed, restart, action)
+        given, moved = Record.of(arguments), Record.of(results)
         _workers(), _threads()  # they ask JAX for its devices, which the callback must not
-        arguments = jax.tree.map(_in_pieces, (inner, seed, restart, action))
-        step = jax.pure_callback(self._on_host, results, arguments)
-        checked: HostStep = episodes.on_every_device(step, now)
-        return checked
+        rows = jax.pure_callback(
+            partial(self._on_host, given, moved),
+            result((moved.words,), np.uint32),
+            *_in_pieces(given.pack(arguments)),
+        )
+        step: HostStep = moved.unpack(episodes.on_every_device(rows, now))
+        return step
 
-    def _on_host(self, arguments: Any) -> HostStep:
-        whole = jax.tree.map(_Pieces.join, arguments, is_leaf=lambda x: isinstance(x, _Pieces))
+    def _on_host(
+        self, given: Record, moved: Record, *pieces: Array
+    ) -> UInt32[np.ndarray, "batch words"]:
+        words = [np.asarray(piece) for piece in pieces]
+        rows = (np.concatenate(words) if len(words) > 1 else words[0]).reshape(-1, given.words)
         try:
-            step = self.advance(*whole)
+            step = self.advance(*given.read(rows))
         except failure.EnvironmentFailure as error:
             failure.keep(error)
             raise
-        return HostStep(
-            step.inner,
-            step.observation.astype(self.spec.observation_dtype, copy=False),
-            step.reward.astype(np.float32, copy=False),
-            step.terminated.astype(bool, copy=False),
-            step.truncated.astype(bool, copy=False),
-        )
+        return moved.write(step, len(rows))
 
 
 _PIECE = 64 * 1024  # bytes
 _SHORTEST_SLICE = 4  # environments
 
 
-@jax.tree_util.register_pytree_node_class
-class _Pieces:
-    """An array on its way to the host, cut into pieces of at most 64 KiB."""
-
-    def __init__(self, pieces: Sequence[Any], shape: tuple[int, ...]) -> None:
-        self._pieces = pieces
-        self._shape = shape
-
-    def tree_flatten(self) -> tuple[Sequence[Any], tuple[int, ...]]:
-        return self._pieces, self._shape
-
-    @classmethod
-    def tree_unflatten(cls, shape: tuple[int, ...], pieces: Sequence[Any]) -> "_Pieces":
-        return cls(pieces, shape)
-
-    def join(self) -> np.ndarray:
-        """The whole array, in NumPy."""
-        if len(self._pieces) == 1:
-            return np.asarray(self._pieces[0])
-        return np.concatenate([np.asarray(piece) for piece in self._pieces]).reshape(self._shape)
-
-
-def _in_pieces(array: Array) -> _Pieces:
-    if array.nbytes <= _PIECE:
-        return _Pieces([array], array.shape)
-    flat, size = array.ravel(), _PIECE // array.dtype.itemsize
-    return _Pieces([flat[i : i + size] for i in range(0, flat.size, size)], array.shape)
+def _in_pieces(rows: UInt32[Array, "batch words"]) -> list[UInt32[Array, " words"]]:
+    flat, size = rows.ravel(), _PIECE // rows.dtype.itemsize
+    return [flat[i : i + size] for i in range(0, flat.size, size)]
 
 
 def in_threads(work: Callable[[range], None], batch: int) -> None:
