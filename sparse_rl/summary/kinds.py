@@ -26,6 +26,11 @@ class Kind(NamedTuple):
         return ", ".join([self._first, *self._rest]) + self._arithmetic(" + ", "")
 
     @property
+    def label_by_method(self) -> str:
+        """The same where there are several methods: "gradual + int8", "rigl, critics 50 %"."""
+        return ", ".join([self.method, *self._rest]) + self._arithmetic(" + ", "")
+
+    @property
     def alone(self) -> str:
         """The label of its variant that is not pruned."""
         parts = [*self._method, *self._rest, self._arithmetic("", "")]

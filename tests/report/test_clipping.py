@@ -66,6 +66,27 @@ def test_the_panel_keeps_healthy_levels_readable_and_marks_the_others(make_run: 
     assert figure_bytes(figure, "svg", "x")
 
 
+def test_several_seeds_of_one_level_share_a_row_with_their_number_and_the_lowest(
+    make_run: MakeRun,
+) -> None:
+    run = collapsed(make_run)
+    path = run.path
+    rows = pd.read_csv(path / "metrics.csv", dtype={"variant": str})
+    final = (rows.phase == "final") & (rows.metric == "return")
+    rows.loc[final & (rows.variant == "0.9") & (rows.seed == 2), "value"] = 650.0
+    rows.to_csv(path / "metrics.csv", index=False)
+    figure = panel.draw(analyse(Run(path)))
+    assert figure is not None
+    assert texts(figure) == ["2 to 650", "33.5"]
+
+
+def test_many_kinds_of_one_level_stay_nearer_to_each_other_than_to_the_next() -> None:
+    apart = differences._apart([0.0, 0.9, 0.98, 0.99], 7)
+    assert 6 * apart < np.log10(100 / 50) - 6 * apart
+    assert differences._apart([0.0, 0.9], 2) == differences.ASIDE
+    assert differences._apart([0.0], 1) == differences.ASIDE
+
+
 def test_the_differences_too(make_run: MakeRun) -> None:
     findings = analyse(collapsed(make_run))
     figure = differences.draw(findings)

@@ -200,8 +200,8 @@ def test_every_method_has_a_line_and_a_look_of_its_own(make_run: MakeRun) -> Non
     (path / "variants.json").write_text(json.dumps(records))
     findings = analyse(Run(path))
     axes = axes_of(panel.draw(findings))
-    pruned, rigl = line(axes, "pruned"), line(axes, "rigl + int8")
-    np.testing.assert_allclose(pruned[:, 0], [1, 2, 10])
+    gradual, rigl = line(axes, "gradual"), line(axes, "rigl + int8")
+    np.testing.assert_allclose(gradual[:, 0], [1, 2, 10])
     np.testing.assert_allclose(rigl[:, 0], [2, 10])
     assert findings.table is not None
     returns = findings.table.set_index("variant")["return_iqm"]

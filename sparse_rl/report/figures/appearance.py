@@ -108,28 +108,32 @@ _KNOWN = {
     Kind(arithmetic="int8"): (VERMILLION, (0, (6, 1.5, 1.2, 1.5)), "s"),
     Kind(arithmetic="integer"): (PURPLE, (0, (3, 1.2)), "D"),
 }
-_OTHERS = tuple(
-    (color, line, mark)
-    for line, marks in (
-        ("-", "DvP"),
-        ((0, (3, 1.2)), "X<>"),
-        ((0, (1, 1)), "phd"),
-        ((0, (8, 2)), "*Hd"),
-    )
-    for color, mark in zip((PURPLE, ORANGE, SKY), marks, strict=True)
-)
+_COLORS = (PURPLE, ORANGE, SKY, GREEN, VERMILLION)
+_LINES = (("-", "DvP^s"), ((0, (3, 1.2)), "X<>hd"), ((0, (1, 1)), "p*HDv"))
 
 
 def series_of(table: pd.DataFrame) -> dict[Kind, Series]:
     """How each kind in a table is drawn, in the order of their names in a legend.
 
-    Gradual pruning looks the same in every run; other kinds take what is left in turn.
+    Gradual pruning looks the same in every run; other kinds take in turn the colors that it leaves,
+    first with whole lines. Where there are several methods, each has its name.
     """
-    found: dict[Kind, Series] = {}
-    others = itertools.cycle(_OTHERS)
-    for kind in kinds(table):
-        found[kind] = Series(kind.label, *(_KNOWN[kind] if kind in _KNOWN else next(others)))
-    return found
+    present = kinds(table)
+    taken = {_KNOWN[kind][0] for kind in present if kind in _KNOWN}
+    others = itertools.cycle(
+        (color, line, mark)
+        for line, marks in _LINES
+        for color, mark in zip(_COLORS, marks, strict=True)
+        if color not in taken
+    )
+    several = len({kind.method for kind in present}) > 1
+    return {
+        kind: Series(
+            kind.label_by_method if several else kind.label,
+            *(_KNOWN[kind] if kind in _KNOWN else next(others)),
+        )
+        for kind in present
+    }
 
 
 def drawn(draw: Callable[P, R]) -> Callable[P, R]:

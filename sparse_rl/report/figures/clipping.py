@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
+from sparse_rl.report.figures.appearance import PAPER
 from sparse_rl.summary.final_table import random_return
 
 HEALTHY = 0.5
@@ -75,13 +77,19 @@ def end_at(axes: Axes, floor: float) -> None:
 def caption_of(floor: float) -> str:
     """What a figure's caption says of such an axis, with a space before it; empty for -inf."""
     whole = not math.isfinite(floor)
-    return "" if whole else " Arrows and numbers: what lies below the end of the axis."
+    if whole:
+        return ""
+    return (
+        " Arrows and numbers: what lies below the end of the axis (of several seeds at one level, "
+        "how many and the lowest)."
+    )
 
 
 def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
     """An arrow at the end of the axis for each point under it, with its number.
 
-    Numbers of one place stand above each other, beside the last of their arrows.
+    Numbers of one place stand above each other, beside the last of their arrows; where several
+    points of one color are there, they share a row with how many they are and the lowest.
     """
     found = sorted(point for point in points if point.value < floor)
     for first in range(len(found)):
@@ -91,7 +99,7 @@ def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
         for point in found[first + 1 :]:
             if point.place < NEAR * here[-1].place:
                 here.append(point)
-        for row, point in enumerate(here):
+        for point in here:
             axes.plot(
                 [point.place],
                 [floor],
@@ -102,18 +110,31 @@ def mark_below(axes: Axes, floor: float, points: Sequence[Below]) -> None:
                 zorder=6,
                 linestyle="",
             )
+        for row, (color, text) in enumerate(_rows(here)):
             axes.annotate(
-                _number(point.value),
+                text,
                 (here[-1].place, floor),
                 xytext=(7, 10 * row + 2),
                 textcoords="offset points",
                 ha="left",
                 va="bottom",
                 fontsize=8,
-                color=point.color,
+                color=color,
                 annotation_clip=False,
                 zorder=7,
+                path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
             )
+
+
+def _rows(points: Sequence[Below]) -> list[tuple[str, str]]:
+    """Color and text of each row of numbers, the lowest first."""
+    values: dict[str, list[float]] = {}
+    for point in points:
+        values.setdefault(point.color, []).append(point.value)
+    return [
+        (color, _number(own[0]) if len(own) == 1 else f"{len(own)} to {_number(min(own))}")
+        for color, own in sorted(values.items(), key=lambda item: min(item[1]))
+    ]
 
 
 def _number(value: float) -> str:

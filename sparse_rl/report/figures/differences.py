@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -32,7 +34,9 @@ from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Difference from dense, seed by seed"
 ASIDE = 0.055
-"""How far the kinds stand apart at one level, on the log axis."""
+"""How far the kinds stand apart at one level, at most, on the log axis."""
+SHARE = 0.5
+"""Of the way to the next level, that all kinds of one level may take."""
 
 
 def caption(findings: Findings) -> str:
@@ -64,9 +68,10 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
         zorder=1,
         label=f"margin, -{margin.value:,.4g}",
     )
+    apart = _apart(list(places.values()), len(present))
     for position, (kind, rows) in enumerate(present):
         series = looks[kind]
-        aside = (position - (len(present) - 1) / 2) * ASIDE
+        aside = (position - (len(present) - 1) / 2) * apart
         place = factor(rows["target_sparsity"].map(places).to_numpy(float)) * 10**aside
         value = rows["difference"].to_numpy(float)
         bars = np.abs(rows[["difference_low", "difference_high"]].to_numpy(float).T - value)
@@ -86,7 +91,7 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
                 markeredgewidth=1.3,
                 zorder=3,
             )
-    widest = 10 ** (len(present) / 2 * ASIDE)
+    widest = 10 ** (len(present) / 2 * apart)
     ends = (0.9 / widest, 1.15 * widest * factor(max(places.values())))
     sparsity_ticks(axes, labels(table), ends)
     floor = _floor(findings)
@@ -98,6 +103,12 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
     horizontal_grid(axes)
     legend_below(axes, columns=columns_of(width, 4 if len(present) < 3 else 3))
     return figure
+
+
+def _apart(sparsities: Sequence[float], kinds: int) -> float:
+    """How far kinds stand apart, so that those of one level stay nearer than the next level."""
+    levels = np.sort(np.log10(factor(np.array(sparsities))))
+    return min(ASIDE, SHARE * float(np.diff(levels).min(initial=np.inf)) / kinds)
 
 
 def _floor(findings: Findings) -> float:
