@@ -15,6 +15,7 @@ from sparse_rl import extras
 with extras.needed_by("compress", __name__):
     from pydantic import Field
 
+    from sparse_rl.artifact.formats import CProgram, Format, Target, installed
     from sparse_rl.config import program
     from sparse_rl.config.fields import Count, Episodes, NonNegative, PositiveCount, Sparsity
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 METHODS = ("distil", "narrow")
 """What is done where neither methods nor chains are named."""
-Deliverable = Literal["packed", "c", "onnx"]
 
 
 def main(
@@ -39,7 +39,9 @@ def main(
     updates: PositiveCount = 20_000,
     episodes: Episodes = 100,
     margin: NonNegative | None = None,
-    format: tuple[Deliverable, ...] = ("packed", "c", "onnx"),
+    format: tuple[Format, ...] = ("packed", "c", "onnx"),
+    target: Target | None = None,
+    prefix: str = "srl",
     out: Path | None = None,
     devices: Count = 0,
     compilation_cache: str = "auto",
@@ -64,12 +66,19 @@ def main(
         updates: gradient steps of each distillation.
         episodes: by which every candidate is judged, and the chosen one again.
         margin: how much less return is no loss; by default 5 % of the gain over acting at random.
-        format: of what is delivered.
+        format: of what is delivered: packed (.srl), c (a folder), onnx; packages of the C: cmake,
+            arduino, esp-idf; rust (a crate); qonnx, of integer arithmetic, for tools for FPGAs.
+        target: the machine for which C is generated: host (a computer: fast) or microcontroller
+            (small code, little stack); by default host, and microcontroller for arduino and
+            esp-idf.
+        prefix: with what the names of C and Rust begin, so that several actors can be linked into
+            one program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
         out: where to; by default RUN/compressed, or a folder beside the file.
         devices: that distillation uses; 0 is one for every core.
         compilation_cache: keeps compiled programs for the next time: auto (in the user's cache
             directory), off, or a directory.
     """
+    program_in_c, formats = CProgram(target, prefix), installed(format)
     # What it returns is a `Judged`, for Python. Imported here, so that --help answers at once.
     from sparse_rl.selection.candidates import grid, named
 
@@ -105,7 +114,7 @@ def main(
     shown.print()
     shown.print(compression_page.terminal_table(judged.table))
     shown.print()
-    for line in deliver(compression, judged, seen, format):
+    for line in deliver(compression, judged, seen, formats, program_in_c):
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")
     return judged

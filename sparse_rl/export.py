@@ -15,7 +15,7 @@ with extras.needed_by("export", __name__):
     import numpy as np
     from jaxtyping import Float
 
-    from sparse_rl.artifact.delivery import CProgram, Format, Target, installed
+    from sparse_rl.artifact.formats import CProgram, Format, Target, installed
     from sparse_rl.config import program
     from sparse_rl.config.fields import Count, Episodes, NonNegative
     from sparse_rl.runs.layout import ARTIFACTS

@@ -1,6 +1,7 @@
 """The command from a run, or a file, to the delivered actor; what a second start does."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,19 @@ def test_a_packed_file_is_a_source(run: Path, tmp_path: Path) -> None:
     assert list(table.candidate) == ["original", "prune0.5"]
 
 
+def test_packages_have_the_names_that_were_asked_for_and_what_cannot_be_is_left_out(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [run, "--chain", "int8", "--episodes", "3", "--margin", "9999", "--prefix", "swing"]
+    call(*words, "--format", "arduino", "qonnx", "packed")
+    delivered = run / "compressed" / "delivered"
+    assert {path.name for path in delivered.iterdir()} == {"arduino", "actor.srl", "card.json"}
+    header = next((delivered / "arduino").rglob("swing_actor.h")).read_text()
+    assert "swing_act(" in header and "srl_" not in header
+    printed = capsys.readouterr().out
+    assert re.search(r"qonnx +left out: QONNX has no scales that are found", printed)
+
+
 DATA = Path(__file__).parent / "importers" / "data"
 
 
@@ -180,6 +194,8 @@ def test_nothing_is_delivered_where_all_are_worse(
         ),
         (["RUN", "--normalizer", "x.pkl"], "--normalizer: beside a run"),
         (["RUN", "--out", "RUN"], "is not empty; allowed: a new folder as --out"),
+        (["RUN", "--format", "c++"], "format"),
+        (["RUN", "--prefix", "1st"], "prefix: found '1st'"),
         ([], "SOURCE: none given"),
     ],
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
 from sparse_rl.artifact.card import Card
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.formats import CProgram, Format
 from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.artifact.packages import PACKAGES
 from sparse_rl.artifact.packed import PackedActor, Provenance
@@ -26,9 +25,6 @@ from sparse_rl.artifact.rust_source import running
 TARGETS = {target.name: target for target in (HOST, MICROCONTROLLER)}
 _KNOWN = 1000
 """Observations from which known answers are taken, evenly."""
-Target = Literal["host", "microcontroller"]
-Format = Literal["packed", "c", "cmake", "arduino", "esp-idf", "rust", "onnx", "qonnx"]
-_ON_A_BOARD = ("arduino", "esp-idf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +38,6 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class CProgram:
-    """For which machine C is generated, and with what its names begin.
-
-    Without a target it is a microcontroller for the formats that are made for one, else a computer.
-    """
-
-    target: Target | None = None
-    prefix: str = "srl"
-
-    def target_of(self, kind: str) -> Target:
-        return self.target or ("microcontroller" if kind in _ON_A_BOARD else "host")
-
-
-@dataclass(frozen=True)
 class Written:
     """One format on disk and how far its actions are from the graph's."""
 
@@ -66,22 +48,6 @@ class Written:
     """Largest difference of an action, or share of other choices; None where it was not run."""
 
 
-def installed(formats: Sequence[Format]) -> list[Format]:
-    """The formats without those whose packages are missing, which it says.
-
-    Raises ValueError where none is left.
-    """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    left = [form for form in dict.fromkeys(formats) if not (missing and "onnx" in form)]
-    if left == list(dict.fromkeys(formats)):
-        return left
-    reason = f"{' and '.join(missing)} not installed; pip install 'sparse_rl[onnx]'"
-    if not left:
-        raise ValueError(f"--format: found {', '.join(formats)}: {reason}")
-    print(f"{', '.join(form for form in formats if 'onnx' in form)} left out: {reason}")
-    return left
-
-
 def prepare(
     graph: Graph, provenance: Provenance, observations: NDArray, card: Card | None = None
 ) -> Delivery:
@@ -89,69 +55,91 @@ def prepare(
     return Delivery(graph, PackedActor(compact(graph), provenance), observations, card)
 
 
+def refusal(form: Format, graph: Graph) -> str:
+    """Why a format has not what this network needs; empty where it has."""
+    if form == "rust":
+        return rust_source.refusal(graph) or ""
+    if form == "qonnx":
+        from sparse_rl.artifact import qonnx_model
+
+        return qonnx_model.refusal(graph) or ""
+    return ""
+
+
 def write(
     delivery: Delivery, form: Format, directory: Path, program: CProgram | None = None
 ) -> Written:
     """Write one format into `directory` and run it on the delivery's observations.
 
-    Raises ValueError for Rust or QONNX of a network that they do not have, and for a prefix that C
-    does not take.
+    Raises ValueError for Rust or QONNX of a network that they do not have.
     """
-    actor, observations = delivery.actor, delivery.observations
-    if form == "rust" and (problem := rust_source.refusal(actor.graph)):
+    if problem := refusal(form, delivery.actor.graph):
         raise ValueError(f"--format: found {form}, and {problem}")
-    if form == "qonnx":
-        import onnx
-
-        from sparse_rl.artifact import qonnx_model
-
-        if problem := qonnx_model.refusal(actor.graph):
-            raise ValueError(f"--format: found {form}, and {problem}")
     directory.mkdir(parents=True, exist_ok=True)
-    expected = reference.act(delivery.original, observations)
-    actions: NDArray | None
-    if form == "packed":
-        path = directory / "actor.srl"
-        size = packed.save(path, actor)
-        actions = Actor(packed.load(path), "numpy")(observations)
-    elif form == "onnx":
-        from sparse_rl.artifact import onnx_model
-
-        path = directory / "actor.onnx"
-        size = onnx_model.save(path, actor.graph, actor.provenance, delivery.card)
-        actions = _run_onnx(path, observations)
-    elif form == "qonnx":
-        path = directory / "actor_qonnx.onnx"
-        size = qonnx_model.save(path, actor.graph, actor.provenance, delivery.card)
-        actions = qonnx_model.act(onnx.load(path), observations)
+    if form in _FILES:
+        path, size, actions = _FILES[form](delivery, directory)
     else:
-        path = directory / form
-        program = program or CProgram()
-        files, actions = _sources(delivery, form, program)
-        source_files.write(source_files.with_prefix(files, program.prefix), path)
-        size = sum(len(text) for text in files.values())
-    difference = None if actions is None else _difference(delivery.original, actions, expected)
+        path, size, actions = _sources(delivery, form, directory / form, program or CProgram())
+    difference = None
+    if actions is not None:
+        expected = reference.act(delivery.original, delivery.observations)
+        difference = _difference(delivery.original, actions, expected)
     return Written(form, path, size, difference)
 
 
-def _sources(
-    delivery: Delivery, form: Format, program: CProgram
-) -> tuple[source_files.Files, NDArray | None]:
-    """C, a package of it, or Rust; with its actions where there is a compiler for it."""
-    actor = delivery.actor
+class _Run(NamedTuple):
+    """A format on disk, its bytes, and what it did; None where it could not be run."""
+
+    path: Path
+    size: int
+    actions: NDArray | None
+
+
+def _packed(delivery: Delivery, directory: Path) -> _Run:
+    path = directory / "actor.srl"
+    size = packed.save(path, delivery.actor)
+    return _Run(path, size, Actor(packed.load(path), "numpy")(delivery.observations))
+
+
+def _onnx(delivery: Delivery, directory: Path) -> _Run:
+    from sparse_rl.artifact import onnx_model
+
+    path, actor = directory / "actor.onnx", delivery.actor
+    size = onnx_model.save(path, actor.graph, actor.provenance, delivery.card)
+    return _Run(path, size, _run_onnx(path, delivery.observations))
+
+
+def _qonnx(delivery: Delivery, directory: Path) -> _Run:
+    import onnx
+
+    from sparse_rl.artifact import qonnx_model
+
+    path, actor = directory / "actor_qonnx.onnx", delivery.actor
+    size = qonnx_model.save(path, actor.graph, actor.provenance, delivery.card)
+    return _Run(path, size, qonnx_model.act(onnx.load(path), delivery.observations))
+
+
+_FILES = {"packed": _packed, "onnx": _onnx, "qonnx": _qonnx}
+"""Formats that are one file; all others are a folder of source code."""
+
+
+def _sources(delivery: Delivery, form: Format, directory: Path, program: CProgram) -> _Run:
+    """C, a package of it, or Rust; run where there is a compiler for it."""
+    actor, actions = delivery.actor, None
     title, notes, known = _title(actor), _notes(delivery), _known(delivery)
     if form == "rust":
         files = rust_source.crate(actor.graph, title, notes, known)
-        if running.find_cargo() is None:
-            return files, None
-        return files, running.act(files, actor.graph, delivery.observations)
-    target = program.target_of(form)
-    files = generate(actor.graph, TARGETS[target], title, notes, known).files
-    if form in PACKAGES:
-        files = PACKAGES[form](files, title)
-    if find_compiler() is None:
-        return files, None
-    return files, Actor(actor, "c", TARGETS[target])(delivery.observations)
+        if running.find_cargo() is not None:
+            actions = running.act(files, actor.graph, delivery.observations)
+    else:
+        target = TARGETS[program.target_of(form)]
+        files = generate(actor.graph, target, title, notes, known).files
+        if form in PACKAGES:
+            files = PACKAGES[form](files, title)
+        if find_compiler() is not None:
+            actions = Actor(actor, "c", target)(delivery.observations)
+    source_files.write(source_files.with_prefix(files, program.prefix), directory)
+    return _Run(directory, sum(len(text) for text in files.values()), actions)
 
 
 def _known(delivery: Delivery) -> tuple[NDArray, NDArray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 from sparse_rl import atomic_file
@@ -13,16 +12,21 @@ Files = Mapping[str, str]
 """Texts by path within the folder, with / between folders."""
 
 
-def with_prefix(files: Files, prefix: str) -> dict[str, str]:
-    """The same with `prefix` in place of srl in all names, those of the files included.
-
-    Raises ValueError where it is no C identifier in lower case.
-    """
+def check_prefix(prefix: str) -> None:
+    """Raises ValueError where it is no C identifier in lower case."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", prefix):
         raise ValueError(
             f"prefix: found {prefix!r}; allowed: a lower-case letter, then at most 30 more, "
             f"digits and _"
         )
+
+
+def with_prefix(files: Files, prefix: str) -> dict[str, str]:
+    """The same with `prefix` in place of srl in all names, those of the files included.
+
+    Raises ValueError as `check_prefix` does.
+    """
+    check_prefix(prefix)
 
     def renamed(text: str) -> str:
         text = re.sub(r"\bSRL_", f"{prefix.upper()}_", text)
@@ -46,5 +50,7 @@ def one_line(text: str) -> str:
 
 def version() -> str:
     """The version of a generated package: that of sparse_rl, as three numbers."""
+    from importlib import metadata  # slow to import, and --help needs the names in this file
+
     found = re.match(r"\d+\.\d+\.\d+", metadata.version("sparse_rl"))
     return found[0] if found else "0.0.0"

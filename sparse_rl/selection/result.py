@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sparse_rl import atomic_file
 from sparse_rl.artifact import card
 from sparse_rl.artifact.card import Card, Interval, Mean
-from sparse_rl.artifact.delivery import Delivery, installed, write
+from sparse_rl.artifact.delivery import Delivery, refusal, write
+from sparse_rl.artifact.formats import CProgram, Format
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.render import comparison
 from sparse_rl.report.compression_page import Told, write_page
@@ -28,12 +29,13 @@ def deliver(
     compression: Compression,
     judged: Judged,
     seen: Mapping[str, NDArray],
-    formats: Sequence[str],
+    formats: Sequence[Format],
+    program_in_c: CProgram,
 ) -> Iterator[str]:
     """Writes the chosen candidate, of several policies the best one; says what it has written.
 
     `card.json` beside it says what it is worth and how it was chosen. Where none was chosen the
-    folder is left as it was.
+    folder is left as it was; a format that the chosen one's network cannot have is left out.
     """
     if judged.chosen is None:
         yield "nothing is delivered: no candidate is shown to be not worse than the original"
@@ -47,8 +49,11 @@ def deliver(
     delivery = Delivery(pack.graph, pack, seen[name], worth)
     yield f"delivered: {judged.chosen}, the smallest that is not worse; {name}, the best of its own"
     with atomic_file.replacing_contents(compression.folder.path / DELIVERED) as part:
-        for form in installed(formats):  # type: ignore[arg-type]
-            one = write(delivery, form, part)
+        for form in formats:
+            if problem := refusal(form, pack.graph):
+                yield f"  {form:<15} left out: {problem}"
+                continue
+            one = write(delivery, form, part, program_in_c)
             place = compression.folder.path / DELIVERED / one.path.name
             yield f"  {one.format:<15} {one.size:>10,} bytes  {place}"
         files = [file for file in part.rglob("*") if file.is_file()]

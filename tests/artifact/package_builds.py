@@ -10,7 +10,8 @@ import pytest
 from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observations
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.delivery import CProgram, prepare, write
+from sparse_rl.artifact.delivery import prepare, write
+from sparse_rl.artifact.formats import CProgram
 from sparse_rl.artifact.packed import Provenance
 
 GCC, GXX, CMAKE = (shutil.which(name) for name in ("gcc", "g++", "cmake"))

@@ -14,7 +14,8 @@ import yaml
 
 from benchmarks.synthetic import mlp_actor, random_observations
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.delivery import CProgram, prepare, write
+from sparse_rl.artifact.delivery import prepare, write
+from sparse_rl.artifact.formats import CProgram
 from tests.artifact.package_builds import (
     ABOUT,
     GCC,

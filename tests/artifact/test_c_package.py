@@ -12,7 +12,8 @@ from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observatio
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Source, generate
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.delivery import CProgram, prepare, write
+from sparse_rl.artifact.delivery import prepare, write
+from sparse_rl.artifact.formats import CProgram
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.artifact.runtime import Actor

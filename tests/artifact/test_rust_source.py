@@ -16,7 +16,8 @@ from sparse_rl.artifact import delivery, reference, source_files
 from sparse_rl.artifact.c_source import MICROCONTROLLER, generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
-from sparse_rl.artifact.delivery import CProgram, prepare, write
+from sparse_rl.artifact.delivery import prepare, write
+from sparse_rl.artifact.formats import CProgram
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.artifact.rust_source import running
 from tests.artifact.rust_programs import (
