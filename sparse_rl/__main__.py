@@ -15,6 +15,7 @@ from sparse_rl import __version__, extras
 COMMANDS = {
     "check": ("sparse_rl.check", "try whether one can train in an environment"),
     "train": ("sparse_rl.train", "train, prune and quantize policies: all seeds and levels"),
+    "join": ("sparse_rl.join", "make one run of several that differ in their seeds"),
     "compress": ("sparse_rl.compress", "compress policies that are trained, also elsewhere"),
     "export": ("sparse_rl.export", "make small files of trained policies"),
     "inspect": ("sparse_rl.inspect", "say what is in such a file"),

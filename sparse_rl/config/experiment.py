@@ -139,7 +139,11 @@ class Config:
         return range(self.first_seed, self.first_seed + self.seeds)
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits that name the experiment, however it is run.
+        """Twelve hexadecimal digits that name the experiment, however it is run."""
+        return hashlib.sha256(_yaml(self.experiment()).encode()).hexdigest()[:12]
+
+    def experiment(self) -> dict[str, Any]:
+        """What decides the results, as nested mappings, however it is run.
 
         Devices, groups, checkpoints, logs, pages, kept programs and directories have no part in it.
         """
@@ -160,7 +164,7 @@ class Config:
         ):  # which runs of earlier versions did not have
             del values[key]
         _drop_defaults_of_later_versions(values)
-        return hashlib.sha256(_yaml(values).encode()).hexdigest()[:12]
+        return values
 
 
 _LATER: dict[str, Any] = {

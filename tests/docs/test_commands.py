@@ -16,7 +16,7 @@ from tests.docs.blocks import PAGES, ROOT, Command, commands
 HOW_TO = ROOT / "docs" / "how_to"
 """Their commands need what the pages add; test_how_to.py runs them."""
 ALL = [command for page in PAGES if HOW_TO not in page.parents for command in commands(page)]
-PROGRAMS = ("check", "compress", "evaluate", "export", "play", "render", "report")
+PROGRAMS = ("check", "compress", "evaluate", "export", "join", "play", "render", "report")
 
 
 def parse(command: Command) -> Any:
