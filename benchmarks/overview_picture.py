@@ -53,7 +53,8 @@ def heading(study: Study) -> str:
     steps = study.run.config.training.steps
     unit = f"{steps / 1e6:g}M" if steps >= 1_000_000 else f"{steps / 1000:g}k"
     seeds = study.run.config.seeds
-    return f"{study.task}\n{study.agent}, {seeds} seeds, {unit} steps, {study.distribution}"
+    how = ", ".join([study.distribution, *([] if study.method == "gradual" else [study.method])])
+    return f"{study.task}\n{study.agent}, {seeds} seeds, {unit} steps, {how}"
 
 
 def draw(studies: list[Study], look: Look) -> Figure:
@@ -81,7 +82,8 @@ def draw(studies: list[Study], look: Look) -> Figure:
         studies = sorted(studies, key=lambda study: tasks.index(study.task))
         for number, (axes, study) in enumerate(zip(grid.flat, studies, strict=False)):
             again = tasks.count(study.task) > 1
-            _panel(axes, study, levels, look, f" ({study.distribution})" if again else "")
+            which = study.distribution if study.method == "gradual" else study.method
+            _panel(axes, study, levels, look, f" ({which})" if again else "")
             if number + columns >= count:  # nothing is drawn under it
                 axes.tick_params(labelbottom=True)
                 axes.set_xlabel("sparsity of the policy, %", fontsize=9, color=look.ink)

@@ -142,8 +142,9 @@ def readme_table(studies: list[Study]) -> str:
         if len(sparse):
             order = sparse.sort_values(["target_sparsity", "arithmetic"])
             found = order.iloc[-1]
+            method = "" if found["method"] == "gradual" else f"{found['method']}, "
             best = (
-                f"{100 * found['target_sparsity']:g} %, {found['arithmetic']}: "
+                f"{100 * found['target_sparsity']:g} %, {method}{found['arithmetic']}: "
                 f"{texts[int(order.index[-1])]['return']}"
             )
         seeds = study.run.config.seeds
@@ -155,11 +156,11 @@ def readme_table(studies: list[Study]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _has(study: Study, kind: object, level: float) -> bool:
-    return bool((study.of_kind(kind)["target_sparsity"] == level).any())  # type: ignore[arg-type]
+def _has(study: Study, arithmetic: str, level: float) -> bool:
+    return bool((study.of_arithmetic(arithmetic)["target_sparsity"] == level).any())
 
 
-def _row(study: Study, plain: pd.DataFrame, kind: object, level: float) -> int:
-    rows = study.of_kind(kind)  # type: ignore[arg-type]
+def _row(study: Study, plain: pd.DataFrame, arithmetic: str, level: float) -> int:
+    rows = study.of_arithmetic(arithmetic)
     name = rows.loc[rows["target_sparsity"] == level, "variant"].iloc[0]
     return int(plain.index[plain["variant"] == name][0])

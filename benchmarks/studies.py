@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 METRICS = "metrics.csv.gz"
 
-FLOAT32, INT8 = Kind(), Kind(arithmetic="int8")
+FLOAT32, INT8 = "float32", "int8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,18 @@ class Study:
 
     @property
     def other_methods(self) -> list[str]:
-        """Sparsity methods beside gradual pruning: then it is about them, and has a page only."""
+        """Sparsity methods beside gradual pruning."""
         return [name for name in self.run.config.sparsity.methods if name != "gradual"]
+
+    @property
+    def method(self) -> str:
+        """The sparsity method that its picture is of: the first that it names."""
+        return str(self.run.config.sparsity.methods[0])
+
+    @property
+    def compares_methods(self) -> bool:
+        """Whether it is about methods, in float32 alone: then it has a place on the page only."""
+        return bool(self.other_methods) and self.of_arithmetic(INT8).empty
 
     @property
     def command(self) -> str:
@@ -91,29 +101,34 @@ class Study:
     @property
     def dense(self) -> pd.Series:
         """The row of the dense network. Raises IndexError where the study has none."""
-        return self.of_kind(FLOAT32).query("target_sparsity == 0").iloc[0]
+        return self.of_arithmetic(FLOAT32).query("target_sparsity == 0").iloc[0]
 
     @property
     def has_learned(self) -> bool:
         """Whether dense is better than acting at random, its whole interval."""
-        rows = self.of_kind(FLOAT32).query("target_sparsity == 0")
+        rows = self.of_arithmetic(FLOAT32).query("target_sparsity == 0")
         low = rows["return_low"].fillna(rows["return_iqm"])
         return bool(len(rows) and np.isfinite(self.random) and (low > self.random).all())
 
-    def of_kind(self, kind: Kind) -> pd.DataFrame:
-        """The rows of one kind that have a seed, by level."""
-        own = [kind_of(row) == kind for row in self.table.to_dict("records")]
+    def of_arithmetic(self, arithmetic: str) -> pd.DataFrame:
+        """The rows of the first method, and of no sparsity, that have a seed, by level."""
+        kinds = [kind_of(row) for row in self.table.to_dict("records")]
+        levels = self.table["target_sparsity"].to_list()
+        own = [
+            kind == Kind(self.method if level > 0 else kind.method, arithmetic=arithmetic)
+            for kind, level in zip(kinds, levels, strict=True)
+        ]
         rows = self.table[np.array(own, bool) & (self.table["seeds"] > 0).to_numpy()]
         return rows.sort_values("target_sparsity")
 
-    def normalized(self, kind: Kind) -> pd.DataFrame:
-        """Level, value, low, high of one kind, as shares of the way from random (0) to dense (1).
+    def normalized(self, arithmetic: str) -> pd.DataFrame:
+        """Level, value, low, high in one arithmetic: shares of the way from random (0) to dense.
 
         (return - random) / (dense - random), the interquartile means and the ends of their
         intervals over seeds; random and dense are taken as they are, without intervals of their
         own, so dense's own interval shows how well the 1 is known.
         """
-        rows = self.of_kind(kind)
+        rows = self.of_arithmetic(arithmetic)
         span = self.dense["return_iqm"] - self.random
         columns = {"value": "return_iqm", "low": "return_low", "high": "return_high"}
         return pd.DataFrame(
@@ -160,9 +175,9 @@ def drawn(studies: list[Study]) -> list[Study]:
 
 
 def shown(studies: list[Study]) -> list[Study]:
-    """Those that the README has in its table: pruned gradually, and with something to lose."""
+    """Those that the README has in its table: pruned, and with something to lose."""
     return [
         study
         for study in studies
-        if study.is_pruned and study.has_learned and not study.other_methods
+        if study.is_pruned and study.has_learned and not study.compares_methods
     ]

@@ -1,10 +1,14 @@
 """The overview of all studies: what results/ gives, found by itself, and nothing else."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from benchmarks import keep, overview, overview_picture, results_page, studies, zoo_page
@@ -74,6 +78,38 @@ def test_normalized_returns(folder: Path) -> None:
         assert (points["low"] < points["value"]).all() and (points["value"] < points["high"]).all()
 
 
+def test_a_study_of_another_method_is_shown_with_it(folder: Path, tmp_path: Path) -> None:
+    (gradual,) = studies.shown(studies.read_all(folder))
+    for methods in (["rigl", "ste"], ["gradual", "rigl"]):
+        path = tmp_path / "-".join(methods)
+        shutil.copytree(gradual.run.path, path)
+        config = yaml.safe_load((path / "config.yaml").read_text())
+        config["sparsity"]["methods"] = methods
+        (path / "config.yaml").write_text(yaml.safe_dump(config))
+        records = json.loads((path / "variants.json").read_text())
+        for record in records.values():  # what is not pruned has no method of its own
+            record["method"] = methods[0] if record["sparsity"] > 0 else "gradual"
+        (path / "variants.json").write_text(json.dumps(records))
+        study = studies.read(path)
+        assert studies.shown([study]) == [study]
+        for arithmetic in (FLOAT32, INT8):
+            pd.testing.assert_frame_equal(
+                study.normalized(arithmetic), gradual.normalized(arithmetic)
+            )
+        (row,) = results_page.readme_table([study]).splitlines()[2:]
+        assert f", {', '.join(name for name in methods if name != 'gradual')};" in row
+        assert ("rigl, float32:" in row or "rigl, int8:" in row) is (methods[0] == "rigl")
+
+
+def test_methods_that_are_compared_in_float32_alone_have_the_page_only(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", levels=(0.0, 0.9), modes=(), with_costs=False)
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    assert studies.shown([studies.read(path)])
+    config["sparsity"]["methods"] = ["gradual", "rigl"]
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert not studies.shown([studies.read(path)])
+
+
 def test_high_sparsities_stand_apart_as_on_a_logarithmic_axis() -> None:
     at = overview_picture.place(np.array([0, 0.5, 0.9, 0.95, 0.98, 0.99]))
     assert (np.diff(at) > 0).all()
@@ -109,7 +145,7 @@ def test_the_readme_table(folder: Path) -> None:
     dense = study.dense["return_iqm"]
     assert cells[0] == "Hopper-v4, SAC, uniform; 8 seeds"
     assert cells[1] == f"{dense:,.0f}"
-    ninety = study.of_kind(INT8).set_index("target_sparsity").loc[0.9]
+    ninety = study.of_arithmetic(INT8).set_index("target_sparsity").loc[0.9]
     assert cells[2] == f"{ninety['return_iqm']:,.0f} ({ninety['verdict']})"
     assert cells[4].endswith("(docs/results.md#hopper-v4-sac-uniform)")
 
