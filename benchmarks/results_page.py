@@ -34,7 +34,7 @@ REPEATS = """\
 
 The study again with seeds that it had not seen, and nothing else changed: the return's
 interquartile mean over each set, and the verdict against the dense policy of the same set. This
-is how far a verdict of one run of ten seeds carries.
+is how far a verdict of one run of ten seeds carries. The last column is of all seeds together.
 """
 
 
@@ -61,7 +61,7 @@ def _study(study: Study) -> Iterator[str]:
         yield f"Its policies are in the [model zoo](zoo.md#{folder.name}).\n"
     if study.repeats:
         yield REPEATS
-        yield _repeats([study, *study.repeats])
+        yield _repeats([study, *study.repeats], study.of_all_seeds)
         for repeat in study.repeats:
             yield _command(repeat.command)
 
@@ -109,20 +109,31 @@ def _conditions(study: Study) -> str:
     )
 
 
-def _repeats(studies: list[Study]) -> str:
-    """One row for each variant, one column for each set of seeds."""
+def _repeats(studies: list[Study], together: pd.DataFrame | None) -> str:
+    """A row for each variant, a column for each set of seeds, and one for all of them together."""
     names = list(studies[0].table["variant"])
     heads = [
         f"seeds {one.run.config.seed_numbers[0]} to {one.run.config.seed_numbers[-1]}"
         for one in studies
     ]
+    columns = [
+        {row["variant"]: f"{row['return']} {row['verdict']}" for row in formatted(one.table)}
+        for one in studies
+    ]
+    if together is not None:
+        heads.append(f"all {together['seeds'].max()}: minus dense, 95 %")
+        columns.append(
+            {
+                row["variant"]: " ".join(
+                    (_with_interval(row["difference"], row["difference_interval"]), row["verdict"])
+                )
+                for row in formatted(together)
+            }
+        )
     lines = [f"| variant | {' | '.join(heads)} |", f"|:---|{'---:|' * len(heads)}"]
-    for name in names:
-        cells = []
-        for one in studies:
-            rows = [row for row in formatted(one.table) if row["variant"] == name]
-            cells.append(f"{rows[0]['return']} {rows[0]['verdict']}" if rows else "")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += [
+        f"| {name} | {' | '.join(column.get(name, '') for column in columns)} |" for name in names
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_rl.runs.run import Run
-from sparse_rl.summary.final_table import random_return
+from sparse_rl.summary.final_table import final_table, random_return
 from sparse_rl.summary.kinds import Kind, kind_of
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,15 @@ class Study:
         rows = self.of_arithmetic(FLOAT32).query("target_sparsity == 0")
         low = rows["return_low"].fillna(rows["return_iqm"])
         return bool(len(rows) and np.isfinite(self.random) and (low > self.random).all())
+
+    @property
+    def of_all_seeds(self) -> pd.DataFrame | None:
+        """The final table over its own seeds and its repeats'; None where they share a seed."""
+        every = [self.run, *(repeat.run for repeat in self.repeats)]
+        seeds = [seed for run in every for seed in run.config.seed_numbers]
+        if not self.repeats or len(set(seeds)) < len(seeds):
+            return None
+        return final_table(pd.concat([run.metrics for run in every], ignore_index=True))
 
     def of_arithmetic(self, arithmetic: str) -> pd.DataFrame:
         """The rows of the first method, and of no sparsity, that have a seed, by level."""

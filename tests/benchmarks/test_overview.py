@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from scipy import stats
 
 from benchmarks import keep, overview, overview_picture, results_page, studies, zoo_page
 from benchmarks.studies import FLOAT32, INT8
@@ -108,6 +109,26 @@ def test_methods_that_are_compared_in_float32_alone_have_the_page_only(tmp_path:
     config["sparsity"]["methods"] = ["gradual", "rigl"]
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     assert not studies.shown([studies.read(path)])
+
+
+def test_all_seeds_together_are_those_of_the_study_and_its_repeats(
+    folder: Path, committed: list[studies.Study]
+) -> None:
+    (same_seeds,) = studies.shown(studies.read_all(folder))
+    assert same_seeds.of_all_seeds is None
+    (study,) = [one for one in committed if one.run.name == "pendulum"]
+    together = study.of_all_seeds
+    assert together is not None
+    row = together.set_index("variant").loc["0.98-int8"]
+    differences = [
+        value - run.final_returns("0")[seed]
+        for run in (study.run, *(repeat.run for repeat in study.repeats))
+        for seed, value in run.final_returns("0.98-int8").items()
+    ]
+    assert row["seeds"] == len(differences) == 30
+    np.testing.assert_allclose(row["difference"], np.mean(differences))
+    half = stats.t.ppf(0.975, 29) * np.std(differences, ddof=1) / np.sqrt(30)
+    np.testing.assert_allclose(row["difference_high"] - row["difference"], half)
 
 
 def test_high_sparsities_stand_apart_as_on_a_logarithmic_axis() -> None:
