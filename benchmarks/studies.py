@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_rl.runs.run import Run
-from sparse_rl.summary.final_table import final_table, random_return
+from sparse_rl.summary.final_table import NOT_WORSE, final_table, random_return
 from sparse_rl.summary.kinds import Kind, kind_of
 
 ROOT = Path(__file__).parents[1]
@@ -74,13 +74,19 @@ class Study:
 
     @property
     def method(self) -> str:
-        """The sparsity method that its picture is of: the first that it names."""
+        """The sparsity method that its picture is of."""
         return str(self.run.config.sparsity.methods[0])
 
     @property
     def compares_methods(self) -> bool:
-        """Whether it is about methods, in float32 alone: then it has a place on the page only."""
-        return bool(self.other_methods) and self.of_arithmetic(INT8).empty
+        """Whether it is about methods, and has a place on the page only."""
+        return len(self.run.config.sparsity.methods) > 1
+
+    @property
+    def sparsest(self) -> float:
+        """The highest level that is not worse than dense; 0 where none is."""
+        kept = self.table["verdict"] == NOT_WORSE
+        return float(self.table.loc[kept, "target_sparsity"].max() if kept.any() else 0.0)
 
     @property
     def command(self) -> str:
@@ -165,7 +171,10 @@ def read(folder: Path) -> Study:
 
 
 def read_all(results: Path = RESULTS) -> list[Study]:
-    """All studies: what has learned and was pruned first, of many seeds before few, by task."""
+    """All studies: what has learned and was pruned first, of many seeds before few.
+
+    Of as many seeds and steps, what was pruned furthest without loss is first.
+    """
     found = [read(file.parent) for file in results.glob(f"*/{METRICS}")]
     return sorted(
         found,
@@ -173,6 +182,7 @@ def read_all(results: Path = RESULTS) -> list[Study]:
             not (study.is_pruned and study.has_learned),
             -study.run.config.seeds,
             study.run.config.training.steps,
+            -study.sparsest,
             study.title,
         ),
     )

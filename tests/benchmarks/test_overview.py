@@ -79,36 +79,46 @@ def test_normalized_returns(folder: Path) -> None:
         assert (points["low"] < points["value"]).all() and (points["value"] < points["high"]).all()
 
 
+def by_methods(run: Path, methods: list[str]) -> studies.Study:
+    """The study in this folder, as if its arms had been pruned by the first of these."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["sparsity"]["methods"] = methods
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    records = json.loads((run / "variants.json").read_text())
+    for record in records.values():  # what is not pruned has no method of its own
+        record["method"] = methods[0] if record["sparsity"] > 0 else "gradual"
+    (run / "variants.json").write_text(json.dumps(records))
+    return studies.read(run)
+
+
 def test_a_study_of_another_method_is_shown_with_it(folder: Path, tmp_path: Path) -> None:
     (gradual,) = studies.shown(studies.read_all(folder))
-    for methods in (["rigl", "ste"], ["gradual", "rigl"]):
-        path = tmp_path / "-".join(methods)
-        shutil.copytree(gradual.run.path, path)
-        config = yaml.safe_load((path / "config.yaml").read_text())
-        config["sparsity"]["methods"] = methods
-        (path / "config.yaml").write_text(yaml.safe_dump(config))
-        records = json.loads((path / "variants.json").read_text())
-        for record in records.values():  # what is not pruned has no method of its own
-            record["method"] = methods[0] if record["sparsity"] > 0 else "gradual"
-        (path / "variants.json").write_text(json.dumps(records))
-        study = studies.read(path)
-        assert studies.shown([study]) == [study]
-        for arithmetic in (FLOAT32, INT8):
-            pd.testing.assert_frame_equal(
-                study.normalized(arithmetic), gradual.normalized(arithmetic)
-            )
-        (row,) = results_page.readme_table([study]).splitlines()[2:]
-        assert f", {', '.join(name for name in methods if name != 'gradual')};" in row
-        assert ("rigl, float32:" in row or "rigl, int8:" in row) is (methods[0] == "rigl")
+    shutil.copytree(gradual.run.path, tmp_path / "rigl")
+    study = by_methods(tmp_path / "rigl", ["rigl"])
+    assert studies.shown([study]) == [study]
+    for arithmetic in (FLOAT32, INT8):
+        pd.testing.assert_frame_equal(study.normalized(arithmetic), gradual.normalized(arithmetic))
+    (row,) = results_page.readme_table([study]).splitlines()[2:]
+    assert ", rigl;" in row and ("rigl, float32:" in row or "rigl, int8:" in row)
+    assert overview_picture.heading(study) == overview_picture.heading(gradual) + ", rigl"
 
 
-def test_methods_that_are_compared_in_float32_alone_have_the_page_only(tmp_path: Path) -> None:
-    path = write_run(tmp_path / "run", levels=(0.0, 0.9), modes=(), with_costs=False)
-    config = yaml.safe_load((path / "config.yaml").read_text())
-    assert studies.shown([studies.read(path)])
-    config["sparsity"]["methods"] = ["gradual", "rigl"]
-    (path / "config.yaml").write_text(yaml.safe_dump(config))
-    assert not studies.shown([studies.read(path)])
+def test_methods_that_are_compared_have_the_page_only(folder: Path, tmp_path: Path) -> None:
+    (gradual,) = studies.shown(studies.read_all(folder))
+    shutil.copytree(gradual.run.path, tmp_path / "both")
+    assert not studies.shown([by_methods(tmp_path / "both", ["gradual", "rigl"])])
+
+
+def test_what_was_pruned_furthest_without_loss_is_first(tmp_path: Path) -> None:
+    for name, levels in (("a", (0.0, 0.9)), ("b", (0.0, 0.9, 0.99)), ("c", (0.0,))):
+        run = write_run(tmp_path / "runs" / name, levels=levels, modes=(), with_costs=False)
+        (run / "summary.md").write_text("")
+        keep.keep(run, tmp_path / "results" / name)
+    found = studies.read_all(tmp_path / "results")
+    assert [study.sparsest for study in found] == sorted(
+        (study.sparsest for study in found), reverse=True
+    )
+    assert found[-1].run.name == "c" and found[-1].sparsest == 0
 
 
 def test_all_seeds_together_are_those_of_the_study_and_its_repeats(
