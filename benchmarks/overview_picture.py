@@ -21,6 +21,8 @@ COLLAPSED = 0.5
 SHIFT = 0.035
 """Of each arithmetic to its side, so that the intervals of both are seen."""
 WIDTH, HEIGHT, MOST_COLUMNS = 9.6, 2.75, 4
+LONGEST_TITLE = 22
+"""Letters that have room over a panel."""
 
 
 class Look(NamedTuple):
@@ -104,7 +106,9 @@ def draw(studies: list[Study], look: Look) -> Figure:
 
 def _panel(axes: Axes, study: Study, levels: list[float], look: Look, which: str) -> None:
     task, _, how = heading(study).partition("\n")
-    axes.set_title(task + which, fontsize=10.5, color=look.ink, pad=17)
+    title = task + which
+    size = 10.5 * min(1.0, LONGEST_TITLE / len(title))  # a longer one would run into the next
+    axes.set_title(title, fontsize=size, color=look.ink, pad=17)
     axes.text(
         0,
         1.035,
