@@ -35,7 +35,7 @@ def test_films_move_and_are_small() -> None:
 def test_a_command_makes_its_film_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first film of the page, its first frames: the same pictures."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "results" / "pendulum", tmp_path / "results" / "pendulum")
+    shutil.copytree(ROOT / "results" / "pendulum_rigl", tmp_path / "results" / "pendulum_rigl")
     command = commands(PAGE)[0]
     program.call(render.main, [*command.words, "--steps", "5"])
     for number in (0, 3):
