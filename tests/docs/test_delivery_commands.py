@@ -30,6 +30,7 @@ RETURNS = dict.fromkeys(
         Variant(sparsity=0.98),
         Variant(sparsity=0.98, arithmetic="int8"),
         Variant(sparsity=0.98, arithmetic="integer"),
+        Variant("rigl", sparsity=0.995, arithmetic="integer"),
     ],
     (-9.0, -8.0),
 )
@@ -41,7 +42,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "demo").symlink_to("x")  # pages call a run by either name
+    for name in ("demo", "rigl"):  # as pages call a run, too
+        (tmp_path / "runs" / name).symlink_to("x")
     return tmp_path
 
 
