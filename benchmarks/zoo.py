@@ -34,6 +34,7 @@ from sparse_rl.playing.play import play
 from sparse_rl.report.films import dense_name
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.settings import read_settings
+from sparse_rl.runs.variant import Variant
 from sparse_rl.summary.final_table import NOT_WORSE, WORSE
 
 EPISODES, START = 200, 1000
@@ -93,8 +94,9 @@ def chosen(run: Run) -> dict[str, list[str]]:
         raise ValueError(f"{run.path}: has no dense variant; needed is one")
     order = table.sort_values(["target_sparsity", "arithmetic"])  # int8 is behind float32
     reasons = {dense: ["dense, float32"]}
-    if "0.9-int8" in run.finished:
-        reasons["0.9-int8"] = ["90 %, int8"]
+    ninety = Variant(run.config.sparsity.methods[0], 0.9, arithmetic="int8").name
+    if ninety in run.finished:
+        reasons[ninety] = ["90 %, int8"]
     kept = [str(name) for name in table.loc[table["verdict"] == NOT_WORSE, "variant"]]
     if kept:
         smallest = min(kept, key=lambda name: len(packed.to_bytes(actor(run, name))))

@@ -32,7 +32,8 @@ def test_there_are_policies_and_each_has_a_card() -> None:
     for folder in FOLDERS:
         files = {file.name for file in folder.glob("*.srl")}
         assert files == {card.file for card in zoo.read(folder)}
-        assert {"dense.srl", "0.9-int8.srl"} <= files
+        assert "dense.srl" in files
+        assert any(name.endswith("0.9-int8.srl") for name in files)  # of any method
 
 
 @each_card
