@@ -12,7 +12,7 @@ import pytest
 from sparse_rl import evaluate, export
 from sparse_rl.architecture import Dense, Network, Observation, Squash, hidden_layers
 from sparse_rl.architecture.options import TorsoOptions
-from sparse_rl.artifact import cost, delivery, reference
+from sparse_rl.artifact import cost, formats, reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import load
 from sparse_rl.config.experiment import Config, to_yaml
@@ -275,7 +275,7 @@ def test_what_cannot_be_written_leaves_the_old_actor(run, tmp_path, monkeypatch)
 
 def test_without_onnx_it_is_left_out_and_said(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cost, "find_compiler", lambda: None)
-    monkeypatch.setattr(delivery, "find_spec", lambda name: None if name == "onnx" else object())
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnx" else object())
     export.main(run, ("0",), "0", ("packed", "onnx"), tmp_path / "out", episodes=1)
     assert "onnx left out: onnx not installed; pip install" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
