@@ -55,7 +55,7 @@ def heading(study: Study) -> str:
     steps = study.run.config.training.steps
     unit = f"{steps / 1e6:g}M" if steps >= 1_000_000 else f"{steps / 1000:g}k"
     seeds = study.run.config.seeds
-    how = ", ".join([study.distribution, *([] if study.method == "gradual" else [study.method])])
+    how = ", ".join([study.distribution, *study.other_methods])
     return f"{study.task}\n{study.agent}, {seeds} seeds, {unit} steps, {how}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,11 @@ class Delivery:
     observations: NDArray
     card: Card | None = None
 
+    @cached_property
+    def expected(self) -> NDArray:
+        """The graph's actions on the observations, by which every format is checked."""
+        return reference.act(self.original, self.observations)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -55,15 +61,15 @@ def prepare(
     return Delivery(graph, PackedActor(compact(graph), provenance), observations, card)
 
 
-def refusal(form: Format, graph: Graph) -> str:
-    """Why a format has not what this network needs; empty where it has."""
+def refusal(form: Format, graph: Graph) -> str | None:
+    """Why a format has not what this network needs; None where it has."""
     if form == "rust":
-        return rust_source.refusal(graph) or ""
+        return rust_source.refusal(graph)
     if form == "qonnx":
         from sparse_rl.artifact import qonnx_model
 
-        return qonnx_model.refusal(graph) or ""
-    return ""
+        return qonnx_model.refusal(graph)
+    return None
 
 
 def write(
@@ -80,10 +86,7 @@ def write(
         path, size, actions = _FILES[form](delivery, directory)
     else:
         path, size, actions = _sources(delivery, form, directory / form, program or CProgram())
-    difference = None
-    if actions is not None:
-        expected = reference.act(delivery.original, delivery.observations)
-        difference = _difference(delivery.original, actions, expected)
+    difference = None if actions is None else _difference(delivery, actions)
     return Written(form, path, size, difference)
 
 
@@ -170,10 +173,10 @@ def _title(actor: PackedActor) -> str:
     return source_files.one_line(f"{about.environment}, variant {about.variant}, seed {about.seed}")
 
 
-def _difference(graph: Graph, actions: NDArray, expected: NDArray) -> float:
-    if isinstance(graph.output, ArgMax):
-        return float(np.mean(actions != expected))
-    return float(np.abs(actions - expected).max(initial=0))
+def _difference(delivery: Delivery, actions: NDArray) -> float:
+    if isinstance(delivery.original.output, ArgMax):
+        return float(np.mean(actions != delivery.expected))
+    return float(np.abs(actions - delivery.expected).max(initial=0))
 
 
 def _run_onnx(path: Path, observations: NDArray) -> NDArray:

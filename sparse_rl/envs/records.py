@@ -6,6 +6,7 @@ it under the interpreter's lock, where devices wait for each other; see `host`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -72,20 +73,21 @@ class Record:
 
     def read(self, rows: UInt32[np.ndarray, "batch words"]) -> PyTree:
         """`unpack` in NumPy: views of `rows`."""
-        return self.structure.unflatten(
-            rows[:, field.first : field.last]
-            .view(field.number)[:, : field.size]
-            .reshape(len(rows), *field.shape)
-            for field in self.fields
-        )
+        return self.structure.unflatten(self._places(rows))
 
     def write(self, tree: PyTree, batch: int) -> UInt32[np.ndarray, "batch words"]:
         """`pack` in NumPy; numbers of another type are converted."""
         rows = np.zeros((batch, self.words), np.uint32)
-        places = jax.tree.leaves(self.read(rows))
-        for place, leaf in zip(places, self.structure.flatten_up_to(tree), strict=True):
+        leaves = self.structure.flatten_up_to(tree)
+        for place, leaf in zip(self._places(rows), leaves, strict=True):
             place[...] = leaf
         return rows
+
+    def _places(self, rows: UInt32[np.ndarray, "batch words"]) -> Iterator[np.ndarray]:
+        """Of each array the part of `rows` that holds it."""
+        for field in self.fields:
+            numbers = rows[:, field.first : field.last].view(field.number)
+            yield numbers[:, : field.size].reshape(len(rows), *field.shape)
 
 
 def _to_words(array: Array) -> UInt32[Array, "batch words"]:

@@ -52,8 +52,11 @@ def join(paths: Sequence[Path], out: Path) -> Run:
         for run in runs:
             writer.append(_rows(run))
         for variant, every in policies.items():
-            params, masks = ([one.params for one in every], [one.masks for one in every])
-            writer.save_policies(variant, _stacked(params), _stacked(masks))
+            writer.save_policies(
+                variant,
+                _stacked([one.params for one in every]),
+                _stacked([one.masks for one in every]),
+            )
         joined = Run(out)
         writer.write_text(layout.SUMMARY, joined.summary_text())
     finally:

@@ -23,12 +23,12 @@ class Kind(NamedTuple):
     @property
     def label(self) -> str:
         """In a legend: "pruned + int8", "rigl, critics 50 %"."""
-        return ", ".join([self._first, *self._rest]) + self._arithmetic(" + ", "")
+        return self._labelled("pruned" if self.method == "gradual" else self.method)
 
     @property
     def label_by_method(self) -> str:
         """The same where there are several methods: "gradual + int8", "rigl, critics 50 %"."""
-        return ", ".join([self.method, *self._rest]) + self._arithmetic(" + ", "")
+        return self._labelled(self.method)
 
     @property
     def alone(self) -> str:
@@ -53,9 +53,8 @@ class Kind(NamedTuple):
         """Whether its variant without sparsity is the dense network."""
         return self.critic_sparsity == 0 and not self.settings and self.arithmetic == "float32"
 
-    @property
-    def _first(self) -> str:
-        return "pruned" if self.method == "gradual" else self.method
+    def _labelled(self, first: str) -> str:
+        return ", ".join([first, *self._rest]) + self._arithmetic(" + ", "")
 
     @property
     def _method(self) -> list[str]:

@@ -76,8 +76,7 @@ def end_at(axes: Axes, floor: float) -> None:
 
 def caption_of(floor: float) -> str:
     """What a figure's caption says of such an axis, with a space before it; empty for -inf."""
-    whole = not math.isfinite(floor)
-    if whole:
+    if not math.isfinite(floor):
         return ""
     return (
         " Arrows and numbers: what lies below the end of the axis (of several seeds at one level, "
