@@ -208,5 +208,11 @@ def test_every_method_has_a_line_and_a_look_of_its_own(make_run: MakeRun) -> Non
     np.testing.assert_allclose(rigl[:, 1], returns[["0.5-int8", "0.9-int8"]])
     looks = list(series_of(findings.table).values())
     assert len({(look.color, str(look.line), look.mark) for look in looks}) == len(looks) == 3
+    # What is not pruned is of no method, and stands in a legend once.
+    assert [look.label for look in looks] == ["gradual", "int8 only", "rigl + int8"]
+    legend = axes.get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names.count("int8 only") == 1 and "gradual + int8" not in names
     curves = learning_curves.draw(findings)
     assert curves is not None and len(line(curves.axes[0], "rigl + int8")) > 2

@@ -116,7 +116,8 @@ def series_of(table: pd.DataFrame) -> dict[Kind, Series]:
     """How each kind in a table is drawn, in the order of their names in a legend.
 
     Gradual pruning looks the same in every run; other kinds take in turn the colors that it leaves,
-    first with whole lines. Where there are several methods, each has its name.
+    first with whole lines. Where there are several methods, each has its name; a kind of which
+    nothing is pruned is of none.
     """
     present = kinds(table)
     taken = {_KNOWN[kind][0] for kind in present if kind in _KNOWN}
@@ -126,12 +127,18 @@ def series_of(table: pd.DataFrame) -> dict[Kind, Series]:
         for color, mark in zip(_COLORS, marks, strict=True)
         if color not in taken
     )
-    several = len({kind.method for kind in present}) > 1
+    # What metrics call the sparsity is, in a final table, what was asked for.
+    level = table["target_sparsity" if "target_sparsity" in table else "sparsity"]
+    pruned = kinds(table[level > 0])
+    several = len({kind.method for kind in pruned}) > 1
+
+    def label(kind: Kind) -> str:
+        if kind not in pruned and not kind.is_dense:
+            return kind.alone
+        return kind.label_by_method if several else kind.label
+
     return {
-        kind: Series(
-            kind.label_by_method if several else kind.label,
-            *(_KNOWN[kind] if kind in _KNOWN else next(others)),
-        )
+        kind: Series(label(kind), *(_KNOWN[kind] if kind in _KNOWN else next(others)))
         for kind in present
     }
 

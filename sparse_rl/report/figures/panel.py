@@ -81,6 +81,8 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
         if not kind.is_dense:
             for _, alone in rows[rows["target_sparsity"] == 0].iterrows():
                 _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
+            if series.label == kind.alone:  # which stands in the legend now
+                series = series._replace(label="_")
         if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
             aside = 10 ** ((index - (len(looks) - 1) / 2) * ASIDE)
             below += _line(axes, rows, series, returns, places, aside, floor)
