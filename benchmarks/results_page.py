@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -50,7 +50,7 @@ def page(studies: list[Study]) -> str:
 def _study(study: Study) -> Iterator[str]:
     folder = study.run.path.relative_to(ROOT)
     yield f"## {study.title}\n"
-    yield _command(study.command)
+    yield _commands(study.run.commands)
     yield _table(study)
     yield f"{_conditions(study)} Files: `{folder}/`.\n"
     if not study.has_learned:
@@ -63,7 +63,7 @@ def _study(study: Study) -> Iterator[str]:
         yield REPEATS
         yield _repeats([study, *study.repeats], study.of_all_seeds)
         for repeat in study.repeats:
-            yield _command(repeat.command)
+            yield _commands(repeat.run.commands)
 
 
 def _table(study: Study) -> str:
@@ -84,10 +84,13 @@ def _with_interval(value: str, interval: str) -> str:
     return value if interval == "-" else f"{value} ({interval})"
 
 
-def _command(command: str) -> str:
-    """In a block, broken where it would run out of a page."""
-    wrapped = textwrap.wrap(command, 100, break_long_words=False, break_on_hyphens=False)
-    text = " \\\n    ".join(wrapped)
+def _commands(commands: Sequence[str]) -> str:
+    """In a block, broken where they would run out of a page."""
+    wrapped = [
+        textwrap.wrap(command, 100, break_long_words=False, break_on_hyphens=False)
+        for command in commands
+    ]
+    text = "\n".join(" \\\n    ".join(lines) for lines in wrapped)
     return f"```console\n{text}\n```\n"
 
 

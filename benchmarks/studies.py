@@ -89,12 +89,6 @@ class Study:
         return float(self.table.loc[kept, "target_sparsity"].max() if kept.any() else 0.0)
 
     @property
-    def command(self) -> str:
-        """What made it, from versions.txt."""
-        first = self.run.versions.partition("\n")[0]
-        return first.removeprefix("command:").strip()
-
-    @property
     def is_pruned(self) -> bool:
         """Whether it has more than the dense network to show."""
         return bool((self.table["target_sparsity"] > 0).any())

@@ -164,7 +164,7 @@ def write(run: Run, results: Path) -> list[Card]:
             f"{results}: found the results of {kept.digest()}; allowed: of {run.config.digest()}, "
             f"which {run.path} is"
         )
-    training = run.versions.partition("\n")[0].removeprefix("command:").strip()
+    training = " && ".join(run.commands)
     environment = make(run.config.environment, evaluation=True)
     cards = []
     folder = results / "policies"

@@ -63,6 +63,19 @@ def test_the_joined_run_has_every_number_and_policy_of_its_parts(
     assert (tmp_path / "ab" / "summary.md").read_text().startswith("# gymnax/Pendulum-v1, SAC, 5")
 
 
+def test_a_joined_run_says_what_made_it(tmp_path: Path) -> None:
+    parts = part(tmp_path / "a", 0, 3), part(tmp_path / "b", 3, 5)
+    for path in parts:
+        (path / "versions.txt").write_text(f"command: train {path.name}\njax: 1\nresumed: train\n")
+        assert Run(path).commands == [f"train {path.name}"]
+    out = tmp_path / "ab"
+    assert join(parts, out).commands == [
+        "train a",
+        "train b",
+        f"python -m sparse_rl.join {parts[0]} {parts[1]} --out {out}",
+    ]
+
+
 def test_results_that_were_kept_without_policies_are_joined_too(
     parts: tuple[Path, Path], tmp_path: Path
 ) -> None:
