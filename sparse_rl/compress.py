@@ -108,8 +108,9 @@ def main(
     compression.open({"arm": arm, "updates": updates})
     bar.say(f"{originals.environment.spec.name}: {originals.origin}")
     bar.say(f"{len(compression.chains)} candidates; results in {folder.path}")
-    seen = compression.make()
-    judged = compression.judge(seen)
+    with machine.exact_products():
+        seen = compression.make()
+        judged = compression.judge(seen)
     compression.write(judged)
     shown.print()
     shown.print(compression_page.terminal_table(judged.table))

@@ -1,11 +1,12 @@
 """The two dot products every network is made of, given to it from outside.
 
 A network that is asked to compute `x @ w` through a `DotGeneral` does not know whether the product
-is float32 or int8: that is the choice of whoever builds it. This module lies below networks and
-quantization, which know nothing of each other.
+is float32 or int8, nor with what precision its factors are read: that is the choice of whoever
+builds it. This module lies below networks and quantization, which know nothing of each other.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from jax import Array, lax
@@ -98,3 +99,44 @@ def _axis_of_matrix(operand: Array, contracted: Sequence[int]) -> int:
 
 
 FLOAT32 = DotProducts(dense=lax.dot_general, convolution=merged)
+
+ALGORITHMS: Mapping[str, lax.DotAlgorithmPreset | None] = {
+    "float32": None,
+    "tf32": lax.DotAlgorithmPreset.TF32_TF32_F32,
+    "bfloat16": lax.DotAlgorithmPreset.BF16_BF16_F32,
+}
+"""By the precision to which factors are rounded: 24, 11 or 8 bits. Sums are float32 in all of them.
+
+None leaves it to JAX's default, which `runtime.devices.exact_products` makes float32.
+"""
+
+
+def with_precision(product: DotGeneral, precision: str) -> DotGeneral:
+    """`product` with factors of `precision`, whatever its callers ask for; so do its gradients."""
+    algorithm = ALGORITHMS[precision]
+
+    def dot_general(
+        lhs: Array,
+        rhs: Array,
+        dimension_numbers: DimensionNumbers,
+        precision: Any = None,
+        preferred_element_type: Any = None,
+    ) -> Array:
+        del precision
+        return product(lhs, rhs, dimension_numbers, algorithm, preferred_element_type)
+
+    return dot_general
+
+
+@functools.cache
+def of_precision(precision: str) -> DotProducts:
+    """The products of float32 numbers whose factors are rounded to `precision`.
+
+    The same ones for the same name, so that programs which are made of them are equal. Integers up
+    to 127, as quantization makes them, lose nothing in any of them.
+    """
+    if precision == "float32":
+        return FLOAT32
+    return DotProducts(
+        with_precision(FLOAT32.dense, precision), with_precision(FLOAT32.convolution, precision)
+    )

@@ -67,7 +67,7 @@ def train(
     if chosen.watch:
         heard = Both(WatchedPage(shown.say), heard)
     try:
-        with failure.told():
+        with failure.told(), devices.exact_products():
             return training.train(chosen, heard)
     finally:
         if given:

@@ -12,7 +12,7 @@ from sparse_rl.architecture import (
     torso,
 )
 from sparse_rl.config.experiment import Config
-from sparse_rl.dot_products import DotProducts
+from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.spaces import Discrete, EnvSpec
 
@@ -37,4 +37,5 @@ def actor_and_critic(
         output = Clip(tuple(map(float, spec.action.low)), tuple(map(float, spec.action.high)))
     value = Dense("value", 1, initializer_of(config.network, 1.0))
     actor = Network(observation, operations, (head,), output)
-    return FlaxNetwork(actor, dots), FlaxNetwork(Network(observation, operations, (value,)))
+    critic = Network(observation, operations, (value,))
+    return FlaxNetwork(actor, dots), FlaxNetwork(critic, of_precision(config.training.precision))

@@ -19,7 +19,7 @@ from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import Network, dense_layers, policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
-from sparse_rl.dot_products import DotProducts
+from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import Critic, GaussianActor
 from sparse_rl.spaces import Continuous, EnvSpec
@@ -228,7 +228,7 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=GaussianActor(network, dots),
-        critic=Critic(network.observation, hidden),
+        critic=Critic(network.observation, hidden, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

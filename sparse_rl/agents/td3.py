@@ -29,7 +29,7 @@ from sparse_rl.architecture import (
 )
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
-from sparse_rl.dot_products import DotProducts
+from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import Critic, FlaxNetwork
 from sparse_rl.spaces import Continuous, EnvSpec
@@ -211,12 +211,13 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
     observation = observation_of(spec)
     size = len(spec.action.low)
     operations = torso(config.network, observation)
+    hidden = dense_layers(config.network, config.agent.critic_layer_norm)
     actor = Network(observation, operations, (Dense("action", size),), output_of(spec))
     return TD3(
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=FlaxNetwork(actor, dots),
-        critic=Critic(observation, dense_layers(config.network, config.agent.critic_layer_norm)),
+        critic=Critic(observation, hidden, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

@@ -174,6 +174,7 @@ _LATER: dict[str, Any] = {
     "network.activation": "relu",
     "network.layer_norm": False,
     "network.initializer": "uniform",
+    "training.precision": "float32",
     "replay.n_step_begin": 0,
     "replay.empty_at": [],
     "replay.empty_after_pruning": False,

@@ -65,6 +65,8 @@ class TrainingConfig:
     """Gradient steps per update."""
     environments: Annotated[PositiveCount, Field(le=65_536)] = 1
     """Environments in which each member acts side by side; all their steps count."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Of the factors of the networks' products, on a GPU; a CPU has float32 only."""
 
 
 @section

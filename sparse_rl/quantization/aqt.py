@@ -16,7 +16,8 @@ group of zeros has max|x| taken as 1. The groups:
 The product is y = Q(x) Q(w), computed as s_x s_w (q_x q_w). The integers are held in float32, which
 is exact while the sum of |q_x q_w| stays below 2^24 (always, up to 1040 inputs), and many times
 faster than an int8 product on a CPU. The backward pass takes rounding as the identity
-(straight-through; Bengio et al. 2013, arXiv 1308.3432) and is float32:
+(straight-through; Bengio et al. 2013, arXiv 1308.3432) and is float32, or of the training's
+precision:
 
     dL/dx = dL/dy Q(w)^T          dL/dw = Q(x)^T dL/dy          (weights only: Q(x) = x)
 """
@@ -33,8 +34,14 @@ from aqt.jax.v2 import aqt_dot_general, aqt_quantizer, calibration
 from jax import Array
 from jaxtyping import Float, Int8
 
-from sparse_rl.dot_products import FLOAT32, DimensionNumbers, DotGeneral, DotProducts, merged
-from sparse_rl.quantization.powers_of_two import INTEGER
+from sparse_rl.dot_products import (
+    DimensionNumbers,
+    DotGeneral,
+    DotProducts,
+    of_precision,
+    with_precision,
+)
+from sparse_rl.quantization.powers_of_two import integer
 
 Layer = Literal["dense", "convolution"]
 
@@ -44,8 +51,8 @@ _RECIPROCAL = np.float32(1.0 / LARGEST)
 
 
 @functools.cache
-def dot_products(quantization: str) -> DotProducts:
-    """The dot products of a variant, by its arithmetic.
+def dot_products(quantization: str, precision: str = "float32") -> DotProducts:
+    """The dot products of a variant, by its arithmetic and the precision of float32's factors.
 
     float32; int8w: int8 weights; int8: int8 weights and activations; integer: the same with scales
     that are fixed powers of two (`powers_of_two`). The same ones for the same name, so that
@@ -55,15 +62,19 @@ def dot_products(quantization: str) -> DotProducts:
         ValueError: for any other name.
     """
     if quantization == "float32":
-        return FLOAT32
+        return of_precision(precision)
     if quantization == "int8w":
-        return DotProducts(_straight_through("dense", None), _straight_through("convolution", None))
+        return DotProducts(
+            _straight_through("dense", None, precision),
+            _straight_through("convolution", None, precision),
+        )
     if quantization == "int8":
         return DotProducts(
-            _straight_through("dense", (1,)), _straight_through("convolution", (1, 2, 3))
+            _straight_through("dense", (1,), precision),
+            _straight_through("convolution", (1, 2, 3), precision),
         )
     if quantization == "integer":
-        return INTEGER
+        return integer(precision)
     raise ValueError(
         f"quantization: found {quantization!r}, allowed are float32, int8w, int8, integer"
     )
@@ -120,15 +131,17 @@ def _quantizer(axes: Sequence[int]) -> aqt_quantizer.Quantizer:
     return quantizer
 
 
-def _straight_through(layer: Layer, activation_axes: Sequence[int] | None) -> DotGeneral:
+def _straight_through(
+    layer: Layer, activation_axes: Sequence[int] | None, precision: str
+) -> DotGeneral:
     config = aqt_dot_general.dot_general_make(
         lhs_bits=BITS if activation_axes else None, rhs_bits=BITS, bwd_bits=None
     )
     config.fwd.dg_accumulator_dtype = None
     config.fwd.dg_quantizer.rhs = _quantizer(_WEIGHT_AXES[layer])
-    if layer == "convolution":
-        for product in (config.fwd, config.dlhs, config.drhs):
-            product.dot_general = merged
+    for product in (config.fwd, config.dlhs, config.drhs):
+        # AQT would ask for the device's default precision.
+        product.dot_general = with_precision(getattr(of_precision("float32"), layer), precision)
     if activation_axes:
         config.fwd.dg_quantizer.lhs = _quantizer(activation_axes)
 

@@ -21,12 +21,14 @@ in this one.
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from sparse_rl.dot_products import FLOAT32, DotGeneral, DotProducts, FixedScales
+from sparse_rl.dot_products import DotGeneral, DotProducts, FixedScales, of_precision
 
 LARGEST = 127
 DECAY = 0.9999
@@ -77,4 +79,8 @@ def _rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 _rounded.defjvp(lambda primals, tangents: (_rounded(*primals), tangents[0]))
 
-INTEGER = DotProducts(FLOAT32.dense, FLOAT32.convolution, fixed=FixedScales(affine, largest_so_far))
+
+@functools.cache
+def integer(precision: str) -> DotProducts:
+    """This arithmetic; `precision` is that of its gradients, integers are exact in each."""
+    return of_precision(precision)._replace(fixed=FixedScales(affine, largest_so_far))

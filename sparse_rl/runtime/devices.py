@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -42,6 +43,26 @@ def configure(devices: int, distributed: DistributedConfig | None = None) -> Non
         raise ConfigError(
             f"devices: found {devices}; allowed: at most {cores()}, one per core of this machine "
             f"({OVERSUBSCRIBE}=1 allows more)"
+        )
+
+
+def exact_products() -> AbstractContextManager[Any]:
+    """Within it, products of float32 numbers are those, where nothing else is asked for.
+
+    JAX would round their factors to the 11 bits of TF32 on a GPU that has it, physics included, and
+    say nothing. A CPU has no such default.
+    """
+    if jax.default_backend() == "cpu":
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision("float32")
+
+
+def require_precision(precision: str) -> None:
+    """Raises `ConfigError` where this machine's products cannot have that precision."""
+    if precision != "float32" and jax.default_backend() == "cpu":
+        raise ConfigError(
+            f"training.precision: found {precision}, and a CPU has no faster products than "
+            f"float32; allowed here: float32"
         )
 
 

@@ -22,6 +22,7 @@ from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.runs.variant import Variant
 from sparse_rl.runtime.devices import choose as choose_devices
+from sparse_rl.runtime.devices import require_precision
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method, OwnCounts
@@ -46,13 +47,17 @@ class Study(NamedTuple):
     layers: Mapping[str, Layers]
 
     def agent(self, phase: Phase) -> Agent:
-        return build_agent(self.config, self.environment.spec, dot_products(phase.arithmetic))
+        return build_agent(self.config, self.environment.spec, self.dots(phase))
+
+    def dots(self, phase: Phase) -> DotProducts:
+        """With what the policy multiplies."""
+        return dot_products(phase.arithmetic, self.config.training.precision)
 
     def program(self, phase: Phase) -> Program:
         """The phase's program; a method has a part in it where members start and masks change."""
         changes = phase.changes_masks or phase.after < 0
         method = self.methods[phase.method] if changes and phase.method else None
-        agent, dots = self.agent(phase), dot_products(phase.arithmetic)
+        agent, dots = self.agent(phase), self.dots(phase)
         fixed_scales = FlaxNetwork(agent.policy_network, dots) if dots.fixed else None
         return Program(agent, self.environment, method, fixed_scales)
 
@@ -111,6 +116,7 @@ def build_agent(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:
 
 def prepare(config: Config) -> Study:
     """Environment, devices, the networks' layers. `ConfigError` comes before anything compiles."""
+    require_precision(config.training.precision)
     try:
         environment = envs.make(config.environment)
         evaluation_environment = envs.make(config.environment, evaluation=True)
