@@ -36,15 +36,15 @@ def join(paths: Sequence[Path], out: Path) -> Run:
         for variant in first.variants
         if all(run.has_policies(variant) for run in runs)
     }
-    config = dataclasses.replace(
-        first.config, seeds=sum(run.config.seeds for run in runs), out=str(out)
-    )
+    config = dataclasses.replace(first.config, seeds=sum(run.config.seeds for run in runs), out="")
+    words = " ".join(str(run.path) for run in runs)
     writer = RunWriter(out)
     writer.claim()
     try:
         writer.begin(
             to_yaml(config),
-            "".join(f"joined: {run.path}\n{run.versions}" for run in runs),
+            "".join(f"joined: {run.path}\n{run.versions}" for run in runs)
+            + f"command: python -m sparse_rl.join {words} --out {out}\n",
             first.network(),
             _phases(runs),
             first.variants.values(),

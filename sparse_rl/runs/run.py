@@ -122,11 +122,9 @@ class Run(Shown):
     @property
     def commands(self) -> list[str]:
         """What made it, from the record of versions; of a joined run its parts, and the joining."""
-        lines = [line.partition(": ") for line in self.versions.splitlines()]
-        made = [text for key, _, text in lines if key == "command"]
-        if parts := [text for key, _, text in lines if key == "joined"]:
-            made.append(f"python -m sparse_rl.join {' '.join(parts)} --out {self.config.out}")
-        return made
+        begin = "command: "
+        lines = self.versions.splitlines()
+        return [line.removeprefix(begin) for line in lines if line.startswith(begin)]
 
     @property
     def finished(self) -> list[str]:

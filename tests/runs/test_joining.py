@@ -59,7 +59,11 @@ def test_the_joined_run_has_every_number_and_policy_of_its_parts(
     # The final table is that of one run with all seeds.
     whole = part(tmp_path / "whole", 0, 5)
     pd.testing.assert_frame_equal(joined.summary(), Run(whole).summary())
-    assert joined.versions == (f"joined: {parts[0]}\njax of a\njoined: {parts[1]}\njax of b\n")
+    assert joined.versions == (
+        f"joined: {parts[0]}\njax of a\njoined: {parts[1]}\njax of b\n"
+        f"command: python -m sparse_rl.join {parts[0]} {parts[1]} --out {tmp_path / 'ab'}\n"
+    )
+    assert joined.config.out == ""
     assert (tmp_path / "ab" / "summary.md").read_text().startswith("# gymnax/Pendulum-v1, SAC, 5")
 
 
