@@ -35,6 +35,7 @@ from jax import Array
 from jaxtyping import Float, Int8
 
 from sparse_rl.dot_products import (
+    FLOAT32,
     DimensionNumbers,
     DotGeneral,
     DotProducts,
@@ -141,7 +142,7 @@ def _straight_through(
     config.fwd.dg_quantizer.rhs = _quantizer(_WEIGHT_AXES[layer])
     for product in (config.fwd, config.dlhs, config.drhs):
         # AQT would ask for the device's default precision.
-        product.dot_general = with_precision(getattr(of_precision("float32"), layer), precision)
+        product.dot_general = with_precision(getattr(FLOAT32, layer), precision)
     if activation_axes:
         config.fwd.dg_quantizer.lhs = _quantizer(activation_axes)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -46,7 +45,7 @@ def configure(devices: int, distributed: DistributedConfig | None = None) -> Non
         )
 
 
-def exact_products() -> AbstractContextManager[Any]:
+def exact_products() -> contextlib.AbstractContextManager[Any]:
     """Within it, products of float32 numbers are those, where nothing else is asked for.
 
     JAX would round their factors to the 11 bits of TF32 on a GPU that has it, physics included, and

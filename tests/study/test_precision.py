@@ -18,9 +18,8 @@ from sparse_rl.runtime import devices
 from sparse_rl.study.preparation import Study, prepare
 
 SAID = {"float32": "HIGHEST, HIGHEST", "tf32": "tf32", "bfloat16": "bf16"}
-SAC = {"quantization": {"modes": ["int8w", "int8", "integer"]}}
 CASES: dict[str, dict[str, Any]] = {
-    "sac": SAC,
+    "sac": {"quantization": {"modes": ["int8w", "int8", "integer"]}},
     "sac with sparse critics": {"sparsity": {"critic_levels": [0, 0.5]}},
     "td3": {"agent": {"name": "td3"}},
     "ppo": {"agent": {"name": "ppo"}},
