@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import zlib
@@ -135,7 +136,7 @@ def _structure(draw: random.Random, data: bytes, files: list[bytes]) -> bytes:
 def _change(draw: random.Random, node: Any, key: Any) -> None:
     kind = draw.random()
     if kind < 0.7 or isinstance(node, dict):
-        node[key] = draw.choice(VALUES)
+        node[key] = copy.deepcopy(draw.choice(VALUES))  # or a later change is of VALUES
     elif kind < 0.8:
         node[key:key] = [node[key]] * draw.choice((1, 1, 2000))
     elif kind < 0.9:

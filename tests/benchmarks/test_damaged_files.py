@@ -24,3 +24,11 @@ def test_damage_is_refused_in_one_way_or_leaves_an_actor(tmp_path):
             seen.add(found)
             kinds.add(kind)
     assert seen == {"read", "refused"} and len(kinds) == 9
+
+
+def test_a_seed_makes_the_same_files_whatever_was_made_before():
+    files = originals()
+    first, again = (
+        [damaged(draw, files) for _ in range(600)] for draw in (random.Random(2), random.Random(2))
+    )
+    assert first == again
