@@ -37,6 +37,7 @@ MEMORY = Path("/dev/shm")
 BATCH = 250
 HANGS = 30.0
 """Seconds after which reading is interrupted."""
+TITLE = "Packed files that are damaged"
 COLUMNS = ("damage", "files", "refused", "read", "wrong", "slowest, ms")
 
 
@@ -186,8 +187,15 @@ def told(batches: list[Batch], keep: Path | None, out: Path | None, seconds: flo
             name = "-".join(f"{number} {kind} {found[7:]}".split())
             (keep / f"{name}.srl").write_bytes(data)
     if out is not None:
-        table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        atomic_file.write_text(out, json.dumps({"rows": table, "memory, MB": round(memory)}))
+        from benchmarks.harness import machine  # it brings JAX, which no worker needs
+
+        found = {
+            "title": TITLE,
+            "machine": machine(),
+            "memory, MB": round(memory),
+            "rows": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
+        }
+        atomic_file.write_text(out, json.dumps(found, indent=1) + "\n")
     return int(sums[3] > 0)
 
 

@@ -113,6 +113,14 @@ def _on_the_board(column: str) -> Callable[[Content], str]:
     return figure
 
 
+def _damaged(content: Content) -> str:
+    row = _row(content, damage="all")
+    return (
+        f"{row['files']:,} files: {row['wrong']:,} otherwise; {row['slowest, ms']:.0f} ms and "
+        f"{content['memory, MB']} MB at most"
+    )
+
+
 LINES = (
     Highlight(
         "member_steps.json",
@@ -156,6 +164,11 @@ LINES = (
             f"being written: {content['rows'][0]['the_same']} of {content['rows'][0]['runs']} runs "
             f"end with the same bytes"
         ),
+    ),
+    Highlight(
+        "damaged_files.json",
+        "packed files damaged on purpose, with a right checksum, refused in one line or read",
+        _damaged,
     ),
     Highlight(
         "inference.json",

@@ -277,6 +277,14 @@ SECTIONS: tuple[Section, ...] = (
         "was left alone.",
     ),
     Section(
+        "Packed files that are damaged",
+        "benchmarks/damaged_files.json",
+        "python -m benchmarks.damaged_files --files 1000000 --workers 2 --seconds 1800 "
+        "--json results/benchmarks/damaged_files.json",
+        "Each with a right checksum. It is refused in one line that names the file, or read as an "
+        "actor; wrong is everything else, more than 0.2 s, and more than 100 MB.",
+    ),
+    Section(
         "A panel on one GPU",
         "gpu/gpu_panel.json",
         "python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json",
