@@ -21,6 +21,8 @@ with extras.needed_by("compress", __name__):
 
 if TYPE_CHECKING:
     from sparse_rl.compression.steps import Chain, Common
+    from sparse_rl.envs import VectorEnv
+    from sparse_rl.selection.disturbances import Disturbance
 
 METHODS = ("distil", "narrow")
 """What is done where neither methods nor chains are named."""
@@ -39,6 +41,7 @@ def main(
     updates: PositiveCount = 20_000,
     episodes: Episodes = 100,
     margin: NonNegative | None = None,
+    disturbances: tuple[str, ...] = (),
     format: tuple[Format, ...] = ("packed", "c", "onnx"),
     target: Target | None = None,
     prefix: str = "srl",
@@ -66,6 +69,9 @@ def main(
         updates: gradient steps of each distillation.
         episodes: by which every candidate is judged, and the chosen one again.
         margin: how much less return is no loss; by default 5 % of the gain over acting at random.
+        disturbances: rougher worlds in which the chosen one plays beside the original: noise:0.1
+            (a tenth of each observed quantity's own deviation), delay:2 (steps until an action
+            takes effect), or an option of the environment such as mass:1.2; joined by +.
         format: of what is delivered: packed (.srl), c (a folder), onnx; packages of the C: cmake,
             arduino, esp-idf; rust (a crate); qonnx, of integer arithmetic, for tools for FPGAs.
         target: the machine for which C is generated: host (a computer: fast) or microcontroller
@@ -102,9 +108,12 @@ def main(
 
     shown = console()
     originals = read(sources, normalizer, env, arm, actions)
+    worlds = rougher_worlds(disturbances, originals.environment)
     folder = Folder(folder_for(out, sources[0]))
     bar = Bar(shown)
-    compression = Compression(originals, named(chains), folder, episodes, margin, bar.say, bar.told)
+    compression = Compression(
+        originals, named(chains), folder, episodes, margin, bar.say, bar.told, worlds
+    )
     compression.open({"arm": arm, "updates": updates})
     bar.say(f"{originals.environment.spec.name}: {originals.origin}")
     bar.say(f"{len(compression.chains)} candidates; results in {folder.path}")
@@ -115,6 +124,9 @@ def main(
     shown.print()
     shown.print(compression_page.terminal_table(judged.table))
     shown.print()
+    if judged.confirmed is not None:
+        shown.print(compression_page.terminal_worlds(judged.confirmed, judged.chosen))
+        shown.print()
     for line in deliver(compression, judged, seen, formats, program_in_c):
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")
@@ -129,6 +141,16 @@ def own_chains(words: Sequence[str], common: Common) -> list[Chain]:
         return [parse_chain(word, common) for word in words]
     except ValueError as error:
         raise ValueError(f"--chain: {error}") from None
+
+
+def rougher_worlds(words: Sequence[str], environment: VectorEnv) -> list[Disturbance]:
+    """What --disturbances names. Raises ValueError, one line."""
+    from sparse_rl.selection import disturbances
+
+    try:
+        return [disturbances.parse(word, environment) for word in words]
+    except ValueError as error:
+        raise ValueError(f"--disturbances: {error}") from None
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

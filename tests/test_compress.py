@@ -106,6 +106,39 @@ def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
     assert "1 candidates are there already" in capsys.readouterr().out
 
 
+def test_in_rougher_worlds_the_chosen_one_is_played_beside_the_original(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [run, "--chain", "prune:0.5", "--episodes", "4", "--margin", "5000"]
+    call(*words)
+    out = run / "compressed"
+    fresh = json.loads((out / "delivered" / "card.json").read_text())["fresh_difference"]
+    assert list(pd.read_csv(out / "confirmed.csv").world) == ["as it is"]
+    capsys.readouterr()
+
+    call(*words, "--disturbances", "noise:0.5", "delay:3", "time_limit:20")
+    printed = capsys.readouterr().out
+    assert "1 candidates are there already" in printed and "time_limit:20" in printed
+    found = pd.read_csv(out / "confirmed.csv").set_index("world")
+    assert list(found.index) == ["as it is", "noise:0.5", "delay:3", "time_limit:20"]
+    np.testing.assert_allclose(
+        found.loc["as it is", ["difference", "difference_low", "difference_high"]].tolist(), fresh
+    )
+    np.testing.assert_allclose(found.difference, found["return"] - found.original, atol=60)
+    # A tenth of an episode, a tenth of its cost; the other worlds are not the one as it is.
+    assert found.original["time_limit:20"] > 0.3 * found.original["as it is"]
+    assert found.original[["noise:0.5", "delay:3"]].nunique() == 2
+    assert (found.original[["noise:0.5", "delay:3"]] != found.original["as it is"]).all()
+    page = (out / "report" / "index.html").read_text()
+    assert "In rougher worlds" in page and "delay:3" in page
+
+
+def test_a_world_that_cannot_be_is_refused_before_anything_is_made(run: Path) -> None:
+    with pytest.raises(ValueError, match=r"--disturbances: environment .* unknown option mass"):
+        call(run, "--chain", "int8", "--disturbances", "mass:2")
+    assert not (run / "compressed").exists()
+
+
 def test_a_packed_file_is_a_source(run: Path, tmp_path: Path) -> None:
     call(run, "--chain", "int8", "--episodes", "3", "--margin", "9999", "--format", "packed")
     file = run / "compressed" / "delivered" / "actor.srl"

@@ -14,14 +14,15 @@ from jaxtyping import Float
 
 from sparse_rl.envs import mujoco_model
 from sparse_rl.envs.host import HostEnv, HostStep, Inner, as_doubles, as_words, in_threads
+from sparse_rl.envs.mujoco_model import AS_IT_IS, Altered
 from sparse_rl.envs.mujoco_tasks import Physics, Task
 
 _STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS | mujoco.mjtState.mjSTATE_WARMSTART
 
 
-def make(full_name: str, task: Task, time_limit: int) -> HostEnv:
+def make(full_name: str, task: Task, time_limit: int, altered: Altered = AS_IT_IS) -> HostEnv:
     """Builds one task."""
-    simulator = _Simulator(task)
+    simulator = _Simulator(task, altered)
     spec = mujoco_model.spec(full_name, task, simulator.model, time_limit)
     words = {"physics": 2 * simulator.size, "position": 4}
     inner = {name: jax.ShapeDtypeStruct((count,), np.uint32) for name, count in words.items()}
@@ -31,9 +32,9 @@ def make(full_name: str, task: Task, time_limit: int) -> HostEnv:
 class _Simulator:
     """MuJoCo for a batch: workspaces that any environment's state can be loaded into."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, altered: Altered) -> None:
         self.task = task
-        self.model = mujoco_model.load(task)
+        self.model = mujoco_model.load(task, altered)
         self.size: int = mujoco.mj_stateSize(self.model, _STATE)
         self._workspaces: SimpleQueue[mujoco.MjData] = SimpleQueue()
         fresh = mujoco.MjData(self.model)

@@ -13,6 +13,7 @@ from mujoco.mjx._src import passive
 
 from sparse_rl.envs import mujoco_model, old_clip
 from sparse_rl.envs.jax_env import JaxEnv, Transition
+from sparse_rl.envs.mujoco_model import AS_IT_IS, Altered
 from sparse_rl.envs.mujoco_tasks import Physics, Task
 
 old_clip.serve(passive)  # for the swimmer
@@ -21,9 +22,9 @@ Inner = dict[str, Array]
 """qpos, qvel, the solver's warm start, and the position on which the next velocity depends."""
 
 
-def make(full_name: str, task: Task, time_limit: int) -> JaxEnv:
+def make(full_name: str, task: Task, time_limit: int, altered: Altered = AS_IT_IS) -> JaxEnv:
     """Builds one task."""
-    model = mujoco_model.load(task)
+    model = mujoco_model.load(task, altered)
     spec = mujoco_model.spec(full_name, task, model, time_limit)
     timestep = float(model.opt.timestep)
     if model.opt.solver == mujoco.mjtSolver.mjSOL_PGS:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -10,13 +11,34 @@ from sparse_rl.envs.mujoco_tasks import TIME_LIMIT, Task
 from sparse_rl.envs.vector_env import Continuous, EnvSpec
 
 
-def load(task: Task) -> mujoco.MjModel:
+class Altered(NamedTuple):
+    """How a model differs from Gymnasium's.
+
+    Attributes:
+        mass: factor of all masses, and so of all inertia.
+        friction: factor of all surfaces' sliding friction.
+    """
+
+    mass: float = 1.0
+    friction: float = 1.0
+
+
+AS_IT_IS = Altered()
+
+
+def load(task: Task, altered: Altered = AS_IT_IS) -> mujoco.MjModel:
     """Compiles the task's XML file from the installed Gymnasium, without importing Gymnasium."""
     found = importlib.util.find_spec("gymnasium")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("No module named 'gymnasium'", name="gymnasium")
     path = Path(found.origin).parent / "envs" / "mujoco" / "assets" / task.xml
-    return mujoco.MjModel.from_xml_path(str(path))
+    model = mujoco.MjModel.from_xml_path(str(path))
+    if altered != AS_IT_IS:
+        model.body_mass *= altered.mass
+        model.body_inertia *= altered.mass
+        model.geom_friction[:, 0] *= altered.friction
+        mujoco.mj_setConst(model, mujoco.MjData(model))  # what is derived from them
+    return model
 
 
 def spec(full_name: str, task: Task, model: mujoco.MjModel, time_limit: int) -> EnvSpec:
@@ -36,4 +58,4 @@ def spec(full_name: str, task: Task, model: mujoco.MjModel, time_limit: int) -> 
     )
 
 
-__all__ = ["TIME_LIMIT", "load", "spec"]
+__all__ = ["AS_IT_IS", "TIME_LIMIT", "Altered", "load", "spec"]

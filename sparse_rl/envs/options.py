@@ -8,6 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _LARGEST = 2**31 - 1
+_INFINITE = float("inf")
 
 
 class Options:
@@ -39,6 +40,10 @@ class Options:
     def probability(self, key: str, default: float) -> float:
         """Takes an option that is a number from 0 to 1."""
         return self._number(key, default, float, lambda x: 0.0 <= x <= 1.0, "a number from 0 to 1")
+
+    def factor(self, key: str) -> float:
+        """Takes an option that is a number above 0, by default 1."""
+        return self._number(key, 1.0, float, lambda x: 0.0 < x < _INFINITE, "a number above 0")
 
     def positive(self, key: str, default: int, most: int = _LARGEST) -> int:
         """Takes an option that is a whole number from 1 to `most`, by default what 32 bits hold."""

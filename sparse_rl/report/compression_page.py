@@ -30,10 +30,19 @@ HEADINGS = {
     "difference_interval": "95 %",
     "verdict": "verdict",
 }
-LEFT = ("candidate", "verdict")
+LEFT = ("candidate", "world", "verdict")
+WORLDS = {
+    "world": "world",
+    "original": "original",
+    "return": "chosen",
+    "difference": "- original",
+    "difference_interval": "95 %",
+    "verdict": "verdict",
+}
 LONG_NAMES = {10: "weights", 18: "difference"}
 """Columns that a terminal of 80 characters has no room for beside names of more than so many."""
 PAGE = "index.html"
+COLOR = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,8 @@ class Told:
 
     Attributes:
         over: what intervals are over, in words.
-        confirmed: of the chosen one with fresh starts: difference, low, high; None without.
+        confirmed: the chosen one beside the original with fresh starts, the world as it is first,
+            disturbed ones after it; None without a chosen one.
         film: the file of a film, or why there is none.
     """
 
@@ -53,7 +63,7 @@ class Told:
     random: float
     margin: float
     chosen: str | None
-    confirmed: tuple[float, float, float] | None
+    confirmed: pd.DataFrame | None
     film: Path | str
     provenance: Mapping[str, str]
 
@@ -86,6 +96,7 @@ def write_page(told: Told, folder: Path) -> Path:
             "packed file, everything included; time: compiled C, the median of single calls."
         ),
         "rows": formatted(told.table),
+        "worlds": [] if told.confirmed is None else formatted_worlds(told.confirmed),
         "films": films,
         "no_film": f"No film: {told.film}." if isinstance(told.film, str) else "",
         "provenance": told.provenance,
@@ -98,6 +109,7 @@ def write_page(told: Told, folder: Path) -> Path:
         refresh=0,
         view=view,
         headings=HEADINGS,
+        world_headings=WORLDS,
         left=LEFT,
     )
     atomic_file.write_text(folder / PAGE, text)
@@ -133,7 +145,8 @@ def sentences(told: Told) -> list[dict[str, str]]:
         }
     ]
     if told.confirmed is not None:
-        gap, low, high = told.confirmed
+        fresh = told.confirmed.iloc[0]
+        gap, low, high = fresh["difference"], fresh["difference_low"], fresh["difference_high"]
         again = "again not worse" if low > -told.margin else "not confirmed"
         found.append(
             {
@@ -166,10 +179,46 @@ def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
+def formatted_worlds(confirmed: pd.DataFrame) -> list[dict[str, str]]:
+    """The chosen one beside the original, a row for each world, as strings."""
+    decimals = decimals_of(confirmed[["original", "return"]].abs().max().max())
+    return [
+        {
+            "world": row["world"],
+            "original": number(row["original"], decimals),
+            "return": number(row["return"], decimals),
+            "difference": number(row["difference"], decimals, sign=True),
+            "difference_interval": interval(
+                row["difference_low"], row["difference_high"], decimals, sign=True
+            ),
+            "verdict": row["verdict"],
+        }
+        for row in confirmed.to_dict("records")
+    ]
+
+
+def terminal_worlds(confirmed: pd.DataFrame, chosen: str | None) -> Table:
+    """The same for a terminal."""
+    view = _table(title=f"{chosen}, from fresh starts", title_justify="left", title_style="bold")
+    for key, heading in WORLDS.items():
+        view.add_column(heading, justify="left" if key in LEFT else "right", overflow="fold")
+    for row in formatted_worlds(confirmed):
+        view.add_row(*(_colored(row[key]) if key == "verdict" else row[key] for key in WORLDS))
+    return view
+
+
+def _table(**options: Any) -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), **options)
+
+
+def _colored(verdict: str) -> str:
+    style = COLOR.get(verdict)
+    return f"[{style}]{verdict}[/{style}]" if style else verdict
+
+
 def terminal_table(table: pd.DataFrame) -> Table:
     """The table for a terminal of 80 columns or more."""
-    view = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    color = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
+    view = _table()
     shown = {key: text for key, text in HEADINGS.items() if key != "return_interval"}
     shown["microseconds"] = "us"
     longest = table["candidate"].str.len().max()
@@ -188,7 +237,5 @@ def terminal_table(table: pd.DataFrame) -> Table:
     for row in formatted(table):
         cells = [row[key].replace(" .. ", "..") for key in shown]
         cells[0] = f"[bold]{cells[0]}[/bold]"
-        style = color.get(row["verdict"])
-        cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
-        view.add_row(*cells)
+        view.add_row(*cells[:-1], _colored(row["verdict"]))
     return view

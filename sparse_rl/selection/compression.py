@@ -23,8 +23,10 @@ from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.steps import Chain, family_of
+from sparse_rl.envs import VectorEnv
 from sparse_rl.selection import judgement, table
 from sparse_rl.selection.candidates import made
+from sparse_rl.selection.disturbances import Disturbance
 from sparse_rl.selection.making import Folder, nonzero_weights
 from sparse_rl.selection.originals import Originals
 from sparse_rl.selection.table import ORIGINAL, Size
@@ -34,7 +36,7 @@ Say = Callable[[str], None]
 STARTS, FRESH = 1_000, 2_000
 """Seeds of the starts by which candidates are judged, and of those that the chosen one meets."""
 _TIMED = 1_000
-TABLE, RETURNS = "candidates.csv", "returns.csv"
+TABLE, RETURNS, CONFIRMED = "candidates.csv", "returns.csv", "confirmed.csv"
 
 
 class Judged(NamedTuple):
@@ -44,8 +46,8 @@ class Judged(NamedTuple):
         returns: of every candidate, the original among them, in the same episodes.
         random: mean return of acting at random.
         chosen: the smallest that is not worse; None where there is none.
-        confirmed: its mean paired difference from the original with other starts, and the ends of
-            the interval; None where none was chosen.
+        confirmed: it beside the original with other starts: in the world as it is, then in the
+            disturbed ones; see `table.beside`. None where none was chosen.
     """
 
     table: pd.DataFrame
@@ -53,7 +55,7 @@ class Judged(NamedTuple):
     random: float
     margin: float
     chosen: str | None
-    confirmed: tuple[float, float, float] | None
+    confirmed: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Compression:
     margin: float | None
     say: Say
     told: Callable[[str, float], None]
+    disturbances: Sequence[Disturbance] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -139,18 +142,28 @@ class Compression:
         families = {name: family_of(chain) for name, chain in self.chains.items()}
         found = table.table_of(returns, sizes, allowed, families)
         chosen = table.smallest(found)
-        confirmed = None if chosen is None else self.confirm(packs[ORIGINAL], packs[chosen])
+        confirmed = None
+        if chosen is not None:
+            worlds = {table.UNDISTURBED: environment}
+            worlds |= {one.name: one.world([*seen.values()]) for one in self.disturbances}
+            confirmed = self.confirm(packs[ORIGINAL], packs[chosen], worlds, allowed)
         return Judged(found, returns, random, allowed, chosen, confirmed)
 
     def confirm(
-        self, originals: Sequence[PackedActor], chosen: Sequence[PackedActor]
-    ) -> tuple[float, float, float]:
-        """The paired difference with starts by which nothing was chosen, and its interval."""
+        self,
+        originals: Sequence[PackedActor],
+        chosen: Sequence[PackedActor],
+        worlds: Mapping[str, VectorEnv],
+        margin: float,
+    ) -> pd.DataFrame:
+        """The chosen beside the originals in each world, from starts that chose nothing."""
         acts = [Actor(pack, "numpy") for pack in (*originals, *chosen)]
-        played = judgement.judge(acts, self.originals.environment, self.episodes, FRESH)
-        own, before = np.split(played, [len(originals)])[::-1]
-        gap = table.paired_difference(table.pairs_of(own), table.pairs_of(before))
-        return (gap.value, gap.low, gap.high)
+        rows = []
+        for name, world in worlds.items():
+            played = judgement.judge(acts, world, self.episodes, FRESH)
+            before, own = np.split(played, [len(originals)])
+            rows.append({"world": name, **table.beside(own, before, margin)})
+        return pd.DataFrame(rows)
 
     def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray]) -> Size:
         """Medians over policies; the time is that of the policy whose file is the median."""
@@ -176,7 +189,10 @@ class Compression:
             for episode, value in enumerate(values)
         ]
         every = pd.DataFrame(rows, columns=["candidate", "policy", "episode", "return"])
-        for name, frame in ((TABLE, judged.table), (RETURNS, every)):
+        kept = {TABLE: judged.table, RETURNS: every}
+        if judged.confirmed is not None:
+            kept[CONFIRMED] = judged.confirmed
+        for name, frame in kept.items():
             atomic_file.write_text(self.folder.path / name, frame.to_csv(index=False))
 
     def best_policy(self, judged: Judged, candidate: str) -> int:

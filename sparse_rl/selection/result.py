@@ -78,7 +78,7 @@ def card_of(compression: Compression, judged: Judged, policy: int, name: str) ->
         alike=Interval(row["return"], row["low"], row["high"]),
         reference="the original",
         difference=Interval(row["difference"], row["difference_low"], row["difference_high"]),
-        fresh_difference=None if judged.confirmed is None else Interval(*judged.confirmed),
+        fresh_difference=_fresh(judged),
         margin=judged.margin,
         verdict=row["verdict"],
         made_by={
@@ -88,6 +88,14 @@ def card_of(compression: Compression, judged: Judged, policy: int, name: str) ->
             "jax": jax.__version__,
         },
     )
+
+
+def _fresh(judged: Judged) -> Interval | None:
+    """The difference with fresh starts in the world as it is."""
+    if judged.confirmed is None:
+        return None
+    row = judged.confirmed.iloc[0]
+    return Interval(row["difference"], row["difference_low"], row["difference_high"])
 
 
 def show(compression: Compression, judged: Judged) -> Path:

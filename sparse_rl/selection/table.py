@@ -18,6 +18,7 @@ from sparse_rl.summary.estimates import (
 from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, verdict
 
 ORIGINAL = "original"
+UNDISTURBED = "as it is"
 
 
 class Size(NamedTuple):
@@ -54,7 +55,6 @@ def table_of(
     original = returns[ORIGINAL]
     rows = []
     for name, own in returns.items():
-        failed = int((~np.isfinite(own)).sum())
         worth = estimate(own)
         row: dict[str, object] = {
             "candidate": name,
@@ -64,21 +64,41 @@ def table_of(
         row |= {"return": worth.value, "low": worth.low, "high": worth.high}
         if name == ORIGINAL:
             row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
-            row |= {"failed": failed, "verdict": ""}
+            row |= {"failed": int((~np.isfinite(own)).sum()), "verdict": ""}
         else:
-            gap = paired_difference(*(pairs_of(each) for each in (own, original)))
-            row |= {
-                "difference": gap.value,
-                "difference_low": gap.low,
-                "difference_high": gap.high,
-                "failed": failed,
-                "verdict": "failed" if failed else verdict(gap.low, gap.high, margin),
-            }
+            row |= difference(own, original, margin)
         rows.append(row)
     found = pd.DataFrame(rows)
     place = (found["candidate"] != ORIGINAL).astype(int)
     order = found.assign(place=place).sort_values(["place", "bytes", "candidate"]).index
     return found.loc[order].reset_index(drop=True)
+
+
+def difference(
+    own: Float[np.ndarray, "policies episodes"],
+    original: Float[np.ndarray, "policies episodes"],
+    margin: float,
+) -> dict[str, float | str]:
+    """The columns of `table_of` from the difference on."""
+    gap = paired_difference(pairs_of(own), pairs_of(original))
+    failed = int((~np.isfinite(own)).sum())
+    return {
+        "difference": gap.value,
+        "difference_low": gap.low,
+        "difference_high": gap.high,
+        "failed": failed,
+        "verdict": "failed" if failed else verdict(gap.low, gap.high, margin),
+    }
+
+
+def beside(
+    own: Float[np.ndarray, "policies episodes"],
+    original: Float[np.ndarray, "policies episodes"],
+    margin: float,
+) -> dict[str, float | str]:
+    """One candidate and the original: original, return (as in `table_of`), and `difference`."""
+    worth = {"original": estimate(original).value, "return": estimate(own).value}
+    return {**worth, **difference(own, original, margin)}
 
 
 def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:

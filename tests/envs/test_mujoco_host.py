@@ -89,3 +89,32 @@ def test_auto_is_the_host_where_jax_runs_on_the_cpu() -> None:
     auto = make("mujoco/Hopper-v4")
     assert type(auto) is type(make("mujoco/Hopper-v4?impl=host"))
     assert type(auto) is not type(make("mujoco/Hopper-v4?impl=mjx"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*out of date.*")
+def test_other_masses_and_frictions_are_those_of_a_gymnasium_model_with_them() -> None:
+    import mujoco
+
+    env = make("mujoco/Hopper-v4?impl=host&mass=1.5&friction=0.4")
+    own = gymnasium.make("Hopper-v4")
+    model = own.unwrapped.model
+    for body in range(model.nbody):
+        model.body_mass[body] *= 1.5
+        model.body_inertia[body] *= 1.5
+    for surface in range(model.ngeom):
+        model.geom_friction[surface, 0] *= 0.4
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    keys = jax.random.split(jax.random.key(5), 1)
+    state, first = env.reset(keys)
+    expected, _ = own.reset(seed=int(seeds(keys)[0]))
+    np.testing.assert_array_equal(first[0], np.float32(expected))
+    plain, _ = make("mujoco/Hopper-v4?impl=host").reset(keys)
+    step, other, gap = jax.jit(env.step), jax.jit(make("mujoco/Hopper-v4?impl=host").step), 0.0
+    for action in np.random.default_rng(0).uniform(-1, 1, (12, 1, 3)).astype(np.float32):
+        state, out = step(state, action)
+        plain, before = other(plain, action)
+        expected, reward, *_ = own.step(action[0])
+        np.testing.assert_array_equal(out.observation[0], np.float32(expected))
+        np.testing.assert_allclose(out.reward[0], reward, rtol=1e-6)
+        gap = max(gap, float(np.abs(out.observation - before.observation).max()))
+    assert gap > 0.1  # another world than Gymnasium's
