@@ -240,6 +240,13 @@ SECTIONS: tuple[Section, ...] = (
         _inference,
     ),
     Section(
+        "Inference of networks on images",
+        "benchmarks/image_inference.json",
+        "python -m benchmarks.image_inference --json results/benchmarks/image_inference.json",
+        "Q-networks of MinAtar, of Nature (84 x 84 x 4) and of IMPALA, one observation, random "
+        "weights and masks, not compacted. ONNX Runtime is called from Python, one thread.",
+    ),
+    Section(
         "The same actor in other runtimes, random weights",
         "benchmarks/rivals.json",
         "python -m benchmarks.rivals --cmsis-nn CMSIS-NN --onnx2c onnx2c/onnx2c "
