@@ -3,7 +3,8 @@
     python -m benchmarks.live_page
 
 Writes docs/live/index.html: Pendulum's policies with the one that compression has made of the same
-dense ones and one that was pruned too far, and CartPole's, each file with the return on its card.
+dense ones and one that was pruned too far, CartPole's, each file with the return on its card; and
+what compression has made of one policy of MinAtar Breakout.
 It needs clang and wasm-ld. A test compares what is committed with the files, the cards and the
 scripts, and plays it in a browser.
 """
@@ -16,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks import zoo
 from benchmarks.studies import RESULTS, ROOT
 from sparse_rl.artifact import packed
@@ -25,6 +28,8 @@ from sparse_rl.summary.table import decimals_of, interval, number
 
 PAGE = ROOT / "docs" / "live" / "index.html"
 TASKS = ("pendulum", "cartpole")
+COMPRESSED = "breakout_minatar_erk"
+"""Its results/NAME/compressed/levels are candidates of one policy, each named as in the table."""
 TOO_FAR = "0.98-int8.srl"
 """Of results/TASK_uniform, where there is that study: as many weights, the same density in every
 layer, and everything lost."""
@@ -45,7 +50,7 @@ def studies() -> list[Study]:
             levels.append(replace(of_card(other, card), name=f"{card.variant}, uniform"))
         origin = f"files of results/{folder.parent.name}, seeds as on their cards"
         found.append(study(cards[0].environment, levels, origin))
-    return found
+    return [*found, of_candidates(RESULTS / COMPRESSED / "compressed")]
 
 
 def of_card(folder: Path, card: zoo.Card) -> Level:
@@ -60,6 +65,19 @@ def of_compression(folder: Path) -> Level:
     card: dict[str, Any] = json.loads((folder / "card.json").read_text())
     recorded = _recorded(card["return"], *card["interval"], card["intervals_over"])
     return _level(card["candidate"], folder / "actor.srl", recorded, card["verdict"])
+
+
+def of_candidates(folder: Path) -> Study:
+    """Candidates of one policy; the returns are of the candidates in all policies."""
+    table = pd.read_csv(folder / "candidates.csv").set_index("candidate")
+    levels = []
+    for file in sorted((folder / "levels").glob("*.srl")):
+        row = table.loc[file.stem]
+        recorded = _recorded(row["return"], row["low"], row["high"], "all policies")
+        levels.append(_level(file.stem, file, recorded, row["verdict"]))
+    about = levels[0].actor.provenance
+    origin = f"files of {folder.relative_to(ROOT)}, seed {about.seed}"
+    return study(about.environment, levels, origin)
 
 
 def _level(name: str, file: Path, recorded: str, verdict: str) -> Level:

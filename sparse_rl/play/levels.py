@@ -62,12 +62,13 @@ class Study:
     def first(self) -> int:
         """The level shown beside the largest at first: the smallest file that is not worse.
 
-        Where none is shown to be, the smallest that is not shown to be worse.
+        Where none but the largest itself is shown to be, the smallest that is not shown to be
+        worse; where all are, the largest.
         """
-        places = range(len(self.levels))
+        places = range(1, len(self.levels))
         kept = [at for at in places if self.levels[at].verdict == NOT_WORSE]
         open_ = [at for at in places if self.levels[at].verdict != WORSE]
-        return (kept or open_ or places)[-1]
+        return (kept or open_ or [0])[-1]
 
 
 def study(environment: str, levels: Sequence[Level], origin: str) -> Study:

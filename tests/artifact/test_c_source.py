@@ -117,10 +117,21 @@ def test_kernels_are_chosen_by_density():
     assert kernels(0.9, "int8", MICROCONTROLLER) == "rows"
 
 
-@pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_pooling_with_any_padding(tmp_path, padding):
+@pytest.mark.parametrize(
+    "pool",
+    [
+        MaxPool((3, 2), (2, 2), "SAME"),
+        MaxPool((3, 2), (2, 2), "VALID"),
+        MaxPool((1, 4), (1, 1), "SAME"),
+        MaxPool((2, 1), (3, 2), "VALID"),
+        MaxPool((5, 5), (1, 3), "SAME"),
+        MaxPool((9, 11), (2, 1), "SAME"),  # larger than the image
+    ],
+    ids=str,
+)
+def test_pooling_with_any_window_and_padding(tmp_path, pool):
     random = np.random.default_rng(2)
-    graph = Graph(Observation((7, 5, 2)), (MaxPool((3, 2), (2, 2), padding), Flatten()), ArgMax())
+    graph = Graph(Observation((7, 5, 2)), (pool, Flatten()), ArgMax())
     observations = random.standard_normal((6, 7, 5, 2)).astype(np.float32)
     # C keeps planes, and puts them into the graph's order where no dense layer does.
     expected = reference.outputs(graph, observations)

@@ -32,10 +32,12 @@ def test_the_committed_page_is_current() -> None:
 
 
 def test_the_smallest_that_is_not_worse_is_shown_first() -> None:
-    pendulum, cartpole = live_page.studies()
+    pendulum, cartpole, breakout = live_page.studies()
     sizes = [level.size for level in pendulum.levels]
     assert sizes == sorted(sizes, reverse=True) and pendulum.levels[0].name == "dense"
     chosen = pendulum.levels[pendulum.first]
     kept = [level for level in pendulum.levels if level.verdict == "not worse"]
     assert chosen.size == min(level.size for level in kept) < 300
     assert cartpole.levels[cartpole.first].verdict == "undecided"
+    # The largest is not worse either; it is not shown beside itself.
+    assert breakout.levels[breakout.first].name == "distil0.95-int8"
