@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from benchmarks import zoo
 from benchmarks.studies import RESULTS, ROOT
@@ -68,13 +69,15 @@ def of_compression(folder: Path) -> Level:
 
 
 def of_candidates(folder: Path) -> Study:
-    """Candidates of one policy; the returns are of the candidates in all policies."""
-    table = pd.read_csv(folder / "candidates.csv").set_index("candidate")
+    """Candidates of one policy with its own returns; the verdicts are those of all policies."""
+    verdicts = pd.read_csv(folder / "candidates.csv").set_index("candidate")["verdict"]
+    played = pd.read_csv(folder / "levels" / "returns.csv").groupby("candidate")["return"]
     levels = []
     for file in sorted((folder / "levels").glob("*.srl")):
-        row = table.loc[file.stem]
-        recorded = _recorded(row["return"], row["low"], row["high"], "all policies")
-        levels.append(_level(file.stem, file, recorded, row["verdict"]))
+        returns = played.get_group(file.stem)
+        mean, half = returns.mean(), stats.t.ppf(0.975, len(returns) - 1) * returns.sem()
+        recorded = _recorded(mean, mean - half, mean + half, f"{len(returns)} episodes")
+        levels.append(_level(file.stem, file, recorded, verdicts[file.stem]))
     about = levels[0].actor.provenance
     origin = f"files of {folder.relative_to(ROOT)}, seed {about.seed}"
     return study(about.environment, levels, origin)

@@ -23,6 +23,7 @@ each_level = pytest.mark.parametrize(
 )
 NUMBER = 1500
 EPISODES = 40
+NUMBERS = r"-?\d+(?:\.\d+)?"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,8 @@ def observations_of(study: Study) -> np.ndarray:
     if study.world.task == "Pendulum-v1":
         theta, speed = random.uniform(-np.pi, np.pi, NUMBER), random.uniform(-8, 8, NUMBER)
         return np.stack([np.cos(theta), np.sin(theta), speed], axis=1).astype(np.float32)
+    if study.world.task == "Breakout-MinAtar":
+        return random.random((NUMBER, 10, 10, 4)) < random.uniform(0, 0.5, (NUMBER, 1, 1, 4))
     high = (2.4, 3.0, 0.21, 3.0)
     return random.uniform(np.negative(high), high, (NUMBER, 4)).astype(np.float32)
 
@@ -56,7 +59,7 @@ def test_a_committed_actor_acts_as_the_numpy_one(page: Browser, study: int, leve
     if actions.shape[1:] == acts.shape[1:]:
         np.testing.assert_allclose(actions, acts, rtol=0, atol=4e-5)  # of a range of 4
     else:
-        assert len(np.unique(acts)) == 2
+        assert len(np.unique(acts)) > 1
         np.testing.assert_array_equal(actions[:, 0], acts)
 
 
@@ -74,7 +77,7 @@ def test_episodes_in_the_page_are_worth_what_is_on_record(
       }});
     }})()""")
     returns = np.array(found)
-    mean, low, high = map(float, re.findall(r"-?\d+", STUDIES[study].levels[level].recorded)[:3])
+    mean, low, high = map(float, re.findall(NUMBERS, STUDIES[study].levels[level].recorded)[:3])
     own = returns.std(ddof=1) / np.sqrt(EPISODES)
     theirs = (high - low) / 4
     assert abs(returns.mean() - mean) <= 5 * np.hypot(own, theirs) + 0.5
@@ -163,7 +166,7 @@ def test_nothing_comes_from_elsewhere(page: Browser) -> None:
     text = live_page.PAGE.read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']+""", text)
     assert "@import" not in text and "http" not in text
-    assert len(text) < 300_000
+    assert len(text) < 500_000  # a network on images is in it
     assert page.errors == []
 
 
