@@ -39,8 +39,9 @@ WORLDS = {
     "difference_interval": "95 %",
     "verdict": "verdict",
 }
-LONG_NAMES = {10: "weights", 18: "difference"}
-"""Columns that a terminal of 80 characters has no room for beside names of more than so many."""
+WIDTH = 80
+LESS_NEEDED = ("weights", "difference", "microseconds")
+"""Columns that go, in this order, where the rows are wider than a terminal of `WIDTH`."""
 PAGE = "index.html"
 COLOR = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
 
@@ -221,12 +222,16 @@ def terminal_table(table: pd.DataFrame) -> Table:
     view = _table()
     shown = {key: text for key, text in HEADINGS.items() if key != "return_interval"}
     shown["microseconds"] = "us"
-    longest = table["candidate"].str.len().max()
-    for length, column in LONG_NAMES.items():
-        if longest > length:
+    rows = [{key: row[key].replace(" .. ", "..") for key in shown} for row in formatted(table)]
+
+    def width(key: str) -> int:
+        return max(len(text) for text in (shown[key], *(row[key] for row in rows))) + 2
+
+    for column in LESS_NEEDED:
+        if sum(map(width, shown)) - 1 > WIDTH:
             del shown[column]
-    if "difference" not in shown:
-        shown["difference_interval"] = "- original, 95 %"
+        if "difference" not in shown:
+            shown["difference_interval"] = "- original, 95 %"
     for key, heading in shown.items():
         view.add_column(
             heading,
@@ -234,8 +239,8 @@ def terminal_table(table: pd.DataFrame) -> Table:
             no_wrap=key not in ("difference_interval", "verdict", "candidate"),
             overflow="fold",
         )
-    for row in formatted(table):
-        cells = [row[key].replace(" .. ", "..") for key in shown]
+    for row in rows:
+        cells = [row[key] for key in shown]
         cells[0] = f"[bold]{cells[0]}[/bold]"
         view.add_row(*cells[:-1], _colored(row["verdict"]))
     return view
