@@ -181,7 +181,7 @@ class Compression:
         )
 
     def write(self, judged: Judged) -> None:
-        """The table, and every episode's return, as CSV."""
+        """The table, every episode's return, and the chosen one in each world, as CSV."""
         rows = [
             (candidate, policy, episode, value)
             for candidate, own in judged.returns.items()
@@ -189,11 +189,15 @@ class Compression:
             for episode, value in enumerate(values)
         ]
         every = pd.DataFrame(rows, columns=["candidate", "policy", "episode", "return"])
-        kept = {TABLE: judged.table, RETURNS: every}
-        if judged.confirmed is not None:
-            kept[CONFIRMED] = judged.confirmed
-        for name, frame in kept.items():
-            atomic_file.write_text(self.folder.path / name, frame.to_csv(index=False))
+        for name, frame in (
+            (TABLE, judged.table),
+            (RETURNS, every),
+            (CONFIRMED, judged.confirmed),
+        ):
+            if frame is None:  # of a judgement before this one
+                (self.folder.path / name).unlink(missing_ok=True)
+            else:
+                atomic_file.write_text(self.folder.path / name, frame.to_csv(index=False))
 
     def best_policy(self, judged: Judged, candidate: str) -> int:
         """The policy with the highest mean return of a candidate."""
