@@ -83,25 +83,35 @@ def planes(layer: Convolution, shape: tuple[int, ...]) -> Planes:
 
 
 def copy_into_planes(layout: Planes, element: str, converted: str) -> str:
-    """Statements that fill q from the planes x; `converted` is C for one element *x."""
+    """Statements that fill q from the planes x; `converted` is C for one element x[k] of a row.
+
+    Of a row, each phase is written by itself: runs of neighbours, and no quotient for an element.
+    """
     s, t = layout.strides
-    row = f"(i + {layout.before[0]})"
-    column = f"(k + {layout.before[1]})"
+    top, left = layout.before
     if (s, t) == (1, 1):
-        place = f"{row} * {layout.pitch} + {column}"
+        row = (
+            f"            {element} *const row = plane + (i + {top}) * {layout.pitch} + {left};\n"
+            f"            for (k = 0; k < {layout.width}; k++) row[k] = {converted};\n"
+        )
     else:
-        place = (
-            f"({row} % {s} * {t} + {column} % {t}) * {layout.plane}\n"
-            f"                    + {row} / {s} * {layout.pitch} + {column} / {t}"
+        row = (
+            f"            {element} *const row = plane + (i + {top}) % {s} * {t * layout.plane}\n"
+            f"                + (i + {top}) / {s} * {layout.pitch};\n"
+            "            int n;\n"
+            f"            for (n = 0; n < {t}; n++) {{\n"
+            f"                {element} *to = row + (n + {left}) % {t} * {layout.plane}"
+            f" + (n + {left}) / {t};\n"
+            f"                for (k = n; k < {layout.width}; k += {t}) *to++ = {converted};\n"
+            "            }\n"
         )
     return (
         f"    memset(q, 0, sizeof q);\n"
         f"    for (c = 0; c < {layout.channels}; c++) {{\n"
         f"        {element} *plane = q + c * {s * t * layout.plane};\n"
-        f"        for (i = 0; i < {layout.height}; i++) {{\n"
-        f"            for (k = 0; k < {layout.width}; k++, x++) {{\n"
-        f"                plane[{place}] = {converted};\n"
-        "            }\n        }\n    }"
+        f"        for (i = 0; i < {layout.height}; i++, x += {layout.width}) {{\n"
+        f"{row}"
+        "        }\n    }"
     )
 
 

@@ -96,7 +96,7 @@ def convolution_function(
     layout = convolution.planes(layer, shape)
     source = ("uint8_t" if nonnegative else "int8_t") if integer else "float"
     product = convolution.product(name, layer.weights.values, layout, integer, source)
-    converted = text.input_value.format(x="*x")
+    converted = text.input_value.format(x="x[k]")
     if integer:
         converted = f"({source}){converted}"
     value = f"    {stream} value;\n" if relu else ""

@@ -28,9 +28,13 @@ def outputs_function(graph: Graph, program: Program) -> str:
         )
     if planes:
         height, width, channels = graph.observation.shape
-        source = f"observation[(i % {height * width}) * {channels} + i / {height * width}]"
+        source = f"observation[k * {channels} + c]"
+        loop = (
+            f"    for (c = 0, i = 0; c < {channels}; c++)\n"
+            f"    for (k = 0; k < {height * width}; k++, i++)"
+        )
     else:
-        source = "observation[i]"
+        source, loop = "observation[i]", f"    for (i = 0; i < {size}; i++)"
     finish = ""
     if not program.units:  # the last layer of an integer chain writes to `outputs` itself
         declared += f"    const {program.stream} *result;\n"
@@ -51,9 +55,9 @@ def outputs_function(graph: Graph, program: Program) -> str:
         + declared
         + scaled
         + ("    int finite = 1;\n" if check else "")
-        + "    int i;\n"
+        + f"    int i{', k, c' if planes else ''};\n"
         + check
-        + f"    for (i = 0; i < {size}; i++) {{\n{read}    }}\n"
+        + f"{loop} {{\n{read}    }}\n"
         + calls
         + f"{finish}\n    return 0;\n}}\n\n"
     )
