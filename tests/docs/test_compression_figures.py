@@ -13,7 +13,11 @@ CELLS = r"^\|" + 5 * r"([^|\n]*)\|" + "$"
 
 @pytest.mark.parametrize(
     ("heading", "study", "rows_told", "places"),
-    [("What it brought", "pendulum", 10, 0), ("MinAtar Breakout", "breakout_minatar_erk", 8, 1)],
+    [
+        ("What it brought", "pendulum", 10, 0),
+        ("MinAtar Breakout", "breakout_minatar_erk", 8, 1),
+        ("LunarLander", "lunarlander", 12, 0),
+    ],
 )
 def test_the_table_says_what_was_measured(
     heading: str, study: str, rows_told: int, places: int
@@ -29,6 +33,6 @@ def test_the_table_says_what_was_measured(
         assert float(value.replace(",", "")) == pytest.approx(round(measured["return"], places))
         if name != "original":
             low, high = measured.difference_low, measured.difference_high
-            ends = f"{low:+.{places}f} .. {high:+.{places}f}"
+            ends = f"{low:+,.{places}f} .. {high:+,.{places}f}"
             assert interval == ends
             assert verdict == measured.verdict
