@@ -20,7 +20,7 @@ COLLAPSED = 0.5
 """Below this a point has its value beside it."""
 SHIFT = 0.035
 """Of each arithmetic to its side, so that the intervals of both are seen."""
-WIDTH, HEIGHT, MOST_COLUMNS = 9.6, 2.75, 4
+WIDTH, HEIGHT, COLUMNS = 9.6, 2.75, (4, 3)
 LONGEST_TITLE = 22
 """Letters that have room over a panel."""
 
@@ -75,7 +75,7 @@ def draw(studies: list[Study], look: Look) -> Figure:
     }
     with matplotlib.rc_context(settings):
         count = max(1, len(studies))
-        columns = min(count, 3 if count in (5, 6) else MOST_COLUMNS)
+        columns = min(count, min(COLUMNS, key=lambda wide: -count % wide))  # fewest empty places
         rows = -(-count // columns)
         figure = Figure(figsize=(WIDTH, HEIGHT + 2.35 * (rows - 1) + 0.35), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
