@@ -30,6 +30,7 @@ _EXPORTS = (
 _OPTIONS = (
     *("--target=wasm32", "-nostdlib", "-nostdlibinc", "-fno-math-errno", "-fvisibility=hidden"),
     *("-msimd128", "-mbulk-memory"),  # in every browser since 2023
+    "-fno-slp-vectorize",  # clang 14 with it reads wrong elements of an image; loops stay vectors
     f"-DSRL_PLACES={PLACES}",
 )
 _OVERHEAD = 1 << 14
