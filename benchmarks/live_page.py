@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from benchmarks import zoo
 from benchmarks.studies import RESULTS, ROOT
 from sparse_rl.artifact import packed
 from sparse_rl.play import page
 from sparse_rl.play.levels import Level, Study, study
+from sparse_rl.selection.table import estimate
 from sparse_rl.summary.table import decimals_of, interval, number
 
 PAGE = ROOT / "docs" / "live" / "index.html"
@@ -74,9 +74,8 @@ def of_candidates(folder: Path) -> Study:
     played = pd.read_csv(folder / "levels" / "returns.csv").groupby("candidate")["return"]
     levels = []
     for file in sorted((folder / "levels").glob("*.srl")):
-        returns = played.get_group(file.stem)
-        mean, half = returns.mean(), stats.t.ppf(0.975, len(returns) - 1) * returns.sem()
-        recorded = _recorded(mean, mean - half, mean + half, f"{len(returns)} episodes")
+        returns = played.get_group(file.stem).to_numpy()
+        recorded = _recorded(*estimate(returns[None]), f"{len(returns)} episodes")
         levels.append(_level(file.stem, file, recorded, verdicts[file.stem]))
     about = levels[0].actor.provenance
     origin = f"files of {folder.relative_to(ROOT)}, seed {about.seed}"

@@ -59,7 +59,8 @@ def test_a_committed_actor_acts_as_the_numpy_one(page: Browser, study: int, leve
     if actions.shape[1:] == acts.shape[1:]:
         np.testing.assert_allclose(actions, acts, rtol=0, atol=4e-5)  # of a range of 4
     else:
-        assert len(np.unique(acts)) > 1
+        several = STUDIES[study].world.task == "Breakout-MinAtar"
+        assert len(np.unique(acts)) in ((2, 3) if several else (2,))
         np.testing.assert_array_equal(actions[:, 0], acts)
 
 
