@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from sparse_rl.envs import VectorEnv, failure
 from sparse_rl.envs.compiled import programs
+from sparse_rl.envs.once import once
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
 
@@ -78,7 +79,7 @@ def play(
     Raises `EnvironmentFailure`, a ValueError, where the environment raises.
     """
     spec = environment.spec
-    reset, step = programs(environment)
+    reset, step = programs(once(environment))
     state, first = reset(jnp.tile(jax.random.split(jax.random.key(seed), episodes), copies))
     frame = np.asarray(first)
     seen = first_seen(frame, spec.frame_stack)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
 from sparse_rl.agents.agent import Agent
 from sparse_rl.envs import VectorEnv
+from sparse_rl.envs.once import once
 from sparse_rl.playing.frames import first_seen, next_seen
 from sparse_rl.population.members import AXIS, Members
 from sparse_rl.sparsity.masks import Params
@@ -49,6 +50,7 @@ def run_episodes(
     An episode depends on its member's key and its own number only, so the same member meets the
     same episodes alone and among eighty.
     """
+    environment = once(environment)
     stack = environment.spec.frame_stack
     members = keys.shape[0]
 
