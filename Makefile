@@ -9,7 +9,7 @@ demo: .venv/installed
 
 # Compiling takes most of the time and one core; whole files stay together because they share programs.
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 20
 
 lint: .venv/installed
 	$(BIN)/ruff check .

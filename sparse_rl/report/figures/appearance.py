@@ -194,8 +194,8 @@ def sparsity_ticks(axes: Axes, names: Mapping[float, str], ends: tuple[float, fl
 
     A label that would touch the one before it stands lower.
     """
+    axes.set_xlim(*ends)  # before the scale, which would try to fit a single point
     axes.set_xscale("log")
-    axes.set_xlim(*ends)
     chosen = sorted(names)
     width = axes.get_position().width * axes.get_figure().get_figwidth() * 72  # type: ignore[union-attr]
     per_decade = width / np.log10(ends[1] / ends[0])
