@@ -69,12 +69,14 @@ def play(
     most_steps: int | None = None,
     remember: bool = False,
     copies: int = 1,
+    told: Callable[[float], None] | None = None,
 ) -> Episodes:
     """`episodes` episodes side by side, until the last one has ended or `most_steps` are taken.
 
     Their starts depend on the seed alone. Keeps up to `keep` observations, and with `remember` the
     whole history. With `copies` all of it is that often in the batch, one whole set after the
-    other, with the same starts: for policies that are to be compared.
+    other, with the same starts: for policies that are to be compared. `told` hears after every step
+    which share is done: of the episodes, or of the longest that one may take.
 
     Raises `EnvironmentFailure`, a ValueError, where the environment raises.
     """
@@ -104,6 +106,8 @@ def play(
         seen = next_seen(seen, frame, spec.frame_stack)
         if remember:
             history.append(Moment(_on_host(state), frame, seen, reward))
+        if told is not None:
+            told(max(1.0 - running.mean(), lengths.max() / spec.time_limit))
     observations = np.concatenate(kept) if kept else seen[:0]
     return Episodes(returns, lengths, ~running, observations, tuple(history))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -126,17 +126,14 @@ class Compression:
     def judge(self, seen: Mapping[str, NDArray]) -> Judged:
         """Plays all candidates from the same starts, and the smallest that holds from new ones."""
         environment = self.originals.environment
-        began = time.perf_counter()
         packs = {name: self.folder.actors(name, self.names) for name in (ORIGINAL, *self.chains)}
         acts = [Actor(pack, "numpy") for packed in packs.values() for pack in packed]
         count, episodes = len(self.names), self.episodes
-        played = judgement.judge(acts, environment, episodes, STARTS)
+        course = f"{len(packs)} x {count} policies play {episodes} episodes each"
+        told = partial(self.told, course)
+        played = judgement.judge(acts, environment, episodes, STARTS, told)
         returns = dict(zip(packs, played.reshape(len(packs), count, episodes), strict=True))
         random = float(np.mean(judgement.at_random(environment, episodes, STARTS)))
-        self.say(
-            f"judged: {len(packs)} x {count} policies, {episodes} episodes each, "
-            f"{time.perf_counter() - began:.0f} s"
-        )
         sizes = {name: self.size(packed, seen) for name, packed in packs.items()}
         allowed = table.margin_of(returns[ORIGINAL], random) if self.margin is None else self.margin
         families = {name: family_of(chain) for name, chain in self.chains.items()}
@@ -160,7 +157,9 @@ class Compression:
         acts = [Actor(pack, "numpy") for pack in (*originals, *chosen)]
         rows = []
         for name, world in worlds.items():
-            played = judgement.judge(acts, world, self.episodes, FRESH)
+            course = f"the original and the chosen one play from fresh starts, {name}"
+            told = partial(self.told, course)
+            played = judgement.judge(acts, world, self.episodes, FRESH, told)
             before, own = np.split(played, [len(originals)])
             rows.append({"world": name, **table.beside(own, before, margin)})
         return pd.DataFrame(rows)

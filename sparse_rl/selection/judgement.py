@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,22 +27,35 @@ class Met(NamedTuple):
 
 
 def judge(
-    policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int
+    policies: Sequence[Act],
+    environment: VectorEnv,
+    episodes: int,
+    seed: int,
+    told: Callable[[float], None] = lambda share: None,
 ) -> Float[np.ndarray, "policies episodes"]:
     """Returns of `episodes` episodes of every policy, all from the same starts.
 
     The starts, and whatever the environment draws on the way, depend on the seed alone. nan where
-    an action was not finite.
+    an action was not finite. `told` hears which share of it is done, the last time 1.
     """
     together = max(1, MOST_AT_ONCE // episodes)
     rows = []
     for begin in range(0, len(policies), together):
         own = list(policies[begin : begin + together])
+        count = len(own)
         # Filled up, so that the environment is compiled for one number of copies.
         own += own[:1] * (min(together, len(policies)) - len(own))
-        played = play(_side_by_side(own), environment, episodes, seed, copies=len(own))
+        act, part = _side_by_side(own), partial(_told_of_all, told, begin, count, len(policies))
+        played = play(act, environment, episodes, seed, copies=len(own), told=part)
         rows.append(played.returns.reshape(len(own), episodes))
     return np.concatenate(rows)[: len(policies)]
+
+
+def _told_of_all(
+    told: Callable[[float], None], before: int, now: int, policies: int, share: float
+) -> None:
+    """The share of all policies' episodes, when so much is done of those that play now."""
+    told((before + share * now) / policies)
 
 
 def meet(policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int) -> list[Met]:

@@ -1,4 +1,4 @@
-"""What a compression says while one waits: lines, and how far a course of distillation is."""
+"""What a compression says while one waits: lines, and how far its courses are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sparse_rl.study.units import in_time
 
 _EVERY = 0.25
 """In a log, a line for each such share of a course."""
+_PAUSE = 0.1
+"""Seconds between two changes of the last line of a terminal."""
 
 
 class Bar:
@@ -20,6 +22,7 @@ class Bar:
         self._began = time.perf_counter()
         self._course = ""
         self._told = 0.0
+        self._shown = -_PAUSE
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -33,9 +36,10 @@ class Bar:
         took = now - self._began
         if share >= 1:
             self._line(f"  done in {in_time(took)}", last=True)
-        elif self.console.is_terminal and share > 0:
+        elif self.console.is_terminal and share > 0 and now - self._shown >= _PAUSE:
+            self._shown = now
             self._line(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left", last=False)
-        elif share - self._told >= _EVERY:
+        elif not self.console.is_terminal and share - self._told >= _EVERY:
             self._told = share
             self.say(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left")
 

@@ -27,6 +27,16 @@ def test_side_by_side_as_alone(monkeypatch):
     np.testing.assert_allclose(judgement.judge(acts, environment, 5, 3), together, rtol=1e-6)
 
 
+def test_the_share_that_is_done_only_grows_and_ends_at_one(monkeypatch):
+    monkeypatch.setattr(judgement, "MOST_AT_ONCE", 10)  # three groups, the last one of one policy
+    shares = []
+    acts = [torque(0.0), torque(2.0), torque(1.0), torque(-1.0), torque(-2.0)]
+    judgement.judge(acts, make(f"{PENDULUM}?time_limit=20"), 5, 3, shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    np.testing.assert_allclose(shares[19::20], [0.4, 0.8, 1.0])  # 20 steps for each group
+    np.testing.assert_allclose(shares[9], 0.2)
+
+
 def test_observations_are_those_of_each_policy():
     environment = make(PENDULUM, evaluation=True)
     still, driven = judgement.meet([torque(0.0), torque(2.0)], environment, 3, 1)
