@@ -17,6 +17,7 @@ CELLS = r"^\|" + 5 * r"([^|\n]*)\|" + "$"
         ("What it brought", "pendulum", 10, 0),
         ("MinAtar Breakout", "breakout_minatar_erk", 8, 1),
         ("LunarLander", "lunarlander", 12, 0),
+        ("HalfCheetah", "halfcheetah_v4", 13, 0),
     ],
 )
 def test_the_table_says_what_was_measured(
