@@ -45,6 +45,8 @@ SMALL = {
     "replay.batch_size": ["8"],
     "training.steps": ["80"],
     "training.learning_starts": ["16"],
+    "training.environments": ["1"],
+    "training.gradient_steps": ["1"],
     "sparsity.levels": ["0", "0.98"],
     "sparsity.interval": ["8"],
     "quantization.modes": ["int8"],
@@ -60,7 +62,8 @@ WITHOUT_REPLAY = {
 } | {
     name: values
     for name, values in SMALL.items()
-    if not name.startswith("replay.") and name != "training.learning_starts"
+    if not name.startswith(("replay.", "training.environments", "training.gradient"))
+    and name != "training.learning_starts"
 }
 """PPO's, whose update is due every eight steps."""
 
