@@ -51,12 +51,12 @@ class _Once:
         self, state: EpisodeState, action: Num[Array, "batch *action"]
     ) -> tuple[EpisodeState, Outcome]:
         """Advances every environment whose episode has not ended."""
-        resting = replace(self.environment, advance=partial(_advance_the_rest, self.environment))
+        resting = replace(self.environment, advance=partial(_advance_who_goes_on, self.environment))
         after, outcome = resting.step(state, action)
         return after._replace(ended=after.ended | state.ended), outcome
 
 
-def _advance_the_rest(
+def _advance_who_goes_on(
     environment: HostEnv, inner: Inner, seed: np.ndarray, ended: np.ndarray, action: np.ndarray
 ) -> HostStep:
     """`host.Advance` of the rows whose episode goes on; the others keep their state, and see zeros.

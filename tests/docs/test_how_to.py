@@ -71,10 +71,9 @@ def test_agent(tmp_path: Path) -> None:
     run = run_page("agent.md", tmp_path)
     returns = final_returns(run)
     # Swung up and held: about -150 to -300; at random about -1,200, and never above -700. One seed
-    # of the two may need more steps than the page takes, and on one kind of processor both of the
-    # last arm, whose better one reached -634 there.
+    # of the two may need more steps than the page takes.
     assert returns["0"].max() > -450
-    assert returns["0.8-int8"].max() > -700
+    assert returns["0.8-int8"].max() > -450
     masks = list(run.policies("0.8").masks.values())
     dead = pruned_counts([mask.shape[1:] for mask in masks], 0.8, erk)
     assert [(~mask).sum((1, 2)).tolist() for mask in masks] == [[count] * 2 for count in dead]

@@ -55,15 +55,14 @@ SMALL = {
     "evaluation.final_episodes": ["1"],
 }
 WITHOUT_REPLAY = {
+    name: values
+    for name, values in SMALL.items()
+    if not name.startswith(("replay.", "training.learning_starts", "training.gradient_steps"))
+} | {
     "agent.rollout_steps": ["4"],
     "agent.batch_size": ["8"],
     "agent.epochs": ["1"],
     "training.environments": ["2"],
-} | {
-    name: values
-    for name, values in SMALL.items()
-    if not name.startswith(("replay.", "training.environments", "training.gradient"))
-    and name != "training.learning_starts"
 }
 """PPO's, whose update is due every eight steps."""
 
