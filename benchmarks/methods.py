@@ -67,8 +67,9 @@ def measure(workload: str, options: Any) -> list[dict[str, Any]]:
 
     registry.load()
     devices = min(options.devices or len(jax.devices()), options.members)
-    # A lottery ticket is trained as static masks are.
-    names = options.methods or [name for name in registry.METHODS.names() if name != "lottery"]
+    # A lottery ticket is trained as static masks are; SAC's networks do not compete.
+    left_out = {"lottery", "adaptive"} if workload == "sac" else {"lottery"}
+    names = [name for name in options.methods or registry.METHODS.names() if name not in left_out]
     made = {"dense": prepare(workload, None, NEVER, options.members, devices)}
     for name in names:
         for interval in (NEVER, ALWAYS):
@@ -113,13 +114,17 @@ def prepare(workload: str, name: str | None, interval: int, members: int, device
         config = load_config("dqn_breakout_minatar")
         values, environment = to_mapping(config), make(config.environment)
         values["replay"]["capacity"] = 20_000
+    if name == "adaptive":
+        updates = interval * values["training"]["train_frequency"]
+        values["agent"]["target_interval"] = min(updates, NEVER)
     methods = [name] if name else ["gradual"]
     values["sparsity"] = {"methods": methods, "levels": [0, LEVEL], "interval": 1_000}
     config = from_mapping(values)
     method = None
     if name is not None:
-        made = registry.METHODS.implementation(name)(config.sparsity.options_of(name), config)
-        method = Scheduled(made, interval)
+        method = registry.METHODS.implementation(name)(config.sparsity.options_of(name), config)
+        if name != "adaptive":  # whose masks change with the target
+            method = Scheduled(method, interval)
     return workloads.of_config(config, environment, members, devices, method=method, level=LEVEL)
 
 

@@ -9,6 +9,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.dqn import DQN
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
@@ -18,6 +20,7 @@ from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.distributions import pruned_counts, uniform
 from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
 from sparse_rl.sparsity.method import Method
@@ -93,6 +96,9 @@ def of_config(
 ) -> Workload:
     """As `prepare`, of a checked configuration; with a method, its masks reach `level`."""
     agent = build_agent(config, environment.spec, dot_products(quantization))
+    if isinstance(method, Adaptive):
+        assert isinstance(agent, DQN)
+        agent = EauDQN.of(agent, method)
     if mask_interval:
         method = GradualPruning(CubicSchedule(0, 2**30, mask_interval))
     program = Program(agent, environment, method)

@@ -28,6 +28,7 @@ for _name, _options, _build in (
     ("n_m", "NM", "n_m:build"),
     ("lottery", "Lottery", "lottery:build"),
     ("ste", "StraightThrough", "straight_through:build"),
+    ("adaptive", "Adaptive", "adaptive:build"),
 ):
     METHODS.add(
         Entry(

@@ -86,27 +86,8 @@ class DQN(EpsilonGreedy, OffPolicy):
         self, state: DQNState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
     ) -> Learned:
         """One step on the Huber loss with delta 1."""
-
-        def with_statistics(params: Params) -> Params:
-            return normalization.variables(params, state.statistics)
-
-        next_values = self.values(with_statistics(state.target), batch.next_observation)
-        if self.config.double:
-            next_action = self.act(self.variables(state), batch.next_observation)
-            next_value = jnp.take_along_axis(next_values, next_action[:, None], axis=1)[:, 0]
-        else:
-            next_value = next_values.max(axis=1)
-        target = batch.reward + batch.discount * next_value
-
-        def loss_and_value(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            values = self.values(with_statistics(params), batch.observation)
-            value = jnp.take_along_axis(values, batch.action[:, None], axis=1)[:, 0]
-            loss = weighted_mean(optax.huber_loss(value, target), batch.weight)
-            return loss, weighted_mean(value, batch.weight)
-
-        (loss, value), gradients = jax.value_and_grad(loss_and_value, has_aux=True)(
-            state.policy.params
-        )
+        target = self.bootstrapped(state, batch)
+        (loss, value), gradients = self.slope(state.policy.params, state, batch, target)
         policy = state.policy.step(self._optimizer, gradients)
         # That by which the optimizer clips, which is computed but once.
         norm = optax.global_norm(state.policy.learning(gradients))
@@ -115,6 +96,32 @@ class DQN(EpsilonGreedy, OffPolicy):
             {"loss": loss, "value": value, "gradient_norm": norm},
             {"policy": gradients},
         )
+
+    def bootstrapped(self, state: DQNState, batch: Batch) -> Float[Array, " batch"]:
+        """Reward plus discounted value of the best next action, by the target network."""
+        target = normalization.variables(state.target, state.statistics)
+        next_values = self.values(target, batch.next_observation)
+        if self.config.double:
+            next_action = self.act(self.variables(state), batch.next_observation)
+            next_value = jnp.take_along_axis(next_values, next_action[:, None], axis=1)[:, 0]
+        else:
+            next_value = next_values.max(axis=1)
+        return batch.reward + batch.discount * next_value
+
+    def slope(
+        self, params: Params, state: DQNState, batch: Batch, target: Float[Array, " batch"]
+    ) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], Params]:
+        """Loss and mean value of a Q network with these parameters, and the loss's gradient."""
+
+        def loss_and_value(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
+            variables = normalization.variables(params, state.statistics)
+            values = self.values(variables, batch.observation)
+            value = jnp.take_along_axis(values, batch.action[:, None], axis=1)[:, 0]
+            loss = weighted_mean(optax.huber_loss(value, target), batch.weight)
+            return loss, weighted_mean(value, batch.weight)
+
+        found: tuple[Any, Params] = jax.value_and_grad(loss_and_value, has_aux=True)(params)
+        return found
 
 
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:

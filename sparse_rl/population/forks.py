@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int
 
 from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population.masking import given_masks
@@ -43,6 +44,13 @@ def with_ranges(population: Population, network: FlaxNetwork, mesh: Mesh) -> Pop
     """The population whose policies begin to remember their layers' largest inputs."""
     begin = jax.vmap(functools.partial(begun, network))
     compiled = jax.jit(begin, out_shardings=NamedSharding(mesh, P(AXIS)))
+    members = population.members
+    return population._replace(members=members._replace(agent=compiled(members.agent)))
+
+
+def settled(population: Population, agent: EauDQN, mesh: Mesh) -> Population:
+    """The population without the networks that its policies have competed with."""
+    compiled = jax.jit(jax.vmap(agent.settled), out_shardings=NamedSharding(mesh, P(AXIS)))
     members = population.members
     return population._replace(members=members._replace(agent=compiled(members.agent)))
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method, Pruned, keeps_dense_weights
 
@@ -38,6 +39,8 @@ def first_masks(
     """The agent of one member with the masks that its method starts from."""
     if method is None:
         return state
+    if isinstance(agent, EauDQN):
+        state = agent.limited(state, target_counts)
     if keeps_dense_weights(method):
         behind = {name: getattr(state, name).with_dense() for name in agent.prunable}
         state = state._replace(**behind)

@@ -89,6 +89,27 @@ class DynamicOptions(Options):
 
 
 @section
+class AdaptiveOptions(Options):
+    """DQN: networks of rising sparsity compete (EauDeQN); the level is the most they may reach."""
+
+    networks: Annotated[PositiveCount, Field(ge=2, le=32)] = 5
+    """Networks that learn side by side, the one that acts among them (Vincent et al. 2025: 5)."""
+    drop_fraction: Annotated[Real, Field(gt=0, lt=1)] = 0.01
+    """The most that a rival loses of the living weights, whenever the target is due."""
+    stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
+    """The competition ends at this share of training.steps; its winner goes on alone."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Agents without a target network that the rivals could share."""
+        if config.agent.name != "dqn":
+            yield (
+                "sparsity.methods",
+                f"found adaptive with the agent {config.agent.name}; allowed: adaptive with dqn, "
+                f"whose networks compete for its target",
+            )
+
+
+@section
 class LotteryOptions(Options):
     """Trains again from the first weights, with gradual pruning's final masks."""
 

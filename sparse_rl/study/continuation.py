@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
@@ -122,6 +123,9 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
             state = forks.with_target_counts(state, counts, study.mesh)
         elif phase.after in needed:
             state = jax.tree.map(jnp.copy, state)
+        competed = study.agent(study.phases[phase.after])
+        if isinstance(competed, EauDQN) and not isinstance(study.agent(phase), EauDQN):
+            state = forks.settled(state, competed, study.mesh)
         network = study.program(phase).fixed_scales
         if network is not None:
             state = forks.with_ranges(state, network, study.mesh)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from sparse_rl.config.error import ConfigError
+from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import keeps_dense_weights
 from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.preparation import Study
@@ -34,9 +35,13 @@ class MemoryEstimate(NamedTuple):
 
 
 def of_one_member(study: Study) -> MemoryEstimate:
-    """What one member holds: the same in every phase, unless a method keeps dense weights too."""
+    """What one member holds: the same in every phase, unless a method keeps more."""
     first = {phase.method: phase for phase in reversed(study.phases)}
-    larger = [first[name] for name, m in study.methods.items() if keeps_dense_weights(m)]
+    larger = [
+        first[name]
+        for name, method in study.methods.items()
+        if keeps_dense_weights(method) or isinstance(method, Adaptive)
+    ]
     estimates = []
     for phase in (study.phases[0], *larger):
         members = study.shapes(phase).members

@@ -12,6 +12,8 @@ from jaxtyping import Int
 
 from sparse_rl import envs, registry
 from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.dqn import DQN
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import FLOAT32, DotProducts
@@ -25,6 +27,7 @@ from sparse_rl.runtime.devices import choose as choose_devices
 from sparse_rl.runtime.devices import require_precision
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
+from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import Method, OwnCounts
 from sparse_rl.study.phases import Member, Phase, methods, plan
 
@@ -47,7 +50,13 @@ class Study(NamedTuple):
     layers: Mapping[str, Layers]
 
     def agent(self, phase: Phase) -> Agent:
-        return build_agent(self.config, self.environment.spec, self.dots(phase))
+        """The configured agent; with rivals, while a method lets networks compete."""
+        agent = build_agent(self.config, self.environment.spec, self.dots(phase))
+        method = self.methods.get(phase.method)
+        if isinstance(method, Adaptive) and phase.end <= method.end:
+            assert isinstance(agent, DQN)
+            return EauDQN.of(agent, method)
+        return agent
 
     def dots(self, phase: Phase) -> DotProducts:
         """With what the policy multiplies."""

@@ -106,7 +106,8 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
 
     Columns:
         variant (its name); method, critic_sparsity, settings, arithmetic (its kind);
-        target_sparsity, achieved_sparsity (mean over seeds);
+        target_sparsity, which is what was reached, to three decimals, where a method chooses;
+            achieved_sparsity (mean over seeds);
         seeds (that count), failed (that do not);
         return_iqm, return_low, return_high: interquartile mean over seeds and its 95 % bootstrap
             interval;
@@ -134,13 +135,16 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         of_variant = metrics[metrics["variant"] == name]
         final = of_variant[of_variant["phase"] == "final"]
         record = of_variant.iloc[0]
+        achieved = _mean(final, "sparsity", own.index)
+        kind = kind_of(record)
+        chosen = not kind.has_target and np.isfinite(achieved)
         estimate = return_estimate(own.to_numpy(float))
         pairs = own.index.intersection(dense.index)
         row = {
             "variant": name,
-            **kind_of(record)._asdict(),
-            "target_sparsity": record["sparsity"],
-            "achieved_sparsity": _mean(final, "sparsity", own.index),
+            **kind._asdict(),
+            "target_sparsity": round(achieved, 3) if chosen else record["sparsity"],
+            "achieved_sparsity": achieved,
             "seeds": len(own),
             "failed": int(of_variant["seed"].nunique()) - len(own),
             "return_iqm": estimate.value,

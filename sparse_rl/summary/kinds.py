@@ -21,6 +21,11 @@ class Kind(NamedTuple):
     arithmetic: str = "float32"
 
     @property
+    def has_target(self) -> bool:
+        """Whether a level says what is reached, and not the most that the data may choose."""
+        return self.method != "adaptive"
+
+    @property
     def label(self) -> str:
         """In a legend: "pruned + int8", "rigl, critics 50 %"."""
         return self._labelled("pruned" if self.method == "gradual" else self.method)

@@ -23,10 +23,16 @@ from sparse_rl.config.text import FOLDER, find, read_file
 
 registry.load()
 AGENTS = "sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce"
-EVERY_METHOD = {"sparsity": {"methods": list(registry.METHODS.names()), "levels": [0, 0.5]}}
+
+
+def of_every_method(agent: str) -> dict[str, Any]:
+    """Of every method that the agent has: dqn has them all."""
+    methods = [name for name in registry.METHODS.names() if agent == "dqn" or name != "adaptive"]
+    return {"agent": {"name": agent}, "sparsity": {"methods": methods, "levels": [0, 0.5]}}
+
+
 PLAIN = [
-    yaml.safe_load(to_yaml(from_mapping({"agent": {"name": name}} | EVERY_METHOD)))
-    for name in registry.AGENTS.names()
+    yaml.safe_load(to_yaml(from_mapping(of_every_method(name)))) for name in registry.AGENTS.names()
 ]
 EXPERIMENTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 

@@ -174,3 +174,58 @@ def test_later_phases_keep_the_dense_weights(straight_through: tuple[Study, Popu
             assert jax.tree.structure(study.shapes(phase)) == jax.tree.structure(state)
     plain = memory.of_one_member(prepare(tiny("gradual")))
     assert memory.of_one_member(study).networks > plain.networks
+
+
+def test_the_winner_goes_on_alone_when_the_competition_ends() -> None:
+    config = tiny(
+        "gradual",
+        "adaptive",
+        environment="probe/termination?actions=discrete",
+        agent={"name": "dqn", "target_interval": 4},
+        sparsity={
+            "levels": [0, 0.5],
+            "methods": ["gradual", "adaptive"],
+            "interval": 4,
+            "adaptive": {"networks": 3, "drop_fraction": 0.9},
+        },
+        quantization={"modes": ["int8"]},
+    )
+    study = prepare(config)
+    labels = [phase.label for phase in study.phases]
+    index = labels.index("prune adaptive")
+    phase = study.phases[index]
+    before = study.fresh(study.phases[index - 1])
+    collected = chunks.collect_chunk(study.program(study.phases[index - 1]), study.mesh)(before, 8)
+    most = np.asarray(collected.members.agent.most_dead)
+    np.testing.assert_array_equal(most, study.target_counts(phase.members)["policy"])
+    state = chunks.train_chunk(study.program(phase), study.mesh)(collected, phase.end - phase.begin)
+    policy, target = jax.device_get((state.members.agent.policy, state.members.agent.target))
+    dead = [(~mask).sum(axis=tuple(range(1, mask.ndim))) for mask in jax.tree.leaves(policy.masks)]
+    assert (np.stack(dead, 1) <= most).all() and np.sum(dead) > 0
+    for after, name in ((index + 1, "finetune adaptive"), (index + 2, "quantize adaptive int8")):
+        reached = StudyState(after - 1, state, {})
+        reached = enter_next(study, reached)
+        assert study.phases[after].label == name
+        alone = reached.state.members.agent
+        assert alone._fields == ("policy", "target", "statistics")
+        jax.tree.map(np.testing.assert_array_equal, alone.policy, policy)
+        jax.tree.map(np.testing.assert_array_equal, alone.target, target)
+        shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), reached.state)
+        wanted = jax.tree.map(
+            lambda leaf: (leaf.shape, leaf.dtype), study.shapes(study.phases[after])
+        )
+        assert shapes == wanted, "as a checkpoint of this phase is read"
+        state = reached.state
+
+
+def test_networks_that_compete_count_as_memory() -> None:
+    changes: dict[str, Any] = {
+        "environment": "probe/termination?actions=discrete",
+        "agent": {"name": "dqn"},
+    }
+    levels = {"levels": [0, 0.5], "interval": 4}
+    alone = prepare(tiny(**changes, sparsity={**levels, "methods": ["gradual"]}))
+    five = prepare(tiny(**changes, sparsity={**levels, "methods": ["gradual", "adaptive"]}))
+    one, all_of_them = memory.of_one_member(alone), memory.of_one_member(five)
+    # Four more networks with masks and moments; the target is one.
+    assert 3.5 * one.networks < all_of_them.networks < 5 * one.networks

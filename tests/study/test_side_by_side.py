@@ -82,6 +82,20 @@ KEPT_BEHIND: dict[str, Any] = {
 }
 """Dense weights behind masks, masks of another method, buffers that forget."""
 
+COMPETING: dict[str, Any] = {
+    "environment": "probe/termination?actions=discrete",
+    "agent": {"name": "dqn", "target_interval": 8},
+    "sparsity": {
+        "levels": [0, 0.5],
+        "methods": ["gradual", "adaptive"],
+        "interval": 6,
+        "end": 0.7,
+        "adaptive": {"networks": 3, "drop_fraction": 0.9},
+    },
+    "quantization": {"modes": ["int8"]},
+}
+"""Networks that compete until one of them goes on alone."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -97,8 +111,13 @@ KEPT_BEHIND: dict[str, Any] = {
             ["0", "0.5", "ste-0.5", "lottery-0.5"],
             ["prune", "finetune ste", "finetune lottery"],
         ),
+        (
+            COMPETING,
+            ["0", "0.5-int8", "adaptive-0.5", "adaptive-0.5-int8"],
+            ["prune adaptive", "finetune adaptive", "quantize adaptive int8"],
+        ),
     ],
-    ids=["everything", "kept behind"],
+    ids=["everything", "kept behind", "competing"],
 )
 def test_a_study_with_everything_resumes_to_the_same_bytes(
     tmp_path: Path,

@@ -158,3 +158,20 @@ def test_a_study_in_which_every_member_failed_has_a_table_that_claims_nothing() 
         "in every seed.",
     ]
     assert "0 of 3" in markdown_table(table)
+
+
+def test_where_a_method_chooses_the_level_is_what_it_reached() -> None:
+    variants = [
+        DENSE_VARIANT,
+        *(Variant(method=name, sparsity=0.9) for name in ("set", "adaptive")),
+    ]
+    metrics = metrics_of_variants({variant: DENSE for variant in variants})
+    found = [0.61, 0.62, 0.64, 0.65]
+    reached = [
+        Row(100, "final", seed, variant.name, "sparsity", value)
+        for variant, values in zip(variants, ([0.0] * 4, [0.9] * 4, found), strict=True)
+        for seed, value in enumerate(values)
+    ]
+    rows = joined(table_of(reached), {variant.name: variant for variant in variants})
+    table = final_table(pd.concat([metrics, rows])).set_index("variant")
+    assert table["target_sparsity"].to_dict() == {"0": 0.0, "set-0.9": 0.9, "adaptive-0.9": 0.63}

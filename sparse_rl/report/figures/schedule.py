@@ -50,8 +50,9 @@ def draw(findings: Findings) -> Figure | None:
     looks = series_of(rows)
     for kind, own in by_kind(rows):
         for level, variant in own.groupby("sparsity"):
-            asked = target_sparsity(record, kind.method, float(str(level)), steps)
-            axes.plot(steps, 100 * asked, color=FAINT, linewidth=1.0)
+            if kind.has_target:
+                asked = target_sparsity(record, kind.method, float(str(level)), steps)
+                axes.plot(steps, 100 * asked, color=FAINT, linewidth=1.0)
             _achieved(axes, variant, looks[kind].color)
     _label_levels(axes, sorted(float(str(level)) for level in rows["sparsity"].unique()))
     axes.plot([], [], color=FAINT, linewidth=1.0, label="asked for")
