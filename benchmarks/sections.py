@@ -136,6 +136,11 @@ Ten seeds as a user of each library would run them; who trains one seed per proc
 per core. One network, batch, replay and train frequency for all
 ([settings.py](peers/settings.py)). "lowest" and "highest" are the ratios of single turns."""
 
+BUSY = """\
+Two processes `python -c "while True: pass"` run beside the benchmark. sbx's process on each core has
+two threads that take turns, ours has one thread a device: a system that shares its cores between
+threads gives more to more of them."""
+
 REJAX = """
 rejax draws every batch without replacement from the whole replay; its second row has a replay so
 small that this costs next to nothing."""
@@ -163,6 +168,23 @@ SECTIONS: tuple[Section, ...] = (
         "benchmarks/peers_sac.json",
         "python -m benchmarks.peers sac --json results/benchmarks/peers_sac.json",
         PEERS,
+        _without_versions,
+        _versions,
+    ),
+    Section(
+        "The same beside two processes that only count",
+        "benchmarks/peers_sac_busy.json",
+        "python -m benchmarks.peers sac --only sbx --json results/benchmarks/peers_sac_busy.json",
+        BUSY,
+        _without_versions,
+        _versions,
+    ),
+    Section(
+        "The same with more devices than cores",
+        "benchmarks/peers_sac_busy_5_devices.json",
+        "python -m benchmarks.peers sac --only sbx --devices 5 "
+        "--json results/benchmarks/peers_sac_busy_5_devices.json",
+        BUSY,
         _without_versions,
         _versions,
     ),

@@ -3,6 +3,7 @@
     python -m benchmarks.peers sac [--json results/benchmarks/peers_sac.json]
     python -m benchmarks.peers dqn [--json results/benchmarks/peers_dqn.json]
     python -m benchmarks.peers ppo ppo_pendulum
+    python -m benchmarks.peers sac --only sbx --devices 5     # on a machine that others use too
     python -m benchmarks.peers sac dqn --json results/benchmarks/peers.json  # the same two files
     python -m benchmarks.peers sac dqn --tiny --repeats 1     # only that all of them run
 
@@ -21,6 +22,7 @@ each turn. Nothing is evaluated, pruned or written while the clock runs.
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, default=10)
     made.add_argument("--repeats", type=int, default=7, help="turns behind each median")
     made.add_argument("--seconds", type=float, default=8.0, help="of one turn, about")
+    made.add_argument("--devices", type=int, default=0, help="of ours; 0: one per core")
     made.add_argument("--tiny", action="store_true", help="small networks and short turns")
     made.add_argument(
         "--json", type=Path, metavar="PATH", help="the table; of several: PATH_sac, PATH_dqn"
@@ -79,7 +82,7 @@ def main() -> None:
 
     from sparse_rl.runtime.devices import configure
 
-    configure(0)  # for the line under the table: the devices that our side has
+    configure(options.devices)  # for the line under the table: the devices that our side has
     for algorithm, group in groups.items():
         show(algorithm, compare(algorithm, group, options), options)
 
@@ -150,6 +153,8 @@ def start(algorithm: str, entrant: Entrant, options: argparse.Namespace) -> Cont
         else Path(sys.executable)
     )
     orders = entrants.orders(algorithm, entrant, settings, options.seeds, cores(), block)
+    if entrant.name == OURS:
+        orders = [dataclasses.replace(order, devices=options.devices) for order in orders]
     begun = time.perf_counter()
     return Contender(
         [PeerProcess(python, entrant.module, order) for order in orders], orders, begun

@@ -27,6 +27,7 @@ class Order:
     first_seed: int = 0
     core: int | None = None
     block: int = 100  # steps of a seed; programs of a fixed length are compiled for these
+    devices: int = 0  # of ours; 0: one per core
 
 
 def to_text(order: Order) -> str:

@@ -91,7 +91,7 @@ def prepare(order: Order) -> Advance:
     """One population of all seeds; the steps between updates are one iteration of its program."""
     from sparse_rl.runtime.devices import configure
 
-    configure(0)
+    configure(order.devices)
     import jax
     import numpy as np
 

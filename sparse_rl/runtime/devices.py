@@ -18,8 +18,13 @@ from jaxtyping import Float
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import DistributedConfig
 
+PER_CORE = 4
+"""Virtual devices that may share a core. More than one gains only where others compute too.
+
+A core is shared between threads and not between programs, and each device is a thread.
+"""
 OVERSUBSCRIBE = "SPARSE_RL_OVERSUBSCRIBE"
-"""The environment variable that allows more virtual devices than cores, which only tests want."""
+"""The environment variable that allows still more of them, which only tests want."""
 
 
 def configure(devices: int, distributed: DistributedConfig | None = None) -> None:
@@ -27,7 +32,7 @@ def configure(devices: int, distributed: DistributedConfig | None = None) -> Non
 
     Call it before JAX is first used; after that the number of devices stays as it is. With several
     devices each gets one thread: the devices are the parallelism. Where an accelerator is there
-    the setting is harmless. Raises `ConfigError` for more devices than cores.
+    the setting is harmless. Raises `ConfigError` for more than `PER_CORE` devices a core.
     """
     wanted = devices or cores()
     with contextlib.suppress(RuntimeError):  # JAX has started; `choose` takes what there is
@@ -38,10 +43,11 @@ def configure(devices: int, distributed: DistributedConfig | None = None) -> Non
             os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     if distributed is not None:
         join(distributed)
-    if devices > cores() and OVERSUBSCRIBE not in os.environ and jax.default_backend() == "cpu":
+    most = PER_CORE * cores()
+    if devices > most and OVERSUBSCRIBE not in os.environ and jax.default_backend() == "cpu":
         raise ConfigError(
-            f"devices: found {devices}; allowed: at most {cores()}, one per core of this machine "
-            f"({OVERSUBSCRIBE}=1 allows more)"
+            f"devices: found {devices}; allowed: at most {most}, "
+            f"{PER_CORE} per core of this machine"
         )
 
 

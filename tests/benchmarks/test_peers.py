@@ -197,7 +197,9 @@ def test_rates_of_processes_add_up(stand_in: Contender) -> None:
 
 
 def test_a_failure_is_its_last_line_and_hides_nobody() -> None:
-    options = argparse.Namespace(tiny=True, seeds=2, repeats=2, seconds=0.1, cache=Path())
+    options = argparse.Namespace(
+        tiny=True, seeds=2, repeats=2, seconds=0.1, devices=0, cache=Path()
+    )
     group = [
         Entrant(OURS, STAND_IN, "", "one process"),
         Entrant("absent", "tests.benchmarks.no_such_module", "", "one process"),

@@ -134,12 +134,13 @@ def test_more_devices_than_there_are() -> None:
     assert len(devices.choose(1)) == 1
 
 
-def test_more_devices_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_devices_than_cores_can_share_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "cores", lambda: 2)
-    with pytest.raises(ConfigError, match=r"^devices: found 3; allowed: at most 2, one per core"):
-        devices.configure(3)
+    devices.configure(8)
+    with pytest.raises(ConfigError, match=r"^devices: found 9; allowed: at most 8, 4 per core"):
+        devices.configure(9)
     monkeypatch.setenv(devices.OVERSUBSCRIBE, "1")
-    devices.configure(3)
+    devices.configure(9)
 
 
 def test_one_process_agrees_with_itself() -> None:
