@@ -137,7 +137,7 @@ per core. One network, batch, replay and train frequency for all
 ([settings.py](peers/settings.py)). "lowest" and "highest" are the ratios of single turns."""
 
 BUSY = """\
-Two processes `python -c "while True: pass"` run beside the benchmark. sbx's process on each core has
+Two processes `python -c "while True: pass"` run beside the benchmark. sbx's process on a core has
 two threads that take turns, ours has one thread a device: a system that shares its cores between
 threads gives more to more of them."""
 

@@ -40,7 +40,7 @@ def of_one_member(study: Study) -> MemoryEstimate:
     larger = [
         first[name]
         for name, method in study.methods.items()
-        if keeps_dense_weights(method) or isinstance(method, Adaptive)
+        if name in first and (keeps_dense_weights(method) or isinstance(method, Adaptive))
     ]
     estimates = []
     for phase in (study.phases[0], *larger):

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from sparse_rl import registry
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.variant import DENSE, Variant
+from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import Heir, Method
 
 PhaseName = Literal["prefill", "dense", "prune", "finetune", "quantize"]
@@ -82,7 +83,7 @@ def variants(config: Config, made: Mapping[str, Method]) -> dict[str, list[Varia
     The dense network is the same for all methods. It goes with the method that begins last, so that
     it continues from the dense training that all share and takes no step twice.
     """
-    last = max(made, key=lambda name: made[name].begin)
+    last = max(made, key=lambda name: (made[name].begin, not isinstance(made[name], Adaptive)))
     found = {
         name: [
             Variant(method=name, sparsity=float(level), critic_sparsity=float(critics))
@@ -135,6 +136,10 @@ def plan(config: Config) -> list[Phase]:
     split = min(config.population.split, len(config.sparsity.levels))
     heirs = {name: method.masks_of for name, method in made.items() if isinstance(method, Heir)}
     for name, all_variants in variants(config, made).items():
+        if DENSE in all_variants and isinstance(made[name], Adaptive):
+            # Apart from all methods: a network that may lose nothing needs no rivals.
+            _train(config, plan, "", made[name], [DENSE], -1)
+            all_variants = [variant for variant in all_variants if variant != DENSE]
         for chosen in np.array_split(np.arange(len(all_variants)), split):
             group = [all_variants[index] for index in chosen]
             if group and name not in heirs:

@@ -236,6 +236,33 @@ def test_a_method_from_the_start_alone_has_no_shared_training() -> None:
     assert DENSE in {member.variant for member in phases[0].members}
 
 
+def test_networks_that_compete_are_apart_from_the_dense_one() -> None:
+    """Which needs no rivals, and would cost what they do."""
+    dqn = {
+        "environment": "probe/termination?actions=discrete",
+        "agent": {"name": "dqn"},
+        "training": {"steps": 1_000_000, "learning_starts": 5_000, "train_frequency": 4},
+    }
+
+    def phases(*methods: str) -> list[tuple[str, list[str]]]:
+        sparsity = {"levels": [0, 0.9], "methods": list(methods), "interval": 2_000}
+        found = plan(from_mapping(dqn | {"seeds": 1, "sparsity": sparsity}))
+        return [(phase.label, [m.variant.name for m in phase.members]) for phase in found]
+
+    names = ("prefill", "prune", "finetune")
+    dense = [*((name, ["0"]) for name in names), ("quantize int8", ["0-int8"])]
+    rivals = [(f"{name} adaptive", ["adaptive-0.9"]) for name in names]
+    rivals.append(("quantize adaptive int8", ["adaptive-0.9-int8"]))
+    assert phases("adaptive") == dense + rivals
+    beside = phases("adaptive", "static")
+    assert beside[:4] == rivals
+    assert beside[4:] == [
+        ("prefill static", ["0", "static-0.9"]),
+        ("finetune static", ["0", "static-0.9"]),
+        ("quantize static int8", ["0-int8", "static-0.9-int8"]),
+    ]
+
+
 def test_without_sparse_variants_a_method_has_no_phases() -> None:
     sparsity = PAPER["sparsity"] | {"levels": [0], "methods": ["gradual", "from_start"]}
     phases = plan(from_mapping(PAPER | {"seeds": 2, "sparsity": sparsity}))
