@@ -111,7 +111,8 @@ class Lines:
         parts = [_returns(evaluation)]
         shares = list(evaluation.sparsity.values())
         if max(shares) > 0:
-            parts.append(f"sparsity {min(shares):.3g} to {max(shares):.3g}")
+            ends = dict.fromkeys(f"{share:.3g}" for share in (min(shares), max(shares)))
+            parts.append(f"sparsity {' to '.join(ends)}")
         if failed := sum(evaluation.failed.values()):
             parts.append(f"{failed} failed")
         if self.pace.rate is not None:
