@@ -248,6 +248,13 @@ SECTIONS: tuple[Section, ...] = (
         "SAC 256-256 and DQN on MinAtar at 75 %; a mask update is the difference of two programs.",
     ),
     Section(
+        "What networks that compete cost",
+        "benchmarks/methods_adaptive.json",
+        "python -m benchmarks.methods --methods gradual adaptive --workloads dqn "
+        "--json results/benchmarks/methods_adaptive.json",
+        "Five networks; a mask update is the choice and the pruned copies at the target's turn.",
+    ),
+    Section(
         "Convolutions of a population",
         "benchmarks/conv.json",
         "python -m benchmarks.conv --networks minatar nature --json results/benchmarks/conv.json",
