@@ -9,7 +9,6 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from sparse_rl.agents.agent import Learned
-from sparse_rl.agents.dqn import DQN
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
@@ -97,7 +96,6 @@ def of_config(
     """As `prepare`, of a checked configuration; with a method, its masks reach `level`."""
     agent = build_agent(config, environment.spec, dot_products(quantization))
     if isinstance(method, Adaptive):
-        assert isinstance(agent, DQN)
         agent = EauDQN.of(agent, method)
     if mask_interval:
         method = GradualPruning(CubicSchedule(0, 2**30, mask_interval))

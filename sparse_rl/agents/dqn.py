@@ -70,10 +70,13 @@ class DQN(EpsilonGreedy, OffPolicy):
         self, state: DQNState, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
     ) -> Learned:
         """The target first, if it is due; then the gradient steps, all towards the same one."""
-        return super().learn(self.with_target(state, clock), memory, key, clock)
+        return super().learn(self.with_target(state, key, clock), memory, key, clock)
 
-    def with_target(self, state: DQNState, clock: Int[Array, ""]) -> DQNState:
-        """The state after the target's turn, every `target_interval` environment steps."""
+    def with_target(self, state: DQNState, key: Key[Array, ""], clock: Int[Array, ""]) -> DQNState:
+        """The state after the target's turn, every `target_interval` environment steps.
+
+        The key is that of the update; nothing is drawn from it here.
+        """
         # The clock is not batched over members, so this stays a branch under vmap.
         target = jax.lax.cond(
             clock % self.config.target_interval == 0,

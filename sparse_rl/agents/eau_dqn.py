@@ -11,11 +11,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.agent import Agent, Learned
 from sparse_rl.agents.dqn import DQN, DQNState
 from sparse_rl.agents.masked_network import MaskedNetwork
-from sparse_rl.agents.off_policy import OffPolicy
-from sparse_rl.memory.replay import Batch, ReplayBuffer
+from sparse_rl.memory.replay import Batch
 from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.masks import Params
 from sparse_rl.sparsity.method import Pruned
@@ -50,8 +49,9 @@ class EauDQN(DQN):
     method: Adaptive
 
     @classmethod
-    def of(cls, agent: DQN, method: Adaptive) -> EauDQN:
-        """The same agent with rivals, as `method` makes them."""
+    def of(cls, agent: Agent, method: Adaptive) -> EauDQN:
+        """The same agent, which is a DQN, with rivals, as `method` makes them."""
+        assert isinstance(agent, DQN)  # a configuration has no other one beside this method
         return cls(
             **{field.name: getattr(agent, field.name) for field in fields(agent)}, method=method
         )
@@ -78,19 +78,16 @@ class EauDQN(DQN):
         """The policy by itself, when the competition is over."""
         return DQNState(state.policy, state.target, state.statistics)
 
-    def learn(
-        self, state: Any, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
-    ) -> Learned:
-        """The choice and the target first, if they are due; then the gradient steps."""
+    def with_target(self, state: Any, key: Key[Array, ""], clock: Int[Array, ""]) -> Any:
+        """The state after the target's turn, at which a network is chosen."""
         # The largest number but one: a member's method draws with the largest (population).
         drawing = jax.random.fold_in(jax.random.fold_in(key, clock), np.uint32(2**32 - 2))
         # The clock is not batched over members, so this stays a branch under vmap.
-        chosen = jax.lax.cond(
+        return jax.lax.cond(
             clock % self.config.target_interval == 0,
             lambda: self.chosen(state, drawing),
             lambda: state,
         )
-        return OffPolicy.learn(self, chosen, memory, key, clock)
 
     def chosen(self, state: EauDQNState, key: Key[Array, ""]) -> EauDQNState:
         """The state after the target's turn."""

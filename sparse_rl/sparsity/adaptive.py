@@ -15,11 +15,11 @@ the paper is in docs/protocol.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
@@ -27,9 +27,11 @@ from sparse_rl.sparsity.masks import Masks, Params, Prune
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import AdaptiveOptions
 from sparse_rl.sparsity.scores import magnitude
+from sparse_rl.sparsity.unscheduled import Unscheduled
 
 
-class Adaptive(NamedTuple):
+@dataclass(frozen=True)
+class Adaptive(Unscheduled):
     """Dense at first; the level of a member is the most that it may reach.
 
     Its masks change with the agent's target and not by `update`.
@@ -39,20 +41,12 @@ class Adaptive(NamedTuple):
     drop_fraction: float
     select: Prune
     end: int
-    begin: int = 0
-    needs_gradients: bool = False
 
     def init(
         self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
     ) -> Masks:
         """Dense."""
         return mask_rules.dense(params)
-
-    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
-        return jnp.bool_(False)
-
-    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
-        return network.masks
 
     def rival_masks(self, network: Pruned) -> Masks:
         """Masks of all rivals of `network`, stacked on a first axis of length `rivals`.

@@ -12,6 +12,7 @@ A weight that has just died may grow again at once. New weights start at zero.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -24,6 +25,7 @@ from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import DynamicOptions, StaticOptions
 from sparse_rl.sparsity.scores import magnitude
+from sparse_rl.sparsity.unscheduled import Unscheduled
 
 Growth = Callable[[Pruned], Params]
 """Scores by which dead weights come back, the highest first."""
@@ -68,23 +70,16 @@ class DynamicSparseTraining(NamedTuple):
         return mask_rules.keep_per_layer(kept, grown, dead)
 
 
-class Static(NamedTuple):
+@dataclass(frozen=True)
+class Static(Unscheduled):
     """Random masks that never change: what a method must beat to be worth its name."""
 
     end: int
-    begin: int = 0
-    needs_gradients: bool = False
 
     def init(
         self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
     ) -> Masks:
         return random_masks(params, target_counts, key)
-
-    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
-        return jnp.bool_(False)
-
-    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
-        return network.masks
 
 
 def random_masks(params: Params, dead: Int[Array, " layers"], key: Key[Array, ""]) -> Masks:

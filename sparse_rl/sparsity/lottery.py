@@ -11,24 +11,22 @@ value-based deep RL that was much (Obando-Ceron et al. 2024, arXiv 2402.12479).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Int, Key
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.masks import Masks, Params
-from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import LotteryOptions
+from sparse_rl.sparsity.unscheduled import Unscheduled
 
 
-class Lottery(NamedTuple):
+@dataclass(frozen=True)
+class Lottery(Unscheduled):
     """Fresh members with the final masks of `masks_of`; they never change."""
 
     end: int
-    begin: int = 0
-    needs_gradients: bool = False
     masks_of: str = "gradual"
 
     def init(
@@ -36,12 +34,6 @@ class Lottery(NamedTuple):
     ) -> Masks:
         """Dense: the study puts the masks in their place before the first step."""
         return mask_rules.dense(params)
-
-    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
-        return jnp.bool_(False)
-
-    def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
-        return network.masks
 
 
 def build(options: LotteryOptions, config: Config) -> Lottery:

@@ -12,7 +12,6 @@ from jaxtyping import Int
 
 from sparse_rl import envs, registry
 from sparse_rl.agents.agent import Agent
-from sparse_rl.agents.dqn import DQN
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
@@ -54,7 +53,6 @@ class Study(NamedTuple):
         agent = build_agent(self.config, self.environment.spec, self.dots(phase))
         method = self.methods.get(phase.method)
         if isinstance(method, Adaptive) and phase.end <= method.end:
-            assert isinstance(agent, DQN)
             return EauDQN.of(agent, method)
         return agent
 

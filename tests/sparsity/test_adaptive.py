@@ -15,8 +15,8 @@ from sparse_rl.sparsity.distributions import erk, pruned_counts
 from sparse_rl.sparsity.method import Pruned
 from tests.sparsity.networks import LEVELS, NETWORKS, kernels, shapes, sizes, tree
 
-RIVALS, SPEED = 6, 0.4
-METHOD = Adaptive(RIVALS, SPEED, mask_rules.prune_per_layer, end=1_000)
+RIVALS, MOST_DROPPED = 6, 0.4
+METHOD = Adaptive(RIVALS, MOST_DROPPED, mask_rules.prune_per_layer, end=1_000)
 
 
 def pruned_before(network: str, most: np.ndarray, share: float) -> Pruned:
@@ -38,7 +38,7 @@ def test_a_rival_loses_its_draw_of_the_living_but_no_more_than_it_may(
     most = pruned_counts(shapes(network), level, erk)
     before = pruned_before(network, most, share)
     rivals = jax.jit(METHOD.rival_masks)(before)
-    drawn = np.asarray(jax.random.uniform(before.key, (RIVALS,), maxval=SPEED), np.float64)
+    drawn = np.asarray(jax.random.uniform(before.key, (RIVALS,), maxval=MOST_DROPPED), np.float64)
     old = kernels(before.masks, network)
     alive = sum(int(mask.sum()) for mask in old)
     for rival, u in enumerate(drawn):
