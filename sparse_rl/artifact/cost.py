@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,9 +183,7 @@ def describe(cost: Cost) -> str:
     for name, value in cost.latency.items():
         figures = f"{value.median:>9.2f} {value.p99:>9.2f}" if value else f"{NOT_AVAILABLE:>19}"
         lines.append(f"  {name:<34}{figures}")
-    lines.append(f"instructions per action ({cost.instruction_method})")
-    for name, number in cost.instructions.items():
-        lines.append(f"  {name:<34}" + (f"{number:>9,.0f}" if number else NOT_AVAILABLE))
+    lines += _figures(f"instructions per action ({cost.instruction_method})", cost.instructions, 0)
     lines.append("multiply-accumulates")
     lines += [f"  {name:<34}{n:>9,}" for name, n in cost.multiply_accumulates.items()]
     lines.append(f"energy, nanojoules per action, modelled after {cost.energy_model['source']}")
@@ -192,11 +191,19 @@ def describe(cost: Cost) -> str:
         item = cost.energy_model[name]
         total = item["arithmetic"] + item["memory"]
         lines.append(f"  {name:<34}{total:>9,.1f}  (weights in {item['memory_name']})")
-    lines.append("energy, nanojoules per action, measured (RAPL)")
-    for name, reading in cost.energy_measured.items():
-        text = reading if isinstance(reading, str) else f"{reading:>9,.1f}"
-        lines.append(f"  {name:<34}{text}")
+    lines += _figures("energy, nanojoules per action, measured (RAPL)", cost.energy_measured, 1)
     return "\n".join(lines)
+
+
+def _figures(title: str, figures: Mapping[str, float | str | None], decimals: int) -> list[str]:
+    """A title and a line for each figure; the title alone where none could be had."""
+    if not any(isinstance(figure, float) for figure in figures.values()):
+        return [title if NOT_AVAILABLE in title else f"{title}: {NOT_AVAILABLE}"]
+    texts = {
+        name: f"{figure:>9,.{decimals}f}" if isinstance(figure, float) else NOT_AVAILABLE
+        for name, figure in figures.items()
+    }
+    return [title, *(f"  {name:<34}{text}" for name, text in texts.items())]
 
 
 def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:

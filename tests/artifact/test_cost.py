@@ -1,6 +1,7 @@
 """The cost report: figures that can be computed by hand, and a shape that can be read back."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,3 +68,22 @@ def test_a_report_of_a_small_actor():
     assert json.loads(report.to_json())["multiply_accumulates"]["dense"] == 790
     text = cost.describe(report)
     assert "Horowitz" in text and "theoretical" in text
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+def test_what_could_not_be_measured_is_said_once():
+    graph = synthetic.mlp_actor((5, 30, 20, 2), 0.9, "int8")
+    report = replace(
+        cost.measure(
+            graph, PackedActor(compact(graph)), synthetic.random_observations(graph, 50), 1
+        ),
+        instructions={"c_dense_float32": None, "c": None},
+        instruction_method=cost.NOT_AVAILABLE,
+        energy_measured={"c_dense_float32": cost.NOT_AVAILABLE, "c": cost.NOT_AVAILABLE},
+    )
+    lines = cost.describe(report).splitlines()
+    assert "instructions per action (not available)" in lines
+    assert lines[-1] == "energy, nanojoules per action, measured (RAPL): not available"
+    half = replace(report, energy_measured={"c_dense_float32": cost.NOT_AVAILABLE, "c": 7.53})
+    texts = [line.split() for line in cost.describe(half).splitlines()[-2:]]
+    assert texts == [["c_dense_float32", "not", "available"], ["c", "7.5"]]

@@ -69,7 +69,7 @@ def draw(findings: Findings) -> Figure | None:
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("sparsity asked for")
+    axes.set_xlabel("sparsity")
     return figure
 
 
