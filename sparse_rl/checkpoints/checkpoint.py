@@ -70,11 +70,20 @@ class Checkpoints:
             folder = self.end(phase)
             if not folder.exists():
                 there = position._replace(phase=phase, clock=int(end.clock))
-                written += self._write(folder, there, end, ())
+                written += self._write(folder, there, end, (), self._all(phase))
         folder = self.folder / f"{self._last_number() + 1:06d}"
-        written += self._write(folder, position, state, tuple(ends))
+        written += self._write(folder, position, state, tuple(ends), self._all(position.phase))
         if devices.is_first():
             self._remove_old()
+        return Saved(folder, written, time.perf_counter() - began)
+
+    def keep(self, folder: Path, position: Position, state: Population, rows: range) -> Saved:
+        """Writes those members for good, in a directory of their own; nothing if it is there.
+
+        Raises `ConfigError`, one line, where the disk does not take it.
+        """
+        began = time.perf_counter()
+        written = 0 if folder.exists() else self._write(folder, position, state, (), rows)
         return Saved(folder, written, time.perf_counter() - began)
 
     def newest_first(self) -> list[Path]:
@@ -127,6 +136,9 @@ class Checkpoints:
         if devices.is_first():
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _all(self, phase: int) -> range:
+        return range(self._sizes[phase])
+
     def _last_number(self) -> int:
         return max((int(path.name) for path in self.newest_first()), default=0)
 
@@ -145,9 +157,14 @@ class Checkpoints:
             _remove(path)
 
     def _write(
-        self, folder: Path, position: Position, state: Population, ends: tuple[int, ...]
+        self,
+        folder: Path,
+        position: Position,
+        state: Population,
+        ends: tuple[int, ...],
+        rows: range,
     ) -> int:
-        """One directory, all or nothing; returns its bytes."""
+        """One directory with those members, all or nothing; returns its bytes."""
         part = folder.with_name(f".{folder.name}.part")
         problem: OSError | None = None
         if devices.is_first():
@@ -160,7 +177,7 @@ class Checkpoints:
         own: dict[str, tuple[str, Stored]] = {}
         try:
             if problem is None:
-                own = self._write_members(part, state, self._sizes[position.phase])
+                own = self._write_members(part, state, rows)
         except OSError as error:
             problem = error
         if devices.all_max(problem is not None):
@@ -169,7 +186,7 @@ class Checkpoints:
         manifest = Manifest(
             self._experiment,
             position,
-            self._sizes[position.phase],
+            len(rows),
             self._settings.replay,
             ends,
             files,
@@ -186,7 +203,7 @@ class Checkpoints:
         return sum(stored.bytes for kind in files.values() for _, stored in kind)
 
     def _write_members(
-        self, part: Path, state: Population, size: int
+        self, part: Path, state: Population, rows: range
     ) -> dict[str, tuple[str, Stored]]:
         own = f"{jax.process_index()}.safetensors"
         compressed = self._settings.replay == "compressed"
@@ -196,7 +213,7 @@ class Checkpoints:
         return {
             kind: (
                 name,
-                population_file.write(part / name, kind, state, size, name.endswith(".zst")),
+                population_file.write(part / name, kind, state, rows, name.endswith(".zst")),
             )
             for kind, name in names.items()
         }

@@ -27,12 +27,12 @@ Files = Sequence[tuple[Path, Stored]]
 """Files of one kind, one for each process that wrote, in the order of their members."""
 
 
-def write(path: Path, kind: str, state: Population, size: int, compress: bool) -> Stored:
-    """Writes this process's rows of one kind, `members` or `memory`; `size` members count.
+def write(path: Path, kind: str, state: Population, rows: range, compress: bool) -> Stored:
+    """Writes this process's part of the `rows` of one kind, `members` or `memory`.
 
     Raises OSError.
     """
-    return tensor_file.write(path, _sources(_part(kind, state), size), compress)
+    return tensor_file.write(path, _sources(_part(kind, state), rows), compress)
 
 
 def read(files: Mapping[str, Files], template: Population, clock: int, mesh: Mesh) -> Population:
@@ -59,20 +59,26 @@ def _part(kind: str, population: Population) -> Any:
     return {k: part for k, part in population.members._asdict().items() if k != "memory"}
 
 
-def _sources(tree: Any, size: int) -> dict[str, Source]:
-    """This process's rows of every array, as far as they count."""
-    return {name: _source(_as_words(leaf), size) for name, leaf in _named(tree)}
+def _sources(tree: Any, rows: range) -> dict[str, Source]:
+    """This process's part of the rows of every array."""
+    return {name: _source(_as_words(leaf), rows) for name, leaf in _named(tree)}
 
 
-def _source(leaf: jax.Array, size: int) -> Source:
+def _source(leaf: jax.Array, rows: range) -> Source:
     shards = sorted(leaf.addressable_shards, key=_first_row)
-    rows = sum(max(0, min(shard.data.shape[0], size - _first_row(shard))) for shard in shards)
+    count = sum(len(range(shard.data.shape[0])[_within(shard, rows)]) for shard in shards)
 
     def parts() -> Iterator[np.ndarray]:
         for shard in shards:
-            yield np.asarray(shard.data)[: max(0, size - _first_row(shard))]
+            yield np.asarray(shard.data)[_within(shard, rows)]
 
-    return Source((rows, *leaf.shape[1:]), np.dtype(leaf.dtype), parts)
+    return Source((count, *leaf.shape[1:]), np.dtype(leaf.dtype), parts)
+
+
+def _within(shard: Any, rows: range) -> slice:
+    """Where in a shard those of the `rows` are that it has."""
+    first = _first_row(shard)
+    return slice(max(0, rows.start - first), max(0, rows.stop - first))
 
 
 def _first_row(shard: Any) -> int:

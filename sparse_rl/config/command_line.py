@@ -12,11 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sparse_rl import registry
-from sparse_rl.config import options, program, text, words
+from sparse_rl.config import options, program, words
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.help_screen import help_screen, width_of_terminal
-from sparse_rl.config.reading import continued_values, from_mapping, put
+from sparse_rl.config.reading import (
+    as_named,
+    continued_values,
+    from_mapping,
+    named_values,
+    put,
+)
 from sparse_rl.config.words import Given
 
 DEFAULT = "sac_pendulum"
@@ -27,16 +33,17 @@ def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
     name, given = _split(arguments)
     resumed = [" ".join(part) for key, part in given if key == "resume"]
-    if not any(resumed):
-        values = text.read_file(text.find(DEFAULT if name is None else name))
-    else:
+    if any(resumed):
         _refuse_changes(name, given)
         values = continued_values(resumed[-1])
+    else:
+        name = DEFAULT if name is None else name
+        values = named_values(name)
     known = _known_options(values, given)
     for key, part in given:
         if key != "import":
             put(values, key, words.value(key, part, known.get(key)))
-    return from_mapping(values)
+    return from_mapping(values) if name is None else as_named(name, values)
 
 
 def _split(arguments: Sequence[str]) -> tuple[str | None, list[Given]]:

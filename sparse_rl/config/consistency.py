@@ -48,6 +48,19 @@ def _lengths(config: Config) -> Iterator[Problem]:
             f"allowed: more, or no quantization.modes",
         )
     yield from config.partial_updates("training.steps", training.steps)
+    if training.steps <= config.start.step:
+        yield (
+            "training.steps",
+            f"found {training.steps}; allowed: more than {config.start.step}, the step at which "
+            f"the members of {config.start.run} go on",
+        )
+    if bool(config.start.run) != bool(config.start.step):
+        yield (
+            "start.run",
+            f"found {show(config.start.run)} with start.step {config.start.step}; allowed: both "
+            f"or neither; the run's directory in an experiment's place fills in both",
+        )
+    yield from config.partial_updates("start.step", config.start.step)
     yield from config.partial_updates("sparsity.interval", config.sparsity.interval)
     yield from config.partial_updates("evaluation.every", config.evaluation.every)
     yield from config.partial_updates("log.every", config.log.every)

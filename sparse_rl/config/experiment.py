@@ -29,6 +29,7 @@ from sparse_rl.config.sections import (
     QuantizationConfig,
     ReplayConfig,
     SparsityConfig,
+    StartConfig,
     TrainingConfig,
 )
 
@@ -50,6 +51,7 @@ class Config:
     network: Annotated[NetworkOptions, NETWORK] = dataclasses.field(default_factory=NETWORK.make)
     replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    start: StartConfig = dataclasses.field(default_factory=StartConfig)
     sparsity: SparsityConfig = dataclasses.field(default_factory=SparsityConfig)
     quantization: QuantizationConfig = dataclasses.field(default_factory=QuantizationConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
@@ -114,20 +116,29 @@ class Config:
         whole = self.steps_per_update
         return self.log.every or max(self.evaluation.every // 5 // whole, 1) * whole
 
+    @property
+    def first_step(self) -> int:
+        """The step at which members begin to learn, alone or on from another run's end."""
+        return max(self.prefill_steps, self.start.step)
+
     def whole_updates(self, fraction: float) -> int:
-        """A share of training.steps, rounded to whole updates."""
+        """A share of the steps of training, rounded to whole updates."""
         whole = self.steps_per_update
-        return round(self.training.steps * fraction / whole) * whole
+        return round((self.training.steps - self.start.step) * fraction / whole) * whole
+
+    def step_at(self, fraction: float) -> int:
+        """The step at which this share of training is over, with whole updates."""
+        return self.start.step + self.whole_updates(fraction)
 
     @property
     def prune_begin(self) -> int:
         """t_s: the step at which the arms fork and pruning begins."""
-        return self.whole_updates(self.sparsity.begin)
+        return self.step_at(self.sparsity.begin)
 
     @property
     def prune_end(self) -> int:
         """The last step at which a mask may change."""
-        return self.whole_updates(self.sparsity.end)
+        return self.step_at(self.sparsity.end)
 
     @property
     def quantize_end(self) -> int:
@@ -157,6 +168,7 @@ class Config:
             resume="",
         )
         values = to_mapping(experiment)
+        del values["start"]["run"]  # wherever it is
         for key in (
             "compilation_cache",
             "log",
@@ -186,6 +198,8 @@ _LATER: dict[str, Any] = {
     "training.environments": 1,
     "sparsity.critic_levels": [0.0],
     "sparsity.methods": ["gradual"],
+    "start": {"step": 0, "experiment": ""},
+    "checkpoint.keep_dense": False,
     "imports": [],
 }
 

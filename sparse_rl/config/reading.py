@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from sparse_rl.config import options
+from sparse_rl.config import options, starting
 from sparse_rl.config.error import ConfigError, show
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.text import find, read_file, read_mapping
@@ -31,13 +31,31 @@ def load_config(name: str, **overrides: Any) -> Config:
         load_config("sac_pendulum", seeds=3, sparsity={"levels": [0, 0.9]})
         load_config("sac_pendulum", **{"agent.learning_rate": 1e-3})
 
-    A mapping replaces single keys of a part, a dotted name one of them. Raises `ConfigError`, one
-    line.
+    A mapping replaces single keys of a part, a dotted name one of them. `name` may also be the
+    directory of a run that has kept its dense members: these go on. Raises `ConfigError`, one line.
     """
-    values = read_file(find(name))
+    values = named_values(name)
     for key, value in overrides.items():
         put(values, key, value)
-    return from_mapping(values)
+    return as_named(name, values)
+
+
+def named_values(name: str) -> dict[str, Any]:
+    """The values of an experiment, a YAML file or a run whose dense members go on, unchecked."""
+    if not starting.is_run(name):
+        return read_file(find(name))
+    values = read_file(Path(name) / starting.FILE)
+    return starting.values_of(name, values, from_mapping(values))
+
+
+def as_named(name: str, values: Mapping[str, Any]) -> Config:
+    """The checked `Config` of such values, after some were replaced. Raises `ConfigError`."""
+    if not starting.is_run(name):
+        return from_mapping(values)
+    before = read_file(Path(name) / starting.FILE)
+    config = from_mapping(starting.without_others_options(values, before))
+    starting.require_the_same(config, from_mapping(before))
+    return config
 
 
 def continued(run: str) -> Config:
@@ -49,12 +67,12 @@ def continued_values(run: object) -> dict[str, Any]:
     """The same as mappings that are not yet checked; `run` is what was given as its directory."""
     path = Path(run if isinstance(run, str) else "")
     try:
-        found = isinstance(run, str) and (path / "config.yaml").is_file()
+        found = isinstance(run, str) and (path / starting.FILE).is_file()
     except (OSError, ValueError):  # a name that no path can have
         found = False
     if not found:
         raise ConfigError(f"resume: {show(run)} has no config.yaml; allowed: a run directory")
-    values = read_file(path / "config.yaml")
+    values = read_file(path / starting.FILE)
     values |= {"out": str(run), "resume": str(run)}
     values.pop("distributed", None)  # its processes are gone
     return values

@@ -70,6 +70,20 @@ class TrainingConfig:
 
 
 @section
+class StartConfig:
+    """Where members begin: as new ones, or as the dense ones that another run has kept.
+
+    Filled in where the directory of such a run is named in an experiment's place."""
+
+    run: str = ""
+    """Run directory whose dense members go on; empty: new members."""
+    step: Count = 0
+    """The step of training at which they were kept."""
+    experiment: str = ""
+    """The digest of that run's configuration."""
+
+
+@section
 class SparsityConfig:
     """Which levels are trained, and how the masks come about."""
 
@@ -84,7 +98,7 @@ class SparsityConfig:
     distribution: Literal["uniform", "erk", "er_paper", "global"] = "erk"
     """How a level is spread over the layers (uniform is what Ivanov et al. 2024 did)."""
     begin: Fraction = 0.2
-    """Pruning begins after this share of training.steps."""
+    """Pruning begins after this share of training.steps (of those after start.step)."""
     end: Fraction = 0.8
     """Pruning ends, and fine-tuning begins, after this share of training.steps."""
     interval: PositiveCount = 1_000
@@ -164,6 +178,8 @@ class CheckpointConfig:
     """none leaves the rings out: a resumed run refills them first, and differs from then on."""
     keep: PositiveCount = 2
     """Checkpoints kept; older ones go once a new one is complete."""
+    keep_dense: bool = False
+    """Leaves the dense members, as they are after training.steps, for studies that go on there."""
 
 
 @section

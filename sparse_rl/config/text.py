@@ -26,7 +26,7 @@ def find(name: str) -> Path:
             if path.is_file():
                 return path
         if name and Path(name).is_dir():
-            raise ConfigError(f"{shown}: is a directory; allowed: a YAML file")
+            raise ConfigError(f"{shown}: is a directory; allowed: a YAML file, or that of a run")
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise

@@ -25,9 +25,16 @@ def provenance(run: Run) -> dict[str, str]:
     seeds = int(number(run.settings, "seeds"))
     found["budget"] = (
         f"{steps:,} environment steps for {seeds} seeds (the dense phase of a seed is shared by "
-        f"its variants), {episodes(run.settings)}"
+        f"its variants){_before(run.settings)}, {episodes(run.settings)}"
     )
     return found
+
+
+def _before(config: Mapping[str, Any]) -> str:
+    """The steps of the run whose dense members went on here."""
+    source = text(config, "start.run")
+    step = int(number(config, "start.step")) if source else 0
+    return f", after {step:,} of each in {source}" if source else ""
 
 
 def episodes(config: Mapping[str, Any]) -> str:

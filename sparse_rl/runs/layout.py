@@ -9,12 +9,15 @@ metrics.csv                 a row for each member, step and metric
 timing.csv                  when training was where, and how fast
 policies/VARIANT.safetensors   parameters and masks, stacked over seeds
 summary.md                  the final table; written last, so it marks a finished run
+dense/                      the dense members at their end, where other studies are to go on
 tensorboard/  checkpoints/  artifacts/VARIANT/  report/  film.gif  film.json  wandb.json
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from sparse_rl.config.starting import KEPT
 
 FORMAT = 2
 """The version that is written. Format 1 has no run.json and no variants.json."""
@@ -24,6 +27,8 @@ RECORD, VARIANTS, METRICS = "run.json", "variants.json", "metrics.csv"
 TIMING = "timing.csv"
 NETWORK = "network.json"
 POLICIES, ARTIFACTS, EVENTS, CHECKPOINTS = "policies", "artifacts", "tensorboard", "checkpoints"
+DENSE = KEPT
+"""The dense members at their end, where `checkpoint.keep_dense` leaves them."""
 REPORT = "report"
 FILM, ABOUT_FILM = "film.gif", "film.json"
 """The run's own film, and what is in it or why there is none."""

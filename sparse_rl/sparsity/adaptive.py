@@ -78,5 +78,5 @@ def build(options: AdaptiveOptions, config: Config) -> Adaptive:
         options.networks - 1,
         options.drop_fraction,
         mask_rules.pruning_of(config.sparsity.distribution),
-        config.whole_updates(options.stop),
+        config.step_at(options.stop),
     )

@@ -111,5 +111,5 @@ def _build(
         needs_gradients,
         options.drop_fraction,
         config.sparsity.interval,
-        config.whole_updates(options.stop),
+        config.step_at(options.stop),
     )

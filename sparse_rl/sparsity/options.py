@@ -63,12 +63,12 @@ class OneShotOptions(Options):
 
     def problems(self, config: Config) -> Iterator[Problem]:
         """A time before learning starts."""
-        at = config.whole_updates(self.at)
-        if at - config.steps_per_update < config.prefill_steps:
+        at = config.step_at(self.at)
+        if at - config.steps_per_update < config.first_step:
             yield (
                 "sparsity.one_shot.at",
                 f"found {self.at:g}, step {at}; allowed: after the first update, which follows "
-                f"the {config.prefill_steps} steps of random actions",
+                f"the {config.first_step} steps before there is learning",
             )
 
 

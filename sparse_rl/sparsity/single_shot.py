@@ -50,7 +50,7 @@ class SingleShot(NamedTuple):
 
 def build_one_shot(options: OneShotOptions, config: Config) -> SingleShot:
     """Prunes to the end at once; what is left of training is fine-tuning."""
-    at = config.whole_updates(options.at)
+    at = config.step_at(options.at)
     begin = at - config.steps_per_update
     select = mask_rules.pruning_of(config.sparsity.distribution)
     return SingleShot(
@@ -60,7 +60,7 @@ def build_one_shot(options: OneShotOptions, config: Config) -> SingleShot:
 
 def build_snip(options: SnipOptions, config: Config) -> SingleShot:
     """Prunes after the first update, by one threshold for all layers, as its paper does."""
-    begin = config.prefill_steps
+    begin = config.first_step
     return SingleShot(
         at=begin + config.steps_per_update,
         score=connection_sensitivity,

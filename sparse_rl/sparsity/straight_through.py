@@ -60,5 +60,5 @@ def build(options: StraightThroughOptions, config: Config) -> StraightThrough:
     return StraightThrough(
         mask_rules.pruning_of(config.sparsity.distribution),
         options.updates * config.steps_per_update,
-        config.whole_updates(options.stop),
+        config.step_at(options.stop),
     )

@@ -12,20 +12,24 @@ import jax
 import jax.numpy as jnp
 
 from sparse_rl.agents.eau_dqn import EauDQN
+from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError
+from sparse_rl.config.error import ConfigError
 from sparse_rl.population import chunks, forks
 from sparse_rl.population.members import Population
-from sparse_rl.runs.layout import PREFILL
+from sparse_rl.runs import layout
+from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import devices
 from sparse_rl.runtime.interruption import Interrupted, Interruption
 from sparse_rl.study import random_play
-from sparse_rl.study.phases import donors, parents
+from sparse_rl.study.phases import Phase, donors, parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.recording import Recorder, rows_of
+from sparse_rl.study.units import in_bytes
 
 
 class StudyState(NamedTuple):
@@ -49,15 +53,38 @@ class Session:
 
 
 def begin(session: Session) -> StudyState:
-    """All members of the first phase before their first step.
+    """All members of the first phase before their first step here.
 
-    Agents that take no random steps of their own have the return of acting at random recorded here.
+    Where none takes random steps, the return of acting at random is recorded. Raises `ConfigError`,
+    one line, where the members that are to go on cannot be read.
     """
     study, first = session.study, session.study.phases[0]
-    if not any(phase.name == PREFILL for phase in study.phases):
+    state = given(session) if study.config.start.run else study.fresh(first)
+    if not any(phase.name == layout.PREFILL for phase in study.phases):
         metrics = {"return": random_play.random_returns(study, first)}
-        session.recorder.append(rows_of(0, PREFILL, first.members, metrics))
-    return StudyState(0, study.fresh(first), {})
+        session.recorder.append(rows_of(0, layout.PREFILL, first.members, metrics))
+    return StudyState(0, state, {})
+
+
+def given(session: Session) -> Population:
+    """The dense members that another run has kept, as the first phase's. Raises `ConfigError`."""
+    study, start = session.study, session.study.config.start
+    first = study.phases[0]
+    folder = Path(start.run) / layout.DENSE
+    kept = Checkpoints(folder, study.config.checkpoint, start.experiment, ())
+    try:
+        found = manifests.read(folder / manifests.FILE)
+        if (found.experiment, found.position.clock) != (start.experiment, start.step):
+            raise ConfigError(
+                f"start.run: {folder} is of experiment {found.experiment} at step "
+                f"{found.position.clock}; allowed: {start.experiment} at step {start.step}"
+            )
+        state, has_memory = kept.load(folder, study.shapes(first), study.mesh)
+    except CorruptFileError as error:
+        raise ConfigError(
+            f"start.run: {error}; allowed: members of the same networks and memory"
+        ) from None
+    return state if has_memory else refilled(session, first, folder, state)
 
 
 def resume(session: Session) -> StudyState:
@@ -85,19 +112,22 @@ def resume(session: Session) -> StudyState:
 
 
 def load(session: Session, folder: Path, index: int) -> Population:
-    """One stored population; its memory is filled again if it was left out."""
+    """One stored population of a phase, whole."""
     study = session.study
     phase = study.phases[index]
     state, has_memory = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
-    if has_memory:
-        return state
-    program = study.program(phase)
+    return state if has_memory else refilled(session, phase, folder, state)
+
+
+def refilled(session: Session, phase: Phase, folder: Path, state: Population) -> Population:
+    """The population in `folder`, whose memory was left out, with another one."""
+    program = session.study.program(phase)
     lost = min(int(state.clock), program.agent.memory_steps)
     session.progress.warn(
         f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
         f"are lost, and taken again by its present policy; results differ from here on"
     )
-    return chunks.refill(program, study.mesh, state)
+    return chunks.refill(program, session.study.mesh, state)
 
 
 def enter_next(study: Study, reached: StudyState) -> StudyState:
@@ -136,6 +166,23 @@ def steps_done(study: Study, reached: StudyState) -> int:
     """Environment steps of one member since the study began, through all its phases."""
     before = sum(phase.end - phase.begin for phase in study.phases[: reached.phase])
     return before + int(reached.state.clock) - study.phases[reached.phase].begin
+
+
+def keep_dense(session: Session, reached: StudyState) -> None:
+    """Leaves the dense members of a phase, if it has any, in the run directory."""
+    members = session.study.phases[reached.phase].members
+    dense = [index for index, member in enumerate(members) if member.variant == DENSE]
+    if not dense:
+        return
+    folder = session.recorder.path / layout.DENSE
+    position = Position(reached.phase, int(reached.state.clock), 0)
+    # A variant's members stand together.
+    rows = range(dense[0], dense[-1] + 1)
+    saved = session.checkpoints.keep(folder, position, reached.state, rows)
+    session.progress.say(
+        f"  dense members: {in_bytes(saved.bytes)} in {saved.path}; they go on with "
+        f"python -m sparse_rl.train {session.recorder.path} --training.steps MORE"
+    )
 
 
 def pause(session: Session, reached: StudyState) -> None:

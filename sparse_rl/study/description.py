@@ -23,6 +23,7 @@ def describe(config: Config) -> str:
     lines = [
         f"{config.environment}, {config.agent.name.upper()}, {config.seeds} seeds, "
         f"{len(variants)} variants: {', '.join(variants)}",
+        *_start(config),
         "",
         *_table(study.phases),
         "",
@@ -35,6 +36,11 @@ def describe(config: Config) -> str:
         "nothing was trained: this was a dry run",
     ]
     return "\n".join(lines)
+
+
+def _start(config: Config) -> list[str]:
+    start = config.start
+    return [f"goes on with the dense members of {start.run}, step {start.step:,}"] * bool(start.run)
 
 
 def _where(study: Study) -> list[str]:
@@ -55,6 +61,7 @@ def _table(phases: tuple[Phase, ...]) -> list[str]:
             f"{phase.member_steps:,}",
         )
         for phase in phases
+        if phase.end > phase.begin
     ]
     rows.append(("in all", "", "", "", f"{sum(phase.member_steps for phase in phases):,}"))
     width = [max(len(row[column]) for row in rows) for column in range(5)]

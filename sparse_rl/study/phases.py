@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from sparse_rl import registry
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.sparsity.adaptive import Adaptive
@@ -70,11 +71,23 @@ class Phase(NamedTuple):
 
 
 def methods(config: Config) -> dict[str, Method]:
-    """The study's sparsity methods, by name. Raises ValueError for one that is not registered."""
-    return {
+    """The study's sparsity methods, by name.
+
+    Raises ValueError for one that is not registered, and `ConfigError` for one that cannot go on
+    with dense members.
+    """
+    made = {
         name: registry.METHODS.implementation(name)(config.sparsity.options_of(name), config)
         for name in config.sparsity.methods
     }
+    for name, method in made.items():
+        if method.begin < config.start.step:
+            raise ConfigError(
+                f"sparsity.methods: found {name}, which is sparse from step {method.begin} on; "
+                f"allowed with the dense members of {config.start.run}: methods that begin with "
+                f"dense networks"
+            )
+    return made
 
 
 def variants(config: Config, made: Mapping[str, Method]) -> dict[str, list[Variant]]:
@@ -110,6 +123,15 @@ class _Plan:
         self.phases: list[Phase] = []
         self.trained: dict[str, list[tuple[list[Variant], int]]] = {}
         """For each method its groups of variants, and the phase that each ends with in float32."""
+
+    def start(self, step: int) -> int:
+        """The phase without steps that others continue from: the dense members of another run."""
+        self.phases.append(Phase("dense", step, step, self.members([DENSE])))
+        return len(self.phases) - 1
+
+    def prefill(self, end: int) -> int:
+        """Random steps of dense members up to `end`, which all methods share."""
+        return self.add(Phase("prefill", 0, end, self.members([DENSE])))
 
     def members(self, variants: Sequence[Variant]) -> tuple[Member, ...]:
         return tuple(Member(seed, variant) for variant in variants for seed in self.seeds)
@@ -155,12 +177,12 @@ def plan(config: Config) -> list[Phase]:
 def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int]:
     """Dense training up to the last method's begin; the phase that each continues from, or -1."""
     shared = plan.members([DENSE])
-    first = config.prefill_steps
+    first = config.first_step
     begins = sorted({m.begin for m in made.values() if m.begin >= first})
     starts = dict.fromkeys(made, -1)
     if not begins:
         return starts
-    last = plan.add(Phase("prefill", 0, first, shared))
+    last = plan.start(first) if config.start.step else plan.prefill(first)
     now = first
     for begin in begins:
         last = plan.add(Phase("dense", now, begin, shared, last))

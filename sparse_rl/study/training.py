@@ -30,6 +30,7 @@ from sparse_rl.study.continuation import (
     StudyState,
     begin,
     enter_next,
+    keep_dense,
     leaving_a_checkpoint,
     pause,
     resume,
@@ -84,7 +85,8 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         interval.restart(steps_done(study, reached))
         while True:
             phase = study.phases[reached.phase]
-            reached = run_phase(session, reached)
+            if phase.end > phase.begin:
+                reached = run_phase(session, reached)
             if phase.end >= config.training.steps:
                 finish(session, reached)
             if reached.phase + 1 == len(study.phases):
@@ -196,6 +198,8 @@ def finish(session: Session, reached: StudyState) -> None:
     with leaving_a_checkpoint(session, reached):
         session.progress.measured(phase, evaluation_of(phase, phase.end, metrics, final=True))
     session.recorder.append(rows_of(phase.end, "final", phase.members, metrics))
+    if study.config.checkpoint.keep_dense:
+        keep_dense(session, reached)
     agent, trained = study.agent(phase), state.members.agent
     policies = devices.to_host((jax.vmap(agent.variables)(trained), trained.policy.masks))
     for variant in dict.fromkeys(member.variant for member in phase.members):

@@ -228,7 +228,10 @@ def test_fields_of_the_other_agent_are_refused(dqn_file: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path)) == f"{tmp_path}: is a directory; allowed: a YAML file"
+    assert (
+        refusal(str(tmp_path))
+        == f"{tmp_path}: is a directory; allowed: a YAML file, or that of a run"
+    )
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     assert refusal(str(binary)).startswith(f"{binary}: not UTF-8 text")

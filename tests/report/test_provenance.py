@@ -19,3 +19,11 @@ def test_versions_are_read_line_by_line(make_run: Callable[..., Path]) -> None:
     found = provenance(Run(path))
     assert found["command"] == "python -m x --out a:b"
     assert found["commit"] == "abc123"
+
+
+def test_the_budget_names_what_members_had_behind_them(make_run: Callable[..., Path]) -> None:
+    path = make_run()
+    config = path / "config.yaml"
+    start = "start:\n  run: runs/dense\n  step: 15000\n  experiment: abc\n"
+    config.write_text(config.read_text() + start)
+    assert ", after 15,000 of each in runs/dense, " in provenance(Run(path))["budget"]

@@ -44,6 +44,9 @@ class Lines:
         )
         total = sum(phase.member_steps for phase in phases)
         self.say(f"{total:,} environment steps in all; results in {out}")
+        start = config.start
+        if start.run:
+            self.say(f"goes on with the dense members of {start.run}, step {start.step:,}")
 
     def phase(self, phase: Phase) -> None:
         self.enter(phase)
