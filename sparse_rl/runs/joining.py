@@ -101,8 +101,12 @@ def _check_alike(first: Run, run: Run) -> None:
 
 
 def _values(config: Config) -> dict[str, Any]:
-    """All settings of the experiment but its seeds, by dotted key."""
-    same = dataclasses.replace(config, seeds=1, first_seed=0)
+    """All settings of the experiment but its seeds, by dotted key.
+
+    Nor whose dense members it went on with, which have seeds of their own too.
+    """
+    start = dataclasses.replace(config.start, experiment="")
+    same = dataclasses.replace(config, seeds=1, first_seed=0, start=start)
     return dict(_leaves(same.experiment(), ""))
 
 

@@ -11,6 +11,7 @@ import pytest
 from sparse_rl import join as command
 from sparse_rl.config import program
 from sparse_rl.config.experiment import to_yaml
+from sparse_rl.config.sections import StartConfig
 from sparse_rl.runs.joining import join
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
@@ -65,6 +66,17 @@ def test_the_joined_run_has_every_number_and_policy_of_its_parts(
     )
     assert joined.config.out == ""
     assert (tmp_path / "ab" / "summary.md").read_text().startswith("# gymnax/Pendulum-v1, SAC, 5")
+
+
+def test_parts_that_went_on_with_dense_members_of_their_own_seeds_are_joined(
+    tmp_path: Path,
+) -> None:
+    first, second = StartConfig("dense_a", 500, "abc"), StartConfig("dense_b", 500, "def")
+    parts = part(tmp_path / "a", 0, 3, start=first), part(tmp_path / "b", 3, 5, start=second)
+    assert join(parts, tmp_path / "ab").config.seed_numbers == range(5)
+    other = part(tmp_path / "c", 3, 5, start=dataclasses.replace(second, step=400))
+    with pytest.raises(ValueError, match=r"start.step: found 400; allowed: 500, as in"):
+        join((parts[0], other), tmp_path / "ac")
 
 
 def test_a_joined_run_says_what_made_it(tmp_path: Path) -> None:
