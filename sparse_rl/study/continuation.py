@@ -28,7 +28,7 @@ from sparse_rl.study import random_play
 from sparse_rl.study.phases import Phase, donors, parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
-from sparse_rl.study.recording import Recorder, rows_of
+from sparse_rl.study.recording import Recorder, command_line, rows_of
 from sparse_rl.study.units import in_bytes
 
 
@@ -52,14 +52,27 @@ class Session:
     interruption: Interruption
 
 
-def begin(session: Session) -> StudyState:
-    """All members of the first phase before their first step here.
+def create(session: Session) -> StudyState:
+    """The run directory, and the study before its first step.
 
-    Where none takes random steps, the return of acting at random is recorded. Raises `ConfigError`,
-    one line, where the members that are to go on cannot be read.
+    Raises `ConfigError`, one line, where members of another run are to go on and cannot be read;
+    then there is no directory yet.
+    """
+    study = session.study
+    state = given(session) if study.config.start.run else None
+    network = study.agent(study.phases[0]).policy_network
+    session.recorder.create(study.config, command_line(), network, study.phases)
+    return begin(session, state)
+
+
+def begin(session: Session, state: Population | None) -> StudyState:
+    """All members of the first phase before their first step here; new ones if none are given.
+
+    Where none takes random steps, the return of acting at random is recorded.
     """
     study, first = session.study, session.study.phases[0]
-    state = given(session) if study.config.start.run else study.fresh(first)
+    if state is None:
+        state = study.fresh(first)
     if not any(phase.name == layout.PREFILL for phase in study.phases):
         metrics = {"return": random_play.random_returns(study, first)}
         session.recorder.append(rows_of(0, layout.PREFILL, first.members, metrics))
@@ -108,7 +121,7 @@ def resume(session: Session) -> StudyState:
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
     recorder.cut_back(None)
-    return begin(session)
+    return begin(session, given(session) if study.config.start.run else None)
 
 
 def load(session: Session, folder: Path, index: int) -> Population:

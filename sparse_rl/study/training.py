@@ -28,7 +28,7 @@ from sparse_rl.study import memory, random_play
 from sparse_rl.study.continuation import (
     Session,
     StudyState,
-    begin,
+    create,
     enter_next,
     keep_dense,
     leaving_a_checkpoint,
@@ -79,9 +79,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
             recorder.reopen(config, command_line())
             reached = resume(session)
         else:
-            network = study.agent(study.phases[0]).policy_network
-            recorder.create(config, command_line(), network, study.phases)
-            reached = begin(session)
+            reached = create(session)
         interval.restart(steps_done(study, reached))
         while True:
             phase = study.phases[reached.phase]

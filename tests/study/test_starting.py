@@ -159,19 +159,20 @@ def test_methods_that_are_sparse_from_the_start_are_refused(dense: Run, tmp_path
 
 
 def test_members_of_other_shapes_or_damaged_ones_are_one_line(dense: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"  # which can be used again
     with pytest.raises(ConfigError, match=r"start.run: .* does not hold .* with rows of shape"):
-        train(going_on(dense, tmp_path / "wide", network={"hidden": [9]}))
+        train(going_on(dense, out, network={"hidden": [9]}))
     broken = Run(shutil.copytree(dense.path, tmp_path / "broken"))
     file = broken.path / layout.DENSE / "members-0.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
     with pytest.raises(ConfigError, match=r"start.run: .*members-0.safetensors"):
-        train(going_on(broken, tmp_path / "again"))
-    other = going_on(dense, tmp_path / "other")
+        train(going_on(broken, out))
     start = {"run": str(dense.path), "step": 54, "experiment": "x"}
     with pytest.raises(ConfigError, match=r"start.run: .* of experiment .* at step 60; allowed: x"):
-        train(from_mapping(VALUES | TWICE | {"start": start, "out": other.out}))
+        train(from_mapping(VALUES | TWICE | {"start": start, "out": str(out)}))
+    assert train(going_on(dense, out)).finished
 
 
 def test_a_run_that_kept_none_is_refused(tmp_path: Path, dense: Run) -> None:
