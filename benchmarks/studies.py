@@ -59,7 +59,8 @@ class Study:
     def title(self) -> str:
         """What tells it apart from the others."""
         pruned = [self.distribution] if self.is_pruned else []
-        return ", ".join([self.task, self.agent, *pruned, *self.other_methods])
+        critics = ["sparse critics"] * (len(self.run.config.sparsity.critic_levels) > 1)
+        return ", ".join([self.task, self.agent, *pruned, *critics, *self.other_methods])
 
     @property
     def anchor(self) -> str:
@@ -78,9 +79,10 @@ class Study:
         return str(self.run.config.sparsity.methods[0])
 
     @property
-    def compares_methods(self) -> bool:
-        """Whether it is about methods, and has a place on the page only."""
-        return len(self.run.config.sparsity.methods) > 1
+    def compares(self) -> bool:
+        """Whether it is about methods or critics, and has a place on the page only."""
+        sparsity = self.run.config.sparsity
+        return len(sparsity.methods) > 1 or len(sparsity.critic_levels) > 1
 
     @property
     def sparsest(self) -> float:
@@ -190,7 +192,5 @@ def drawn(studies: list[Study]) -> list[Study]:
 def shown(studies: list[Study]) -> list[Study]:
     """Those that the README has in its table: pruned, and with something to lose."""
     return [
-        study
-        for study in studies
-        if study.is_pruned and study.has_learned and not study.compares_methods
+        study for study in studies if study.is_pruned and study.has_learned and not study.compares
     ]

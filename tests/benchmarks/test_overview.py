@@ -103,10 +103,18 @@ def test_a_study_of_another_method_is_shown_with_it(folder: Path, tmp_path: Path
     assert overview_picture.heading(study) == overview_picture.heading(gradual) + ", rigl"
 
 
-def test_methods_that_are_compared_have_the_page_only(folder: Path, tmp_path: Path) -> None:
+def test_methods_and_critics_that_are_compared_have_the_page_only(
+    folder: Path, tmp_path: Path
+) -> None:
     (gradual,) = studies.shown(studies.read_all(folder))
     shutil.copytree(gradual.run.path, tmp_path / "both")
     assert not studies.shown([by_methods(tmp_path / "both", ["gradual", "rigl"])])
+    critics = Path(shutil.copytree(gradual.run.path, tmp_path / "critics"))
+    config = yaml.safe_load((critics / "config.yaml").read_text())
+    config["sparsity"]["critic_levels"] = [0.0, 0.8]
+    (critics / "config.yaml").write_text(yaml.safe_dump(config))
+    study = studies.read(critics)
+    assert study.title.endswith(", sparse critics") and not studies.shown([study])
 
 
 def test_what_was_pruned_furthest_without_loss_is_first(tmp_path: Path) -> None:
