@@ -28,6 +28,7 @@ for _name, _options, _build in (
     ("n_m", "NM", "n_m:build"),
     ("lottery", "Lottery", "lottery:build"),
     ("ste", "StraightThrough", "straight_through:build"),
+    ("n_m_ste", "NMStraightThrough", "straight_through:build_n_m"),
     ("adaptive", "Adaptive", "adaptive:build"),
 ):
     METHODS.add(

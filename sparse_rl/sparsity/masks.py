@@ -81,7 +81,7 @@ def keep_largest(scores: Float[Array, " weights"], dead: Int[Array, ""]) -> Bool
     """
     size = scores.shape[0]
     dropped = jnp.minimum(dead, size - 1)
-    keys = _in_order(scores)
+    keys = in_order(scores)
     first = _largest(lambda bound: jnp.sum(keys < bound, dtype=jnp.int32) <= dropped, 32)
     ties, index = keys == first, jnp.arange(size, dtype=jnp.uint32)
     dropped_ties = dropped - jnp.sum(keys < first, dtype=jnp.int32)
@@ -94,7 +94,7 @@ def keep_largest(scores: Float[Array, " weights"], dead: Int[Array, ""]) -> Bool
     return (keys > first) | (ties & (index >= first_tie))
 
 
-def _in_order(scores: Float[Array, " weights"]) -> UInt32[Array, " weights"]:
+def in_order(scores: Float[Array, " weights"]) -> UInt32[Array, " weights"]:
     """Integers in the order of the scores: equal where these are, the highest for NaN."""
     bits = jax.lax.bitcast_convert_type(scores, jnp.uint32)
     ordered = jnp.where(bits >> 31 == 1, ~bits, bits | jnp.uint32(1 << 31))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -52,10 +53,54 @@ def keep_largest_of_groups(
     # In front of the last group's own, so that it goes before dead weights, which score the same.
     full = (inputs // m) * m
     groups = jnp.concatenate([flat[:full], padding, flat[full:]]).reshape(-1, m, flat.shape[1])
-    order = jnp.argsort(groups, axis=1, stable=True)
-    rank = jnp.argsort(order, axis=1)
-    kept = (rank >= dead).reshape(-1, flat.shape[1])
+    kept = (_ranks(groups) >= dead).reshape(-1, flat.shape[1])
     return jnp.concatenate([kept[:full], kept[full + missing :]]).reshape(scores.shape)
+
+
+def _ranks(groups: Float[Array, "groups m outputs"]) -> Int[Array, "groups m outputs"]:
+    """For each score how many of its group go before it: a stable sort's place, without sorting."""
+    keys = mask_rules.in_order(groups)
+    mine, others = keys[:, :, None], keys[:, None]
+    m = groups.shape[1]
+    earlier = jnp.arange(m)[None, :] < jnp.arange(m)[:, None]
+    before = (others < mine) | ((others == mine) & earlier[..., None])
+    return jnp.sum(before, axis=2, dtype=jnp.int32)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Patterns N:M as a rule of pruning: N follows from how many weights of a layer are dead."""
+
+    m: int
+
+    def pruned_counts(
+        self, shapes: Sequence[tuple[int, ...]], sparsity: float
+    ) -> Int[np.ndarray, " layers"]:
+        """How many weights of each layer go: round(m sparsity) of each group."""
+        dead = min(round(self.m * sparsity), self.m - 1)
+        return np.array([dead_weights(shape, self.m)[dead] for shape in shapes], np.int32)
+
+    def __call__(
+        self,
+        masks: Masks,
+        scores: Params,
+        target_counts: Int[Array, " layers"],
+        share: float | Float[Array, ""] = 1.0,
+    ) -> Masks:
+        """Of each group so many are dead as in the end, times a share of the way.
+
+        Those that were dead before come first and stay so.
+        """
+        flat, structure = jax.tree.flatten(masks)
+        ranked = jax.tree.leaves(mask_rules.live_only(masks, scores))
+        found = []
+        for i, (mask, score) in enumerate(zip(flat, ranked, strict=True)):
+            # The fewest of each group that make the final count.
+            steps = jnp.asarray(dead_weights(mask.shape, self.m))
+            final = jnp.sum(steps < target_counts[i], dtype=jnp.int32)
+            dead = jnp.rint(share * final).astype(jnp.int32)
+            found.append(mask & keep_largest_of_groups(score, dead, self.m))
+        return jax.tree.unflatten(structure, found)
 
 
 class NMPruning(NamedTuple):
@@ -80,8 +125,7 @@ class NMPruning(NamedTuple):
         self, shapes: Sequence[tuple[int, ...]], sparsity: float
     ) -> Int[np.ndarray, " layers"]:
         """How many weights of each layer go: round(m sparsity) of each group."""
-        dead = min(round(self.m * sparsity), self.m - 1)
-        return np.array([dead_weights(shape, self.m)[dead] for shape in shapes], np.int32)
+        return Groups(self.m).pruned_counts(shapes, sparsity)
 
     def init(
         self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
@@ -95,16 +139,8 @@ class NMPruning(NamedTuple):
     def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
         """The masks of this step: of each group so many are dead as in the end, times the share."""
         share = self.schedule.share(clock)
-        scores = mask_rules.live_only(network.masks, magnitude(network.params))
-        masks, structure = jax.tree.flatten(network.masks)
-        found = []
-        for i, (mask, score) in enumerate(zip(masks, jax.tree.leaves(scores), strict=True)):
-            # The fewest of each group that make the final count.
-            steps = jnp.asarray(dead_weights(mask.shape, self.m))
-            final = jnp.sum(steps < network.target_counts[i], dtype=jnp.int32)
-            dead = jnp.rint(share * final).astype(jnp.int32)
-            found.append(mask & keep_largest_of_groups(score, dead, self.m))
-        return jax.tree.unflatten(structure, found)
+        scores = magnitude(network.params)
+        return Groups(self.m)(network.masks, scores, network.target_counts, share)
 
 
 def build(options: NMOptions, config: Config) -> NMPruning:

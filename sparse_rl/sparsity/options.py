@@ -33,15 +33,20 @@ class NMOptions(MethodOptions):
     def problems(self, config: Config) -> Iterator[Problem]:
         """Levels that are no whole number of weights of a group."""
         yield from super().problems(config)
-        for key in ("levels", "critic_levels"):
-            levels = getattr(config.sparsity, key)
-            if any(abs(level * self.m - round(level * self.m)) > 1e-6 for level in levels):
-                found = ", ".join(f"{level:g}" for level in levels)
-                yield (
-                    f"sparsity.{key}",
-                    f"found {found} with the method n_m; allowed: multiples of "
-                    f"1 / sparsity.n_m.m, {1 / self.m:g}",
-                )
+        yield from _no_patterns(config, "n_m", self.m)
+
+
+def _no_patterns(config: Config, method: str, m: int) -> Iterator[Problem]:
+    """Levels that are no whole number of the m weights of a group."""
+    for key in ("levels", "critic_levels"):
+        levels = getattr(config.sparsity, key)
+        if any(abs(level * m - round(level * m)) > 1e-6 for level in levels):
+            found = ", ".join(f"{level:g}" for level in levels)
+            yield (
+                f"sparsity.{key}",
+                f"found {found} with the method {method}; allowed: multiples of "
+                f"1 / sparsity.{method}.m, {1 / m:g}",
+            )
 
 
 @section
@@ -52,6 +57,19 @@ class StraightThroughOptions(Options):
     """Updates after which the largest weights are chosen anew."""
     stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
     """Masks stay as they are after this share of training.steps."""
+
+
+@section
+class NMStraightThroughOptions(StraightThroughOptions):
+    """The n largest of every m dense weights along the input axis act, all of them learn."""
+
+    m: Annotated[PositiveCount, Field(ge=2, le=64)] = 4
+    """Weights of a group, as of n_m."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Levels that are no whole number of weights of a group."""
+        yield from super().problems(config)
+        yield from _no_patterns(config, "n_m_ste", self.m)
 
 
 @section

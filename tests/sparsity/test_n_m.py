@@ -12,23 +12,11 @@ from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.gradual import CubicSchedule
 from sparse_rl.sparsity.method import OwnCounts, Pruned
 from sparse_rl.sparsity.n_m import NMPruning, build, dead_weights, keep_largest_of_groups
+from tests.sparsity.groups import by_hand
 from tests.sparsity.networks import NETWORKS, kernels, shapes, tree
 
 PATTERNS = [(2, 4), (1, 4), (3, 4), (4, 4), (1, 8), (2, 8), (1, 2)]
 SCHEDULE = CubicSchedule(0, 100, 10)
-
-
-def by_hand(scores: np.ndarray, was: np.ndarray, n: int, m: int) -> np.ndarray:
-    """In each column, of each m inputs in a row, the n largest of those alive."""
-    columns, alive = scores.reshape(-1, scores.shape[-1]), was.reshape(-1, scores.shape[-1])
-    found = np.zeros(columns.shape, bool)
-    for output in range(columns.shape[1]):
-        for first in range(0, columns.shape[0], m):
-            group = range(first, min(first + m, columns.shape[0]))
-            ranked = sorted(group, key=lambda i: (alive[i, output], columns[i, output], i))
-            for i in ranked[-n:]:
-                found[i, output] = alive[i, output]
-    return found.reshape(scores.shape)
 
 
 @pytest.mark.parametrize(("n", "m"), PATTERNS)

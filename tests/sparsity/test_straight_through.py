@@ -11,11 +11,19 @@ import pytest
 
 from sparse_rl.agents import masked_network
 from sparse_rl.agents.masked_network import MaskedNetwork
+from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.distributions import erk, pruned_counts
-from sparse_rl.sparsity.method import Pruned, keeps_dense_weights
-from sparse_rl.sparsity.straight_through import StraightThrough, build
+from sparse_rl.sparsity.method import OwnCounts, Pruned, keeps_dense_weights
+from sparse_rl.sparsity.n_m import Groups
+from sparse_rl.sparsity.straight_through import (
+    NMStraightThrough,
+    StraightThrough,
+    build,
+    build_n_m,
+)
+from tests.sparsity.groups import by_hand
 from tests.sparsity.networks import LEVELS, NETWORKS, kernels, shapes, tree
 
 METHOD = StraightThrough(mask_rules.prune_per_layer, interval=2, end=8)
@@ -47,9 +55,9 @@ class Adam:
         self.weights -= RATE * first / (np.sqrt(second) + 1e-8)
 
 
-def begun(network: str, dead: np.ndarray) -> MaskedNetwork:
+def begun(network: str, dead: np.ndarray, method: StraightThrough = METHOD) -> MaskedNetwork:
     state = masked_network.init(tree(network, 0), ADAM).with_dense()
-    return state.with_masks(METHOD.init(state.params, jnp.asarray(dead), jax.random.key(0)))
+    return state.with_masks(method.init(state.params, jnp.asarray(dead), jax.random.key(0)))
 
 
 @jax.jit
@@ -115,3 +123,39 @@ def test_when_masks_are_chosen() -> None:
     assert keeps_dense_weights(method)
     due = [t for t in range(0, 800, 4) if bool(method.is_due(jnp.int32(t)))]
     assert due == [*range(0, 400, 12), 400]
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 4), (1, 4), (4, 4), (1, 8)])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_of_every_group_of_dense_weights_the_largest_act(network: str, n: int, m: int) -> None:
+    method = NMStraightThrough(Groups(m), interval=2, end=8)
+    dead = jnp.asarray(method.pruned_counts(shapes(network), 1 - n / m))
+    state = begun(network, dead, method)
+    for seed in range(3):  # other dense weights: what was dead may come back
+        dense = tree(network, seed)
+        pruned = Pruned(state.masks, dense, None, dead, jax.random.key(0))
+        masks = method.update(pruned, jnp.int32(2 * seed))
+        if seed == 0:
+            jax.tree.map(np.testing.assert_array_equal, masks, state.masks)
+        everywhere = [np.ones(shape, bool) for shape in shapes(network)]
+        for found, kernel, alive in zip(
+            kernels(masks, network), kernels(dense, network), everywhere, strict=True
+        ):
+            np.testing.assert_array_equal(found, by_hand(np.abs(kernel), alive, n, m))
+        counts = [int((~mask).sum()) for mask in kernels(masks, network)]
+        assert counts == dead.tolist()
+
+
+def test_groups_are_chosen_when_the_others_are_and_refuse_other_levels() -> None:
+    def config(levels: list[float]) -> Config:
+        own = {"updates": 3, "stop": 0.5, "m": 8}
+        sparsity = {"methods": ["n_m_ste"], "levels": levels, "interval": 8, "n_m_ste": own}
+        training = {"steps": 800, "learning_starts": 80, "train_frequency": 4}
+        return from_mapping({"training": training, "sparsity": sparsity})
+
+    chosen = config([0, 0.875])
+    method = build_n_m(chosen.sparsity.options_of("n_m_ste"), chosen)
+    assert method == NMStraightThrough(Groups(8), 12, 400)
+    assert keeps_dense_weights(method) and isinstance(method, OwnCounts)
+    with pytest.raises(ValueError, match=r"found 0, 0.9 with the method n_m_ste; allowed: mult"):
+        config([0, 0.9])
