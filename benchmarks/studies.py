@@ -60,13 +60,21 @@ class Study:
         """What tells it apart from the others."""
         pruned = [self.distribution] if self.is_pruned else []
         critics = ["sparse critics"] * (len(self.run.config.sparsity.critic_levels) > 1)
-        return ", ".join([self.task, self.agent, *pruned, *critics, *self.other_methods])
+        own = [*pruned, *critics, *self.other_layers, *self.other_methods]
+        return ", ".join([self.task, self.agent, *own])
 
     @property
     def anchor(self) -> str:
         """Of its heading on the page, as Markdown makes it of the title."""
         kept = "".join(letter for letter in self.title.lower() if letter not in ",.()")
         return kept.replace(" ", "-")
+
+    @property
+    def other_layers(self) -> list[str]:
+        """The hidden layers, where its command asked for others than its experiment has."""
+        asked = any("--network.hidden" in command for command in self.run.commands)
+        units = "-".join(map(str, self.run.config.network.hidden))
+        return [f"{units} units"] * asked
 
     @property
     def other_methods(self) -> list[str]:

@@ -103,6 +103,17 @@ def test_a_study_of_another_method_is_shown_with_it(folder: Path, tmp_path: Path
     assert overview_picture.heading(study) == overview_picture.heading(gradual) + ", rigl"
 
 
+def test_a_network_that_was_asked_for_is_in_the_title(folder: Path, tmp_path: Path) -> None:
+    (study,) = studies.shown(studies.read_all(folder))
+    wide = Path(shutil.copytree(study.run.path, tmp_path / "wide"))
+    assert studies.read(wide).title == study.title
+    (wide / "versions.txt").write_text("command: python -m sparse_rl.train x --network.hidden 9\n")
+    units = "-".join(map(str, study.run.config.network.hidden))
+    assert studies.read(wide).title == f"{study.title}, {units} units"
+    titles = [one.title for one in studies.read_all()]
+    assert len(set(titles)) == len(titles)
+
+
 def test_methods_and_critics_that_are_compared_have_the_page_only(
     folder: Path, tmp_path: Path
 ) -> None:
