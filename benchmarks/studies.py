@@ -60,7 +60,10 @@ class Study:
         """What tells it apart from the others."""
         pruned = [self.distribution] if self.is_pruned else []
         critics = ["sparse critics"] * (len(self.run.config.sparsity.critic_levels) > 1)
-        own = [*pruned, *critics, *self.other_layers, *self.other_methods]
+        levels = [level for level in self.run.config.sparsity.levels if level > 0]
+        one = self.compares and len(levels) == 1
+        at = [f"at {100 * level:g} %" for level in levels] if one else []
+        own = [*pruned, *critics, *self.other_layers, *self.other_methods, *at]
         return ", ".join([self.task, self.agent, *own])
 
     @property
