@@ -33,8 +33,9 @@ def provenance(run: Run) -> dict[str, str]:
 def _before(config: Mapping[str, Any]) -> str:
     """The steps of the run whose dense members went on here."""
     source = text(config, "start.run")
-    step = int(number(config, "start.step")) if source else 0
-    return f", after {step:,} of each in {source}" if source else ""
+    if not source:
+        return ""
+    return f", after {int(number(config, 'start.step')):,} of each in {source}"
 
 
 def episodes(config: Mapping[str, Any]) -> str:

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparse_rl.config.starting import KEPT
+from sparse_rl.config.starting import FILE, KEPT
 
 FORMAT = 2
 """The version that is written. Format 1 has no run.json and no variants.json."""
 
-CONFIG, VERSIONS, SUMMARY = "config.yaml", "versions.txt", "summary.md"
+CONFIG, VERSIONS, SUMMARY = FILE, "versions.txt", "summary.md"
 RECORD, VARIANTS, METRICS = "run.json", "variants.json", "metrics.csv"
 TIMING = "timing.csv"
 NETWORK = "network.json"

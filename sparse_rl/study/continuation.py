@@ -58,8 +58,7 @@ def create(session: Session) -> StudyState:
     Raises `ConfigError`, one line, where members of another run are to go on and cannot be read;
     then there is no directory yet.
     """
-    study = session.study
-    state = given(session) if study.config.start.run else None
+    study, state = session.study, given(session)
     network = study.agent(study.phases[0]).policy_network
     session.recorder.create(study.config, command_line(), network, study.phases)
     return begin(session, state)
@@ -79,9 +78,14 @@ def begin(session: Session, state: Population | None) -> StudyState:
     return StudyState(0, state, {})
 
 
-def given(session: Session) -> Population:
-    """The dense members that another run has kept, as the first phase's. Raises `ConfigError`."""
+def given(session: Session) -> Population | None:
+    """The dense members that another run has kept, as the first phase's; None where new ones are.
+
+    Raises `ConfigError`, one line, where they cannot be read.
+    """
     study, start = session.study, session.study.config.start
+    if not start.run:
+        return None
     first = study.phases[0]
     folder = Path(start.run) / layout.DENSE
     kept = Checkpoints(folder, study.config.checkpoint, start.experiment, ())
@@ -121,7 +125,7 @@ def resume(session: Session) -> StudyState:
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
     recorder.cut_back(None)
-    return begin(session, given(session) if study.config.start.run else None)
+    return begin(session, given(session))
 
 
 def load(session: Session, folder: Path, index: int) -> Population:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.study import memory
-from sparse_rl.study.phases import Phase
+from sparse_rl.study.phases import Phase, start_in_words
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.reach import too_sparse
 
@@ -23,7 +23,7 @@ def describe(config: Config) -> str:
     lines = [
         f"{config.environment}, {config.agent.name.upper()}, {config.seeds} seeds, "
         f"{len(variants)} variants: {', '.join(variants)}",
-        *_start(config),
+        *start_in_words(config),
         "",
         *_table(study.phases),
         "",
@@ -36,11 +36,6 @@ def describe(config: Config) -> str:
         "nothing was trained: this was a dry run",
     ]
     return "\n".join(lines)
-
-
-def _start(config: Config) -> list[str]:
-    start = config.start
-    return [f"goes on with the dense members of {start.run}, step {start.step:,}"] * bool(start.run)
 
 
 def _where(study: Study) -> list[str]:

@@ -70,6 +70,12 @@ class Phase(NamedTuple):
         return (self.end - self.begin) * len(self.members)
 
 
+def start_in_words(config: Config) -> list[str]:
+    """A line that says whose dense members go on here; none where members are new."""
+    start = config.start
+    return [f"goes on with the dense members of {start.run}, step {start.step:,}"] * bool(start.run)
+
+
 def methods(config: Config) -> dict[str, Method]:
     """The study's sparsity methods, by name.
 

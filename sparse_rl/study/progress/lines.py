@@ -12,7 +12,7 @@ from rich.console import Console
 from sparse_rl.checkpoints.checkpoint import Saved
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.run import Run
-from sparse_rl.study.phases import Phase
+from sparse_rl.study.phases import Phase, start_in_words
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import INTERRUPTED
 from sparse_rl.study.progress.time_left import Left, Pace, Position, work_of
@@ -44,9 +44,8 @@ class Lines:
         )
         total = sum(phase.member_steps for phase in phases)
         self.say(f"{total:,} environment steps in all; results in {out}")
-        start = config.start
-        if start.run:
-            self.say(f"goes on with the dense members of {start.run}, step {start.step:,}")
+        for line in start_in_words(config):
+            self.say(line)
 
     def phase(self, phase: Phase) -> None:
         self.enter(phase)
