@@ -7,8 +7,12 @@ BRAX_MJX = "brax/halfcheetah?backend=mjx"
 OWN_MJX = "mujoco/HalfCheetah-v4?impl=mjx"
 LINEAR = "linear"  # a linear system of HalfCheetah's shape, which costs next to nothing
 FRAMES = "synthetic/frames"
+MINATAR = "gymnax/Breakout-MinAtar"
 
 # Command buffers (CUDA graphs) as XLA sets them, without any, and around loops and branches too.
+CAPACITY = 100_000
+"""Transitions of a memory: a tenth of the paper's, so that 640 members fit."""
+
 BUFFERS = {
     "default": "",
     "off": "--xla_gpu_enable_command_buffer=",
@@ -21,6 +25,9 @@ class Case(NamedTuple):
 
     kind: `peak` (products and copies), `training` (a chunk), `environment` (random actions alone)
     or `convolution` (two formulations of a network's update). `network` is a torso, or `mlp`.
+    `precision` is that of the networks' products, by its name in `training.precision`; those of the
+    environment are float32 in all of them. A member has `environments` environments, and learns
+    `gradient_steps` times after every step of all of them.
     """
 
     kind: str
@@ -29,10 +36,12 @@ class Case(NamedTuple):
     network: str = "mlp"
     hidden: tuple[int, ...] = (256, 256)
     batch: int = 256
-    capacity: int = 1_000_000
-    precision: str = "default"
+    capacity: int = CAPACITY
+    precision: str = "float32"
     buffers: str = "default"
-    seconds: float = 1.0
+    environments: int = 1
+    gradient_steps: int = 1
+    seconds: float = 0.4
     repeats: int = 5
     size: int = 8192  # of the products behind a peak
     megabytes: int = 2048  # of the copies behind it
@@ -42,30 +51,45 @@ class Case(NamedTuple):
         """Tells it from all others; the same from run to run."""
         words = [self.kind, self.environment]
         words += [f"{self.network} {self.members}"] if self.kind != "peak" else []
-        words += [self.precision, f"buffers {self.buffers}"]
-        return ", ".join(word for word in words if word and not word.endswith("default"))
+        if self.environments > 1:
+            words += [f"{self.environments} environments, {self.gradient_steps} updates"]
+        if self.capacity != CAPACITY and self.kind == "training":
+            words += [f"{self.capacity:,} transitions"]
+        words += [self.precision] if self.precision != "float32" else []
+        words += [f"buffers {self.buffers}"] if self.buffers != "default" else []
+        return ", ".join(word for word in words if word)
 
 
 def panel() -> list[Case]:
     """Everything that is to be known of one GPU, most important first."""
-    populations = (80, 10, 1)
+    precisions, populations = ("tf32", "bfloat16"), (80, 10, 1)
     return [
         Case("peak"),
-        *(training(SPRING, members) for members in populations),
         *(training(LINEAR, members) for members in populations),
-        Case("environment", SPRING, 80),
-        training(BRAX_MJX, 80),
-        training(OWN_MJX, 80),
-        *(training(LINEAR, 80, precision=p) for p in ("float32", "tf32", "bf16")),
-        *(training(SPRING, 80, buffers=b) for b in ("off", "loops")),
+        *(training(SPRING, members) for members in populations),
+        *(fast(SPRING, 80, precision) for precision in ("float32", *precisions)),
+        *(training(LINEAR, members) for members in (320, 640)),
+        *(training(LINEAR, 80, precision=p) for p in precisions),
         *(training(LINEAR, 80, buffers=b) for b in ("off", "loops")),
-        *(atari(network, members) for network in ("nature", "impala") for members in (5, 40)),
+        training(OWN_MJX, 80),
+        *(minatar(members) for members in (80, 10)),
+        Case("environment", SPRING, 80),
+        *(training(LINEAR, members) for members in (40, 160)),
+        *(training(LINEAR, 640, precision=p) for p in precisions),
+        *(atari("nature", members) for members in (5, 40)),
+        training(BRAX_MJX, 80),
+        atari("impala", 5),
         *(convolution(network) for network in ("nature", "impala")),
-        *(training(environment, m) for environment in (BRAX_MJX, OWN_MJX) for m in (10, 1)),
+        training(LINEAR, 80, capacity=1_000_000),
+        fast(SPRING, 10),
+        *(training(OWN_MJX, m) for m in (10, 1)),
         *(Case("environment", environment, 80) for environment in (BRAX_MJX, OWN_MJX)),
-        *(training(SPRING, 80, precision=p) for p in ("float32", "tf32", "bf16")),
-        *(training(SPRING, members) for members in (40, 160)),
-        *(training(e, m) for e in (BRAX_MJX, OWN_MJX) for m in (40, 160)),
+        *(training(SPRING, 80, precision=p) for p in precisions),
+        *(training(SPRING, 80, buffers=b) for b in ("off", "loops")),
+        *(training(SPRING, members) for members in (40, 160, 320)),
+        training(OWN_MJX, 320),
+        *(training(BRAX_MJX, m) for m in (10, 1)),
+        atari("impala", 40),
     ]
 
 
@@ -81,15 +105,15 @@ def tiny() -> list[Case]:
 def training(
     environment: str,
     members: int,
-    precision: str = "default",
+    precision: str = "float32",
     buffers: str = "default",
     hidden: tuple[int, ...] = (256, 256),
     batch: int = 256,
-    capacity: int = 1_000_000,
-    seconds: float = 1.0,
+    capacity: int = CAPACITY,
+    seconds: float = 0.4,
     repeats: int = 5,
 ) -> Case:
-    """SAC with the paper's settings."""
+    """SAC with the paper's settings, but for the memory's size."""
     return Case(
         "training",
         environment,
@@ -104,9 +128,27 @@ def training(
     )
 
 
+def fast(environment: str, members: int, precision: str = "float32") -> Case:
+    """SAC as in `sac_fast_halfcheetah`: 8 updates for a step of 128 environments."""
+    return Case(
+        "training",
+        environment,
+        members,
+        batch=512,
+        precision=precision,
+        environments=128,
+        gradient_steps=8,
+    )
+
+
+def minatar(members: int) -> Case:
+    """DQN as in `dqn_breakout_minatar`: an update for every step."""
+    return Case("training", MINATAR, members, "minatar", (128,), batch=32)
+
+
 def atari(network: str, members: int) -> Case:
-    """DQN on frames of Atari's shape, with a ring of a tenth of the paper's: 0.7 GB per member."""
-    return Case("training", FRAMES, members, network, (512,), batch=32, capacity=100_000)
+    """DQN on frames of Atari's shape, an update for four steps; 0.14 GB of frames per member."""
+    return Case("training", FRAMES, members, network, (512,), batch=32, capacity=20_000)
 
 
 def convolution(network: str) -> Case:

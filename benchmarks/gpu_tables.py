@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.gpu_cases import Case
+from benchmarks.gpu_cases import CAPACITY, Case
 from benchmarks.roofline import Peak, Work, data_sheet, floors
 
 Row = dict[str, Any]
@@ -46,8 +46,13 @@ def peak_of(good: Measured, device_kind: str) -> Peak | None:
 
 
 def is_plain(case: Case) -> bool:
-    """Training as it is done: without other precisions or flags."""
-    return case.kind == "training" and case.precision == case.buffers == "default"
+    """Training as it is done untold: without other precisions or flags."""
+    return (case.kind, case.precision, case.buffers) == ("training", "float32", "default")
+
+
+def is_paper(case: Case) -> bool:
+    """One environment, one update for each of its steps, in the panel's memory."""
+    return is_plain(case) and case.environments == 1 and case.capacity == CAPACITY
 
 
 def aims(good: Measured, peak: Peak | None) -> list[Row]:
@@ -55,7 +60,7 @@ def aims(good: Measured, peak: Peak | None) -> list[Row]:
     seconds = {
         (case.environment, case.members): row["seconds"]
         for case, row in good.items()
-        if is_plain(case) and case.network == "mlp"
+        if is_paper(case) and case.network == "mlp"
     }
     rows = []
     for environment in dict.fromkeys(environment for environment, _ in seconds):
@@ -70,7 +75,7 @@ def aims(good: Measured, peak: Peak | None) -> list[Row]:
             case, row = next(
                 (case, row)
                 for case, row in good.items()
-                if is_plain(case) and (case.environment, case.members) == (environment, 80)
+                if is_paper(case) and (case.environment, case.members) == (environment, 80)
             )
             floor = floors(Work(**row["counted"]), peak, case.precision).higher
             found.append(("80 members, times the floor", FLOOR, full / floor))
@@ -105,6 +110,17 @@ def panel_row(environment: str, ten: float, full: float) -> Row:
     }
 
 
+def words(case: Case) -> Row:
+    """What is trained."""
+    return {
+        "environment": case.environment,
+        "network": case.network,
+        "members": case.members,
+        "environments": case.environments,
+        "memory": case.capacity,
+    }
+
+
 def roofline(good: Measured, peak: Peak | None) -> list[Row]:
     """Time and both floors of an environment step; beside them what XLA says that it moves."""
     rows = []
@@ -113,13 +129,14 @@ def roofline(good: Measured, peak: Peak | None) -> list[Row]:
             continue
         ours, theirs = Work(**row["counted"]), Work(**row["reported"])
         made = {
-            "environment": case.environment,
-            "network": case.network,
-            "members": case.members,
+            **words(case),
             "times the floor": float("nan"),
             "ms": row["seconds"] * 1e3,
             "slowest": row["slowest"] * 1e3,
-            "member-steps/s": case.members / row["seconds"],
+            "member-steps/s": case.members * case.environments / row["seconds"],
+            "updates/s": case.members
+            * case.gradient_steps
+            / (row["seconds"] * row.get("frequency", 1)),
             "floor of operations, ms": float("nan"),
             "floor of bytes, ms": float("nan"),
             "XLA's bytes at full bandwidth, ms": float("nan"),
@@ -143,9 +160,7 @@ def work(good: Measured) -> list[Row]:
         ours, theirs = Work(**row["counted"]), Work(**row["reported"])
         rows.append(
             {
-                "environment": case.environment,
-                "network": case.network,
-                "members": case.members,
+                **words(case),
                 "XLA's operations, times ours": theirs.operations / ours.operations,
                 "XLA's bytes, times ours": theirs.bytes / ours.bytes,
                 "GFLOP": ours.operations / 1e9,
@@ -163,13 +178,12 @@ def variants(good: Measured) -> list[Row]:
     """Other precisions and flags, beside the same training without them."""
     rows = []
     for case, row in good.items():
-        plain = good.get(case._replace(precision="default", buffers="default"))
+        plain = good.get(case._replace(precision="float32", buffers="default"))
         if case.kind != "training" or is_plain(case) or plain is None:
             continue
         rows.append(
             {
-                "environment": case.environment,
-                "members": case.members,
+                **words(case),
                 "precision": case.precision,
                 "command buffers": case.buffers,
                 "against default": row["seconds"] / plain["seconds"],
@@ -190,7 +204,7 @@ def environments(good: Measured) -> list[Row]:
             (
                 other["seconds"]
                 for trained, other in good.items()
-                if is_plain(trained)
+                if is_paper(trained)
                 and (trained.environment, trained.members) == (case.environment, case.members)
             ),
             float("nan"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.gpu_cases import LINEAR, Case
+from benchmarks.gpu_cases import FRAMES, LINEAR, Case
 
 Row = dict[str, Any]
 
@@ -35,9 +35,8 @@ def prepare(case: Case) -> Callable[[], Row]:
     """Compiles all that the case needs; what comes back measures it."""
     import jax
 
-    from benchmarks.roofline import ALGORITHMS
-
-    jax.config.update("jax_default_matmul_precision", ALGORITHMS[case.precision])
+    # As `runtime.devices.exact_products` does in a training.
+    jax.config.update("jax_default_matmul_precision", "float32")
     kinds = {
         "peak": peak,
         "training": training,
@@ -70,6 +69,7 @@ def training(case: Case) -> Callable[[], Row]:
     frequency = workload.program.agent.steps
     compiled, compile_seconds = compile_chunk(workload.chunk, workload.state)
     memory = compiled.memory_analysis()
+    work, by_xla = counted(workload), reported(compiled, frequency)
 
     def measurement() -> Row:
         timing, _ = time_chunk(
@@ -82,8 +82,9 @@ def training(case: Case) -> Callable[[], Row]:
             "slowest": timing.slowest / frequency,
             "compile seconds": compile_seconds,
             "iterations": timing.calls,
-            "counted": counted(workload)._asdict(),
-            "reported": reported(compiled, frequency)._asdict(),
+            "frequency": frequency,
+            "counted": work._asdict(),
+            "reported": by_xla._asdict(),
             "state bytes": memory.argument_size_in_bytes,
             "temporary bytes": memory.temp_size_in_bytes,
             "peak bytes": statistics.get("peak_bytes_in_use"),
@@ -99,7 +100,7 @@ def of_case(case: Case) -> Any:
 
     from benchmarks import workloads
     from sparse_rl.config.reading import from_mapping
-    from sparse_rl.dot_products import FLOAT32
+    from sparse_rl.dot_products import of_precision
     from sparse_rl.envs import make
     from sparse_rl.population import chunks
     from sparse_rl.population import members as population
@@ -109,14 +110,21 @@ def of_case(case: Case) -> Any:
     environment = (
         workloads.halfcheetah_shaped() if case.environment == LINEAR else make(case.environment)
     )
-    atari = case.network != "mlp"
+    fast = case.environments > 1
+    sac = {"name": "sac", "weight_decay": 0 if fast else 1e-4, "critic_layer_norm": fast}
     config = from_mapping({
-        "agent": {"name": "dqn"} if atari else {"name": "sac", "weight_decay": 1e-4},
-        "network": {"torso": case.network, "hidden": list(case.hidden)},
+        "agent": sac if case.network == "mlp" else {"name": "dqn"},
+        "network": {"torso": case.network, "hidden": list(case.hidden), "normalize": fast},
         "replay": {"capacity": case.capacity, "batch_size": case.batch},
-        "training": {"train_frequency": 4 if atari else 1},
+        "training": {
+            "precision": case.precision,
+            "train_frequency": 4 if case.environment == FRAMES else 1,
+            "environments": case.environments,
+            "gradient_steps": case.gradient_steps,
+        },
+        "sparsity": {"interval": 1000 * case.environments},
     })  # fmt: skip
-    agent = build_agent(config, environment.spec, FLOAT32)
+    agent = build_agent(config, environment.spec, of_precision(case.precision))
     program = Program(agent, environment, None)
     mesh = population.mesh(jax.devices()[:1])
     counts = {

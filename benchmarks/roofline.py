@@ -16,12 +16,11 @@ import numpy as np
 
 from benchmarks import workloads
 
-# What JAX is told, for each name of a precision here; "default" is what JAX does untold.
+# What JAX is told of a product alone, for each name of `training.precision`.
 ALGORITHMS = {
-    "default": None,
     "float32": "F32_F32_F32",
     "tf32": "TF32_TF32_F32",
-    "bf16": "BF16_BF16_F32",
+    "bfloat16": "BF16_BF16_F32",
 }
 
 
@@ -35,9 +34,8 @@ class Peak(NamedTuple):
     source: str = "data sheet"
 
     def operations(self, precision: str) -> float:
-        """Operations per second; untold, JAX uses TF32 where the device has it."""
-        peaks = {"float32": self.float32, "tf32": self.tf32, "bf16": self.bf16}
-        return peaks.get(precision, self.tf32)
+        """Operations per second of products of that precision."""
+        return {"float32": self.float32, "tf32": self.tf32, "bfloat16": self.bf16}[precision]
 
 
 # NVIDIA's data sheets, without sparsity. The first name that the device's contains counts.
@@ -70,7 +68,7 @@ class Floors(NamedTuple):
         return max(self)
 
 
-def floors(work: Work, peak: Peak, precision: str = "default") -> Floors:
+def floors(work: Work, peak: Peak, precision: str = "float32") -> Floors:
     """Both floors of `work`."""
     return Floors(
         work.operations / peak.operations(precision),
@@ -144,12 +142,13 @@ def measured_peak(size: int, megabytes: int, repeats: int = 5) -> tuple[Peak, di
     """
     problems: dict[str, str] = {}
     rates = {}
-    for precision in ("float32", "tf32", "bf16"):
+    for precision in ALGORITHMS:
         try:
             rates[precision] = product_rate(precision, size, repeats)
         except Exception as error:  # whatever the compiler of an unknown device raises
             problems[precision] = str(error).splitlines()[0]
             rates[precision] = rates["float32"]
+    rates["bf16"] = rates.pop("bfloat16")
     return Peak(**rates, bandwidth=copy_rate(megabytes, repeats), source="measured"), problems
 
 

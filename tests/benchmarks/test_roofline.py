@@ -79,10 +79,10 @@ def test_reported_counts_the_body_of_a_loop_once() -> None:
 
 def test_the_higher_floor_counts() -> None:
     peak = Peak(float32=10.0, tf32=100.0, bf16=200.0, bandwidth=5.0)
-    assert floors(Work(1000.0, 20.0), peak) == (10.0, 4.0)
-    assert floors(Work(1000.0, 20.0), peak, "float32") == (100.0, 4.0)
-    assert floors(Work(1000.0, 20.0), peak, "bf16").higher == 5.0
-    assert floors(Work(1000.0, 200.0), peak).higher == 40.0
+    assert floors(Work(1000.0, 20.0), peak) == (100.0, 4.0)
+    assert floors(Work(1000.0, 20.0), peak, "tf32") == (10.0, 4.0)
+    assert floors(Work(1000.0, 20.0), peak, "bfloat16").higher == 5.0
+    assert floors(Work(1000.0, 200.0), peak, "tf32").higher == 40.0
 
 
 def test_devices_are_known_by_their_names() -> None:
