@@ -16,6 +16,7 @@ CAPACITY = 100_000
 BUFFERS = {
     "default": "",
     "off": "--xla_gpu_enable_command_buffer=",
+    "cublas": "--xla_gpu_enable_triton_gemm=false",
     "loops": "--xla_gpu_enable_command_buffer=+CONDITIONAL,+WHILE --xla_gpu_graph_min_graph_size=1",
 }
 
@@ -62,20 +63,21 @@ class Case(NamedTuple):
 
 def panel() -> list[Case]:
     """Everything that is to be known of one GPU, most important first."""
-    precisions, populations = ("tf32", "bfloat16"), (80, 10, 1)
+    precisions = ("tf32", "bfloat16")
     return [
         Case("peak"),
-        *(training(LINEAR, members) for members in populations),
-        *(training(SPRING, members) for members in populations),
-        *(fast(SPRING, 80, precision) for precision in ("float32", *precisions)),
-        *(training(LINEAR, members) for members in (320, 640)),
+        *(training(LINEAR, members) for members in (80, 10, 1)),
+        training(LINEAR, 80, buffers="cublas"),
+        training(SPRING, 80),
+        *(training(LINEAR, members) for members in (640, 320, 160, 40)),
         *(training(LINEAR, 80, precision=p) for p in precisions),
-        *(training(LINEAR, 80, buffers=b) for b in ("off", "loops")),
-        training(OWN_MJX, 80),
         *(minatar(members) for members in (80, 10)),
-        Case("environment", SPRING, 80),
-        *(training(LINEAR, members) for members in (40, 160)),
         *(training(LINEAR, 640, precision=p) for p in precisions),
+        *(training(SPRING, members) for members in (10, 1)),
+        *(fast(SPRING, 80, precision) for precision in ("float32", *precisions)),
+        training(OWN_MJX, 80),
+        *(training(LINEAR, 80, buffers=b) for b in ("off", "loops")),
+        Case("environment", SPRING, 80),
         *(atari("nature", members) for members in (5, 40)),
         training(BRAX_MJX, 80),
         atari("impala", 5),

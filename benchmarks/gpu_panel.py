@@ -246,7 +246,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="with a page .md beside it")
     parser.add_argument("--minutes", type=float, default=9.5, help="for everything")
-    parser.add_argument("--ahead", type=int, default=4, help="processes that compile at once")
+    parser.add_argument("--ahead", type=int, default=3, help="processes that compile at once")
     parser.add_argument("--tiny", action="store_true", help="two small measurements")
     parser.add_argument("--fresh", action="store_true", help="forget what the file has")
     options = parser.parse_args()

@@ -99,7 +99,6 @@ def of_case(case: Case) -> Any:
     import numpy as np
 
     from benchmarks import workloads
-    from sparse_rl.config.reading import from_mapping
     from sparse_rl.dot_products import of_precision
     from sparse_rl.envs import make
     from sparse_rl.population import chunks
@@ -110,21 +109,7 @@ def of_case(case: Case) -> Any:
     environment = (
         workloads.halfcheetah_shaped() if case.environment == LINEAR else make(case.environment)
     )
-    fast = case.environments > 1
-    sac = {"name": "sac", "weight_decay": 0 if fast else 1e-4, "critic_layer_norm": fast}
-    config = from_mapping({
-        "agent": sac if case.network == "mlp" else {"name": "dqn"},
-        "network": {"torso": case.network, "hidden": list(case.hidden), "normalize": fast},
-        "replay": {"capacity": case.capacity, "batch_size": case.batch},
-        "training": {
-            "precision": case.precision,
-            "train_frequency": 4 if case.environment == FRAMES else 1,
-            "environments": case.environments,
-            "gradient_steps": case.gradient_steps,
-        },
-        "sparsity": {"interval": 1000 * case.environments},
-    })  # fmt: skip
-    agent = build_agent(config, environment.spec, of_precision(case.precision))
+    agent = build_agent(config_of(case), environment.spec, of_precision(case.precision))
     program = Program(agent, environment, None)
     mesh = population.mesh(jax.devices()[:1])
     counts = {
@@ -133,6 +118,29 @@ def of_case(case: Case) -> Any:
     }
     state = population.init(program, mesh, np.arange(case.members, dtype=np.int32), counts)
     return workloads.Workload(program, mesh, filled(state), chunks.train_chunk(program, mesh))
+
+
+def config_of(case: Case) -> Any:
+    """The configuration of a training case, of as many steps as its environments divide."""
+    from sparse_rl.config.reading import from_mapping
+
+    fast = case.environments > 1
+    sac = {"name": "sac", "weight_decay": 0 if fast else 1e-4, "critic_layer_norm": fast}
+    return from_mapping({
+        "agent": sac if case.network == "mlp" else {"name": "dqn"},
+        "network": {"torso": case.network, "hidden": list(case.hidden), "normalize": fast},
+        "replay": {"capacity": case.capacity, "batch_size": case.batch},
+        "training": {
+            "steps": 100_000 * case.environments,
+            "learning_starts": 1_000 * case.environments,
+            "precision": case.precision,
+            "train_frequency": 4 if case.environment == FRAMES else 1,
+            "environments": case.environments,
+            "gradient_steps": case.gradient_steps,
+        },
+        "sparsity": {"interval": 1000 * case.environments},
+        "evaluation": {"every": 1000 * case.environments},
+    })  # fmt: skip
 
 
 def filled(state: Any) -> Any:

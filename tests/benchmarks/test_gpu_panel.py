@@ -177,6 +177,16 @@ def test_the_page_of_results_reads_the_file(tmp_path: Path) -> None:
     assert "| 80 members, ms per step of all | 2 | 2 | yes |" in page
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in gpu_cases.panel() if case.kind == "training"], ids=lambda c: c.name
+)
+def test_every_training_of_the_panel_has_a_valid_configuration(case: Case) -> None:
+    config = gpu_worker.config_of(case)
+    assert config.replay.capacity == case.capacity
+    assert config.training.precision == case.precision
+    assert config.training.gradient_steps == case.gradient_steps
+
+
 def test_the_whole_panel_fills_every_table() -> None:
     """Nothing is measured for nothing: each case is in a table, beside what it is compared with."""
     panel = gpu_cases.panel()
