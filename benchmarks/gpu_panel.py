@@ -17,7 +17,12 @@ wheels that `pip download` has filled with the same words, and `--no-index --fin
 
     python3.12 -m venv .venv
     .venv/bin/pip install -c requirements.lock -e '.[gpu,mujoco]'
-    .venv/bin/python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json
+    XLA_FLAGS=--xla_gpu_enable_triton_gemm=false \\
+        .venv/bin/python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json
+
+A training sets that flag by itself (`runtime.devices.configure`). Without it most of the time goes
+into compiling: 32 to 68 seconds a case in place of 5, on an H200 with 16 cores. With other flags
+than those of the file, begin with --fresh.
 """
 
 import argparse

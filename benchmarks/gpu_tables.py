@@ -148,7 +148,7 @@ def roofline(good: Measured, peak: Peak | None) -> list[Row]:
             made["floor of bytes, ms"] = both.bytes * 1e3
             made["XLA's bytes at full bandwidth, ms"] = floors(theirs, peak).bytes * 1e3
         rows.append(made)
-    return rows
+    return sorted(rows, key=lambda row: [row[name] for name in words(Case(""))])
 
 
 def work(good: Measured) -> list[Row]:
@@ -189,6 +189,8 @@ def variants(good: Measured) -> list[Row]:
                 "against default": row["seconds"] / plain["seconds"],
                 "ms": row["seconds"] * 1e3,
                 "default ms": plain["seconds"] * 1e3,
+                "compile s": row["compile seconds"],
+                "default compile s": plain["compile seconds"],
             }
         )
     return rows

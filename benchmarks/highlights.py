@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.gpu_cases import LINEAR
 from benchmarks.sections import SECTIONS
 
 HEADING = """\
 ## Training, delivery, resuming: what was measured
 
-On two shared cores of an AMD EPYC; ratios carry over to other machines better than times do.
-Every table in full, with its machine and load: `benchmarks/RESULTS.md`. Nothing has been run on a
-GPU yet, and no figure for one is given.
+On two shared cores of an AMD EPYC, but for what names a GPU; ratios carry over to other machines
+better than times do. Every table in full, with its machine and load: `benchmarks/RESULTS.md`.
 
 | what | figure | command |
 |:---|:---|:---|"""
@@ -23,7 +23,7 @@ Content = Mapping[str, Any]
 
 
 class Highlight(NamedTuple):
-    """A line of the table: the file in results/benchmarks it is read from, and how it is read."""
+    """A line of the table: the file in results/ that it is read from, and how it is read."""
 
     file: str
     what: str
@@ -32,7 +32,7 @@ class Highlight(NamedTuple):
     @property
     def command(self) -> str:
         """That of the file's section, without where the file goes."""
-        (section,) = (one for one in SECTIONS if one.file == f"benchmarks/{self.file}")
+        (section,) = (one for one in SECTIONS if one.file == self.file)
         return section.command.partition(" --json")[0]
 
 
@@ -61,6 +61,16 @@ def _member_steps(content: Content) -> str:
 def _masks(content: Content) -> str:
     row = _row(content, what="float32, masks at every step")
     return f"+{(row['against float32'] - 1) / 10:.2f} % of the time"  # percent, of 1,000 steps
+
+
+def _on_a_gpu(content: Content) -> str:
+    (table,) = (table for table in content["tables"] if table["title"] == "Roofline")
+    rates = {
+        row["members"]: row["updates/s"]
+        for row in table["rows"]
+        if (row["environment"], row["environments"]) == (LINEAR, 1)
+    }
+    return f"{' / '.join(f'{rates[members]:,.0f}' for members in (1, 10, 80, 640))} updates/s"
 
 
 def _int8(content: Content) -> str:
@@ -123,40 +133,52 @@ def _damaged(content: Content) -> str:
 
 LINES = (
     Highlight(
-        "member_steps.json",
+        "benchmarks/member_steps.json",
         "member-steps of the paper's panel (ten seeds, eight levels), forks against separate runs",
         _member_steps,
     ),
     Highlight(
-        "peers_sac.json",
+        "benchmarks/peers_sac.json",
         "ten seeds of SAC on HalfCheetah-v4, beside sbx, a process per core",
         _beside("sbx"),
     ),
-    Highlight("peers_sac.json", "the same beside Stable-Baselines3", _beside("Stable-Baselines3")),
     Highlight(
-        "peers_dqn.json", "ten seeds of DQN on MinAtar Breakout, beside rejax", _beside("rejax")
+        "benchmarks/peers_sac.json",
+        "the same beside Stable-Baselines3",
+        _beside("Stable-Baselines3"),
     ),
     Highlight(
-        "peers_dqn.json",
+        "benchmarks/peers_dqn.json",
+        "ten seeds of DQN on MinAtar Breakout, beside rejax",
+        _beside("rejax"),
+    ),
+    Highlight(
+        "benchmarks/peers_dqn.json",
         "the same beside a CleanRL-style PyTorch loop, a process per core",
         _beside("CleanRL-style PyTorch loop"),
     ),
     Highlight(
-        "update.json",
+        "benchmarks/update.json",
         "SAC 256-256, batch 256, ten members: share of the machine's batched-matmul rate, "
         "environment, replay and masks included",
         lambda content: f"{100 * _row(content, what='float32')['share of ceiling']:.0f} %",
     ),
-    Highlight("update.json", "masks updated every 1,000 steps", _masks),
-    Highlight("update.json", "int8 training beside float32", _int8),
-    Highlight("scaling.json", "ten members on two CPU devices, against one", _devices),
+    Highlight("benchmarks/update.json", "masks updated every 1,000 steps", _masks),
+    Highlight("benchmarks/update.json", "int8 training beside float32", _int8),
+    Highlight("benchmarks/scaling.json", "ten members on two CPU devices, against one", _devices),
     Highlight(
-        "dqn_minatar.json",
+        "gpu/gpu_panel.json",
+        "SAC 256-256, batch 256, in float32 on one NVIDIA H200, with an environment that costs "
+        "nothing: 1 / 10 / 80 / 640 members",
+        _on_a_gpu,
+    ),
+    Highlight(
+        "benchmarks/dqn_minatar.json",
         "DQN on MinAtar Breakout, ten members",
         lambda content: f"{_row(content, members=10)['steps/s']:,.0f} environment steps/s",
     ),
     Highlight(
-        "kill.json",
+        "benchmarks/kill.json",
         "trainings killed with SIGKILL and resumed",
         lambda content: (
             f"{content['rows'][0]['kills']} kills, "
@@ -166,30 +188,34 @@ LINES = (
         ),
     ),
     Highlight(
-        "damaged_files.json",
+        "benchmarks/damaged_files.json",
         "packed files damaged on purpose, with a right checksum, refused in one line or read",
         _damaged,
     ),
     Highlight(
-        "inference.json",
+        "benchmarks/inference.json",
         "file of a 17-256-256-6 actor at 98 % in float32 / int8 / integer, random masks, as "
         "exported, beside the same layers dense in float32",
         _size(0.98),
     ),
     Highlight(
-        "inference.json",
+        "benchmarks/inference.json",
         "its C, one observation, beside dense ONNX Runtime called from C too",
         _faster("onnxruntime_from_c", 0.98),
     ),
-    Highlight("inference.json", "the same beside dense C -O3", _faster("c_dense_float32", 0.98)),
-    Highlight("inference.json", "the same at 90 %", _faster("c_dense_float32", 0.9)),
     Highlight(
-        "rivals.json",
+        "benchmarks/inference.json", "the same beside dense C -O3", _faster("c_dense_float32", 0.98)
+    ),
+    Highlight("benchmarks/inference.json", "the same at 90 %", _faster("c_dense_float32", 0.9)),
+    Highlight(
+        "benchmarks/rivals.json",
         "instructions of an action on a Cortex-M4F (emulated), 17-256-256-6 at 98 % integer, as "
         "masked / as exported, beside Arm's CMSIS-NN with the dense actor in int8",
         _on_the_board("instructions"),
     ),
-    Highlight("rivals.json", "the same in bytes of flash", _on_the_board("flash of the actor")),
+    Highlight(
+        "benchmarks/rivals.json", "the same in bytes of flash", _on_the_board("flash of the actor")
+    ),
 )
 
 
@@ -197,7 +223,7 @@ def highlights(results: Path) -> Iterator[str]:
     """The section, as Markdown; a line whose file is not there is left out."""
     yield HEADING
     for line in LINES:
-        file = results / "benchmarks" / line.file
+        file = results / line.file
         if file.exists():
             figure = line.figure(json.loads(file.read_text()))
             yield f"| {line.what} | {figure} | `{line.command}` |"

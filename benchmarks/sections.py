@@ -324,5 +324,7 @@ SECTIONS: tuple[Section, ...] = (
         "A panel on one GPU",
         "gpu/gpu_panel.json",
         "python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json",
+        "Of the panel's measurements, the time on a device sufficed for these, most important first; "
+        "without the flag that a training sets, most of it went into compiling (compile s).",
     ),
 )

@@ -63,7 +63,7 @@ class Study:
         levels = [level for level in self.run.config.sparsity.levels if level > 0]
         one = self.compares and len(levels) == 1
         at = [f"at {100 * level:g} %" for level in levels] if one else []
-        own = [*pruned, *critics, *self.other_layers, *self.other_methods, *at]
+        own = [*pruned, *critics, *self.other_layers, *self.other_steps, *self.other_methods, *at]
         return ", ".join([self.task, self.agent, *own])
 
     @property
@@ -78,6 +78,12 @@ class Study:
         asked = any("--network.hidden" in command for command in self.run.commands)
         units = "-".join(map(str, self.run.config.network.hidden))
         return [f"{units} units"] * asked
+
+    @property
+    def other_steps(self) -> list[str]:
+        """How long it was trained, where its command asked for another budget."""
+        asked = any("--training.steps" in command for command in self.run.commands)
+        return [f"{self.run.config.training.steps:,} steps"] * asked
 
     @property
     def other_methods(self) -> list[str]:

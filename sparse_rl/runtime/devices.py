@@ -6,6 +6,7 @@ On a CPU there is one virtual device per core; their number is set before JAX st
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,20 +28,27 @@ OVERSUBSCRIBE = "SPARSE_RL_OVERSUBSCRIBE"
 """The environment variable that allows still more of them, which only tests want."""
 
 
+CUDA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+"""What makes JAX find NVIDIA GPUs; of them one is installed where `sparse_rl[gpu]` is."""
+
+
 def configure(devices: int, distributed: DistributedConfig | None = None) -> None:
     """Asks for `devices` virtual CPU devices (0: one per core) and joins the other processes.
 
     Call it before JAX is first used; after that the number of devices stays as it is. With several
     devices each gets one thread: the devices are the parallelism. Where an accelerator is there
-    the setting is harmless. Raises `ConfigError` for more than `PER_CORE` devices a core.
+    the setting is harmless. On NVIDIA GPUs products are cuBLAS's alone: what XLA gains by trying
+    Triton's beside them is less than what the trying costs (benchmarks/NOTES.md); either way around
+    in the environment's XLA_FLAGS has precedence. Raises `ConfigError` for more than `PER_CORE`
+    devices a core.
     """
     wanted = devices or cores()
     with contextlib.suppress(RuntimeError):  # JAX has started; `choose` takes what there is
         jax.config.update("jax_num_cpu_devices", wanted)
     if wanted > 1:
-        flags = os.environ.get("XLA_FLAGS", "")
-        if "xla_cpu_multi_thread_eigen" not in flags:
-            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+        set_flag("xla_cpu_multi_thread_eigen", "false")
+    if any(importlib.util.find_spec(plugin) for plugin in CUDA_PLUGINS):
+        set_flag("xla_gpu_enable_triton_gemm", "false")
     if distributed is not None:
         join(distributed)
     most = PER_CORE * cores()
@@ -49,6 +57,13 @@ def configure(devices: int, distributed: DistributedConfig | None = None) -> Non
             f"devices: found {devices}; allowed: at most {most}, "
             f"{PER_CORE} per core of this machine"
         )
+
+
+def set_flag(name: str, value: str) -> None:
+    """Sets one of XLA's options for this process, where the environment has not."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{name}={value}".strip()
 
 
 def exact_products() -> contextlib.AbstractContextManager[Any]:

@@ -1,5 +1,6 @@
 """One, two and eight devices, and two processes, give the same results."""
 
+import importlib.util
 import os
 import signal
 import socket
@@ -141,6 +142,31 @@ def test_more_devices_than_cores_can_share_are_refused(monkeypatch: pytest.Monke
         devices.configure(9)
     monkeypatch.setenv(devices.OVERSUBSCRIBE, "1")
     devices.configure(9)
+
+
+@pytest.mark.parametrize(
+    ("installed", "told", "flags"),
+    [
+        ([], "", "--xla_cpu_multi_thread_eigen=false"),
+        (
+            ["jax_cuda13_plugin"],
+            "--xla_dump_to=x",
+            "--xla_dump_to=x --xla_cpu_multi_thread_eigen=false --xla_gpu_enable_triton_gemm=false",
+        ),
+        (
+            ["jax_cuda12_plugin"],
+            "--xla_gpu_enable_triton_gemm=true",
+            "--xla_gpu_enable_triton_gemm=true --xla_cpu_multi_thread_eigen=false",
+        ),
+    ],
+)
+def test_options_of_xla_are_set_where_the_environment_has_not(
+    monkeypatch: pytest.MonkeyPatch, installed: list[str], told: str, flags: str
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
+    monkeypatch.setenv("XLA_FLAGS", told)
+    devices.configure(2)
+    assert os.environ["XLA_FLAGS"] == flags
 
 
 def test_one_process_agrees_with_itself() -> None:
