@@ -158,6 +158,19 @@ LINES = (
         _beside("CleanRL-style PyTorch loop"),
     ),
     Highlight(
+        "benchmarks/peers_ppo.json", "ten seeds of PPO on CartPole, beside rejax", _beside("rejax")
+    ),
+    Highlight(
+        "benchmarks/peers_ppo.json",
+        "the same beside Stable-Baselines3, a process per core",
+        _beside("Stable-Baselines3"),
+    ),
+    Highlight(
+        "benchmarks/peers_ppo_hopper.json",
+        "ten seeds of PPO on Hopper-v4 (C MuJoCo), beside Stable-Baselines3, a process per core",
+        _beside("Stable-Baselines3"),
+    ),
+    Highlight(
         "benchmarks/update.json",
         "SAC 256-256, batch 256, ten members: share of the machine's batched-matmul rate, "
         "environment, replay and masks included",

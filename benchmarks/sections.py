@@ -196,6 +196,21 @@ SECTIONS: tuple[Section, ...] = (
         _without_versions,
         _versions,
     ),
+    *(
+        Section(
+            f"PPO on {task}, beside other libraries",
+            f"benchmarks/peers_{name}.json",
+            f"python -m benchmarks.peers {name} --json results/benchmarks/peers_{name}.json",
+            PEERS,
+            _without_versions,
+            _versions,
+        )
+        for name, task in {
+            "ppo": "CartPole-v1",
+            "ppo_pendulum": "Pendulum-v1",
+            "ppo_hopper": "Hopper-v4",
+        }.items()
+    ),
     Section(
         "Member-steps of a study, forked against separate runs",
         "benchmarks/member_steps.json",
@@ -324,7 +339,7 @@ SECTIONS: tuple[Section, ...] = (
         "A panel on one GPU",
         "gpu/gpu_panel.json",
         "python -m benchmarks.gpu_panel --json results/gpu/gpu_panel.json",
-        "Of the panel's measurements, the time on a device sufficed for these, most important first; "
-        "without the flag that a training sets, most of it went into compiling (compile s).",
+        "Of the panel's measurements the time on a device sufficed for these. Without the flag "
+        "that a training sets, most of it went into compiling (compile s).",
     ),
 )

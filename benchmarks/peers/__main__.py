@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers sac [--json results/benchmarks/peers_sac.json]
     python -m benchmarks.peers dqn [--json results/benchmarks/peers_dqn.json]
-    python -m benchmarks.peers ppo ppo_pendulum
+    python -m benchmarks.peers ppo ppo_pendulum ppo_hopper
     python -m benchmarks.peers sac --only sbx --devices 5     # on a machine that others use too
     python -m benchmarks.peers sac dqn --json results/benchmarks/peers.json  # the same two files
     python -m benchmarks.peers sac dqn --tiny --repeats 1     # only that all of them run
@@ -11,7 +11,8 @@ sac: HalfCheetah-v4 (C MuJoCo), 256-256, batch 256, one gradient step per enviro
 Stable-Baselines3 and sbx. dqn: MinAtar Breakout, one 3x3 convolution with 16 filters, dense 128,
 batch 32, one gradient step every four steps; against rejax and a loop in the style of CleanRL. ppo,
 ppo_pendulum: CartPole and Pendulum, two networks of 64-64 with tanh, eight environments a seed, the
-RL Zoo's rollouts, batches and epochs; against rejax and Stable-Baselines3.
+RL Zoo's rollouts, batches and epochs; against rejax and Stable-Baselines3. ppo_hopper: Hopper-v4 (C
+MuJoCo) with Stable-Baselines3's own settings, against it.
 
 Each library is run as its users would run ten seeds: those that train one seed per process as one
 process per core (one thread each, pinned to its core), the others with all seeds in one process. It

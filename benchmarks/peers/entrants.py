@@ -59,11 +59,22 @@ ENTRANTS: dict[str, tuple[Entrant, ...]] = {
     ),
     "ppo": _PPO,
     "ppo_pendulum": _PPO,
+    # rejax has no simulator on the host.
+    "ppo_hopper": tuple(entrant for entrant in _PPO if entrant.name != "rejax"),
 }
 """rejax's DQN draws every batch without replacement, at a cost that grows with the replay's
 capacity; its second row shows what it does where that costs next to nothing."""
 
-AIMS = {("sac", "sbx"): 1.4, ("sac", "Stable-Baselines3"): 3.0, ("dqn", "rejax"): 4.0}
+AIMS = {
+    ("sac", "sbx"): 1.4,
+    ("sac", "Stable-Baselines3"): 3.0,
+    ("dqn", "rejax"): 4.0,
+    ("ppo", "rejax"): 1.0,
+    ("ppo", "Stable-Baselines3"): 5.0,
+    ("ppo_pendulum", "rejax"): 1.0,
+    ("ppo_pendulum", "Stable-Baselines3"): 5.0,
+    ("ppo_hopper", "Stable-Baselines3"): 2.0,
+}
 """How many times as fast as each we want to be, on two cores."""
 
 

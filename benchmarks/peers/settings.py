@@ -51,7 +51,7 @@ class PPOSettings:
     A policy and a value network of the same sizes, with tanh; nothing is normalized but advantages.
     """
 
-    task: str = "CartPole-v1"
+    environment: str = "gymnax/CartPole-v1"
     environments: int = 8
     rollout_steps: int = 32
     hidden: tuple[int, ...] = (64, 64)
@@ -66,13 +66,18 @@ class PPOSettings:
     gradient_clip: float = 0.5
 
     @property
+    def task(self) -> str:
+        """The environment as gymnasium and rejax name it."""
+        return self.environment.partition("/")[2].partition("?")[0]
+
+    @property
     def rollout(self) -> int:
         """Steps of a rollout, all environments together."""
         return self.environments * self.rollout_steps
 
 
 PENDULUM = PPOSettings(
-    task="Pendulum-v1",
+    environment="gymnax/Pendulum-v1",
     rollout_steps=512,
     batch_size=64,
     epochs=10,
@@ -81,6 +86,17 @@ PENDULUM = PPOSettings(
 )
 """The RL Zoo's settings in eight environments instead of four, without state-dependent noise."""
 
+HOPPER = PPOSettings(
+    environment="mujoco/Hopper-v4?impl=host",
+    rollout_steps=256,
+    batch_size=64,
+    epochs=10,
+    learning_rate=3e-4,
+    discount=0.99,
+    gae_lambda=0.95,
+)
+"""Stable-Baselines3's defaults, with its rollout of 2,048 steps shared by eight environments."""
+
 Settings = SACSettings | DQNSettings | PPOSettings
 
 WORK: dict[str, Settings] = {
@@ -88,6 +104,7 @@ WORK: dict[str, Settings] = {
     "dqn": DQNSettings(),
     "ppo": PPOSettings(),
     "ppo_pendulum": PENDULUM,
+    "ppo_hopper": HOPPER,
 }
 
 TINY: dict[str, Settings] = {
@@ -95,6 +112,7 @@ TINY: dict[str, Settings] = {
     "dqn": DQNSettings(dense=8, batch_size=4, capacity=500, learning_starts=40),
     "ppo": PPOSettings(hidden=(8, 8), batch_size=64, epochs=2),
     "ppo_pendulum": replace(PENDULUM, hidden=(8, 8), rollout_steps=32, epochs=2),
+    "ppo_hopper": replace(HOPPER, hidden=(8, 8), rollout_steps=32, epochs=2),
 }
 """Enough to see that every library runs; its rates say nothing."""
 

@@ -61,7 +61,7 @@ def _ppo(settings: PPOSettings) -> dict[str, Any]:
     """Lengths are whole rollouts; none of them is reached."""
     rollout = settings.rollout
     return {
-        "environment": f"gymnax/{settings.task}",
+        "environment": settings.environment,
         "agent": {
             "name": "ppo",
             "rollout_steps": settings.rollout_steps,

@@ -88,7 +88,7 @@ def test_dqn_has_the_numbers_of_our_configuration_everywhere() -> None:
         assert words["num_envs"] / words["num_epochs"] == found.training.train_frequency
 
 
-@pytest.mark.parametrize("name", ["ppo", "ppo_pendulum"])
+@pytest.mark.parametrize("name", ["ppo", "ppo_pendulum", "ppo_hopper"])
 def test_ppo_has_the_same_numbers_everywhere(name: str) -> None:
     settings = WORK[name]
     assert isinstance(settings, PPOSettings)
@@ -119,7 +119,11 @@ def test_ppo_has_the_same_numbers_everywhere(name: str) -> None:
     assert rejax["clip_eps"] == own["clip_range"]
     assert rejax["agent_kwargs"]["hidden_layer_sizes"] == config.network.hidden
     assert config.network.activation == rejax["agent_kwargs"]["activation"] == "tanh"
-    assert config.environment == f"gymnax/{rejax['env']}"
+    assert config.environment == settings.environment
+    assert rejax["env"] == settings.task
+    assert settings.task == {"ppo": "CartPole-v1", "ppo_pendulum": "Pendulum-v1"}.get(
+        name, "Hopper-v4"
+    )
     assert config.training.environments == settings.environments == 8
     # Every library trains for whole rollouts, of which a block is the least number.
     assert block % config.steps_per_update == 0
