@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -46,8 +46,9 @@ QUANTIZED = 0.2
 QUANTIZED_RATE = 0.3
 _FIRST_OBSERVATIONS = 2_000
 """Of each policy, in which its original acts alone, before anything is learned."""
-_CHUNKS = 20
-"""Calls of one course, between which progress is told."""
+CHUNK_SECONDS = 1.0
+"""About how long one call of a course takes; between them progress is told and Ctrl-C is heard."""
+_LEAST_CALLS = 20
 
 Told = Callable[[str, float], None]
 """Hears the name of the course and the share of it that is done."""
@@ -177,11 +178,17 @@ class School(NamedTuple):
             jax.shard_map(local, in_specs=(members, members, P(), P()), **over), donate_argnums=1
         )
         students = first(self.given, beginners, self.seeds)
-        ends = np.linspace(0, course.iterations, _CHUNKS + 1).astype(np.int32)
         told(label, 0.0)
-        for start, stop in itertools.pairwise(ends):
-            students = jax.block_until_ready(chunk(self.given, students, start, stop))
-            told(label, float(stop) / course.iterations)
+        done, count = 0, 1
+        while done < course.iterations:
+            stop = min(done + count, course.iterations)
+            began = time.perf_counter()
+            students = jax.block_until_ready(
+                chunk(self.given, students, np.int32(done), np.int32(stop))
+            )
+            count = next_count(stop - done, time.perf_counter() - began, course.iterations)
+            done = stop
+            told(label, done / course.iterations)
         learned: tuple[MaskedNetwork, Any] = jax.device_get((students.network, students.ranges))
         return learned
 
@@ -204,6 +211,16 @@ class School(NamedTuple):
             )
             found.append((level, graphs))
         return found
+
+
+def next_count(count: int, seconds: float, iterations: int) -> int:
+    """Iterations of the next call, after one of `count` that took `seconds`.
+
+    As many as take `CHUNK_SECONDS`, but at most four times as many as before, because the first
+    ones only look, and a twentieth of all.
+    """
+    in_time = count * min(4.0, CHUNK_SECONDS / max(seconds, 1e-9))
+    return max(1, min(int(in_time), iterations // _LEAST_CALLS))
 
 
 def _stacked(graphs: Sequence[Graph], what: str) -> tuple[Network, dict[str, np.ndarray]]:

@@ -14,6 +14,7 @@ from sparse_rl.compression.magnitude import pruned
 from sparse_rl.compression.options import DistillationOptions
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.units import without_units
+from sparse_rl.distillation import school
 from sparse_rl.distillation.distillation import Distillation, build
 from sparse_rl.envs import make
 from sparse_rl.playing.play import play
@@ -145,3 +146,28 @@ def test_a_policy_alone_is_the_same_as_among_others(policies):
         # Masks are the same, weights to the order of summation.
         np.testing.assert_array_equal(one.weights.values == 0, two.weights.values == 0)
         np.testing.assert_allclose(one.weights.values, two.weights.values, rtol=2e-3, atol=2e-4)
+
+
+def test_how_often_progress_is_told_changes_nothing(policies, monkeypatch):
+    short = replace(QUICK, updates=400, level=0.8)
+    heard, made = [], []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(school, "CHUNK_SECONDS", seconds)
+        shares = []
+        made.append(Distillation(short, lambda _, share, to=shares: to.append(share))(policies))
+        heard.append(shares)
+    often, seldom = heard
+    assert len(often) == 1 + 500 + 50  # one iteration a call: 2,000 observations, 400 updates
+    assert len(seldom) < 30
+    for shares in heard:
+        assert shares == sorted(shares) and (shares[0], shares[-1]) == (0.0, 1.0)
+    for one, two in zip(*(layers(each.graphs[0].operations) for each in made), strict=True):
+        np.testing.assert_array_equal(one.weights.values, two.weights.values)
+
+
+def test_a_call_takes_about_a_second():
+    assert school.next_count(10, 2.0, 10_000) == 5
+    assert school.next_count(10, 0.5, 10_000) == 20
+    assert school.next_count(10, 0.001, 10_000) == 40  # the first ones only look
+    assert school.next_count(900, 0.1, 10_000) == 500  # a twentieth of all
+    assert school.next_count(1, 60.0, 10_000) == 1
