@@ -10,6 +10,8 @@ from sparse_rl.study.units import in_time
 
 _EVERY = 0.25
 """In a log, a line for each such share of a course."""
+_SILENCE = 30.0
+"""Seconds; in a log a line comes after them even if no such share is done."""
 _PAUSE = 0.1
 """Seconds between two changes of the last line of a terminal."""
 
@@ -31,7 +33,7 @@ class Bar:
         """`share` of the course is done."""
         now = time.perf_counter()
         if course != self._course:
-            self._course, self._began, self._told = course, now, 0.0
+            self._course, self._began, self._told, self._shown = course, now, 0.0, now
             self.say(course)
         took = now - self._began
         if share >= 1:
@@ -39,9 +41,12 @@ class Bar:
         elif self.console.is_terminal and share > 0 and now - self._shown >= _PAUSE:
             self._shown = now
             self._line(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left", last=False)
-        elif not self.console.is_terminal and share - self._told >= _EVERY:
-            self._told = share
+        elif not self.console.is_terminal and share > 0 and self._is_due(share, now):
+            self._told, self._shown = share, now
             self.say(f"  {100 * share:3.0f} %  {in_time(took / share - took)} left")
+
+    def _is_due(self, share: float, now: float) -> bool:
+        return share - self._told >= _EVERY or now - self._shown >= _SILENCE
 
     def _line(self, text: str, last: bool) -> None:
         if self.console.is_terminal:
