@@ -9,10 +9,11 @@ LINEAR = "linear"  # a linear system of HalfCheetah's shape, which costs next to
 FRAMES = "synthetic/frames"
 MINATAR = "gymnax/Breakout-MinAtar"
 
-# Command buffers (CUDA graphs) as XLA sets them, without any, and around loops and branches too.
 CAPACITY = 100_000
 """Transitions of a memory: a tenth of the paper's, so that 640 members fit."""
 
+# Command buffers (CUDA graphs) as XLA sets them, without any, and around loops and branches too;
+# and without the products that XLA would try beside cuBLAS's, as a training has it.
 BUFFERS = {
     "default": "",
     "off": "--xla_gpu_enable_command_buffer=",
@@ -144,7 +145,7 @@ def fast(environment: str, members: int, precision: str = "float32") -> Case:
 
 
 def minatar(members: int) -> Case:
-    """DQN as in `dqn_breakout_minatar`: an update for every step."""
+    """DQN as in `dqn_breakout_minatar`: an update for four steps."""
     return Case("training", MINATAR, members, "minatar", (128,), batch=32)
 
 

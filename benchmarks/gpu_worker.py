@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.gpu_cases import FRAMES, LINEAR, Case
+from benchmarks.gpu_cases import LINEAR, Case
 
 Row = dict[str, Any]
 
@@ -134,7 +134,7 @@ def config_of(case: Case) -> Any:
             "steps": 100_000 * case.environments,
             "learning_starts": 1_000 * case.environments,
             "precision": case.precision,
-            "train_frequency": 4 if case.environment == FRAMES else 1,
+            "train_frequency": 1 if case.network == "mlp" else 4,
             "environments": case.environments,
             "gradient_steps": case.gradient_steps,
         },
