@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -21,6 +22,8 @@ COLLAPSED = 0.5
 SHIFT = 0.035
 """Of each arithmetic to its side, so that the intervals of both are seen."""
 WIDTH, HEIGHT, COLUMNS = 9.6, 2.75, (4, 3)
+LABEL_WIDTH = 0.4
+"""Least distance of two labels of the horizontal axis, as `place` has it."""
 LONGEST_TITLE = 22
 """Letters that have room over a panel."""
 
@@ -48,6 +51,17 @@ def place(sparsity: Any) -> Any:
     factor is 1, stays near them.
     """
     return np.log(5 + 1 / (1 - np.asarray(sparsity, float)))
+
+
+def tick_labels(levels: Sequence[float]) -> list[str]:
+    """Each level's, from dense on; none where it would run into the one before."""
+    labels: list[str] = []
+    last = -np.inf
+    for level in levels:
+        has_room = place(level) - last >= LABEL_WIDTH
+        labels.append((f"{100 * level:g}" if level else "dense") if has_room else "")
+        last = place(level) if has_room else last
+    return labels
 
 
 def heading(study: Study) -> str:
@@ -121,7 +135,7 @@ def _panel(axes: Axes, study: Study, levels: list[float], look: Look, which: str
         axes.axhline(value, color=look.faint, lw=1, ls=line, zorder=1)
     axes.grid(axis="y", color=look.grid, lw=0.6)
     axes.spines["left"].set_visible(False)
-    axes.set_xticks(place(levels), [f"{100 * level:g}" if level else "dense" for level in levels])
+    axes.set_xticks(place(levels), tick_labels(levels))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(place(0.0) - 0.25, place(max(levels)) + 0.45)
     axes.set_ylim(BOTTOM, TOP)

@@ -102,6 +102,11 @@ class Study:
         return len(sparsity.methods) > 1 or len(sparsity.critic_levels) > 1
 
     @property
+    def goes_on(self) -> bool:
+        """Whether it began with another run's dense members; it has a place on the page only."""
+        return bool(self.run.config.start.run)
+
+    @property
     def sparsest(self) -> float:
         """The highest level that is not worse than dense; 0 where none is."""
         kept = self.table["verdict"] == NOT_WORSE
@@ -209,5 +214,7 @@ def drawn(studies: list[Study]) -> list[Study]:
 def shown(studies: list[Study]) -> list[Study]:
     """Those that the README has in its table: pruned, and with something to lose."""
     return [
-        study for study in studies if study.is_pruned and study.has_learned and not study.compares
+        study
+        for study in studies
+        if study.is_pruned and study.has_learned and not study.compares and not study.goes_on
     ]

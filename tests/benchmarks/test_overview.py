@@ -128,6 +128,24 @@ def test_methods_and_critics_that_are_compared_have_the_page_only(
     assert study.title.endswith(", sparse critics") and not studies.shown([study])
 
 
+def test_what_goes_on_with_another_run_has_the_page_only(folder: Path, tmp_path: Path) -> None:
+    (study,) = studies.shown(studies.read_all(folder))
+    later = Path(shutil.copytree(study.run.path, tmp_path / "later"))
+    assert studies.shown([studies.read(later)])
+    config = yaml.safe_load((later / "config.yaml").read_text())
+    config["start"] = {"run": "runs/dense", "step": 30, "experiment": ""}
+    (later / "config.yaml").write_text(yaml.safe_dump(config))
+    assert not studies.shown([studies.read(later)])
+
+
+def test_a_budget_that_was_asked_for_is_in_the_title(folder: Path, tmp_path: Path) -> None:
+    (study,) = studies.shown(studies.read_all(folder))
+    short = Path(shutil.copytree(study.run.path, tmp_path / "short"))
+    (short / "versions.txt").write_text("command: python -m sparse_rl.train x --training.steps 9\n")
+    steps = study.run.config.training.steps
+    assert studies.read(short).title == f"{study.title}, {steps:,} steps"
+
+
 def test_what_was_pruned_furthest_without_loss_is_first(tmp_path: Path) -> None:
     for name, levels in (("a", (0.0, 0.9)), ("b", (0.0, 0.9, 0.99)), ("c", (0.0,))):
         run = write_run(tmp_path / "runs" / name, levels=levels, modes=(), with_costs=False)
@@ -168,6 +186,11 @@ def test_high_sparsities_stand_apart_as_on_a_logarithmic_axis() -> None:
     # Twice the factor tends to log 2, as it does everywhere on a logarithmic axis.
     assert 0.7 * np.log(2) < at[3] - at[2] < at[5] - at[4] < np.log(2)
     assert at[5] - at[4] > 0.9 * np.log(2)
+
+
+def test_labels_that_would_meet_are_left_out() -> None:
+    labels = overview_picture.tick_labels([0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995])
+    assert labels == ["dense", "", "", "80", "90", "95", "98", "99", "99.5"]
 
 
 def test_the_picture_says_what_it_is_of(folder: Path, tmp_path: Path) -> None:
