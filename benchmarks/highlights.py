@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.gpu_cases import LINEAR
+from benchmarks.gpu_cases import CAPACITY, LINEAR
 from benchmarks.sections import SECTIONS
 
 HEADING = """\
@@ -65,12 +65,10 @@ def _masks(content: Content) -> str:
 
 def _on_a_gpu(content: Content) -> str:
     (table,) = (table for table in content["tables"] if table["title"] == "Roofline")
-    rates = {
-        row["members"]: row["updates/s"]
-        for row in table["rows"]
-        if (row["environment"], row["environments"]) == (LINEAR, 1)
-    }
-    return f"{' / '.join(f'{rates[members]:,.0f}' for members in (1, 10, 80, 640))} updates/s"
+    plain = {"environment": LINEAR, "environments": 1, "memory": CAPACITY}
+    rates = [_row(table, **plain, members=members)["updates/s"] for members in (1, 10, 80, 640)]
+    device = content["machine"]["devices"][0]
+    return f"{' / '.join(f'{rate:,.0f}' for rate in rates)} updates/s ({device})"
 
 
 def _int8(content: Content) -> str:
@@ -181,8 +179,8 @@ LINES = (
     Highlight("benchmarks/scaling.json", "ten members on two CPU devices, against one", _devices),
     Highlight(
         "gpu/gpu_panel.json",
-        "SAC 256-256, batch 256, in float32 on one NVIDIA H200, with an environment that costs "
-        "nothing: 1 / 10 / 80 / 640 members",
+        "SAC 256-256, batch 256, in float32 on one GPU, with an environment that costs nothing: "
+        "1 / 10 / 80 / 640 members",
         _on_a_gpu,
     ),
     Highlight(

@@ -148,8 +148,8 @@ def measured_peak(size: int, megabytes: int, repeats: int = 5) -> tuple[Peak, di
         except Exception as error:  # whatever the compiler of an unknown device raises
             problems[precision] = str(error).splitlines()[0]
             rates[precision] = rates["float32"]
-    rates["bf16"] = rates.pop("bfloat16")
-    return Peak(**rates, bandwidth=copy_rate(megabytes, repeats), source="measured"), problems
+    found = (rates["float32"], rates["tf32"], rates["bfloat16"], copy_rate(megabytes, repeats))
+    return Peak(*found, source="measured"), problems
 
 
 def product_rate(precision: str, size: int, repeats: int, products: int = 10) -> float:
