@@ -110,8 +110,10 @@ class Checkpoints:
             )
         return manifest
 
-    def load(self, folder: Path, template: Population, mesh: Mesh) -> tuple[Population, bool]:
-        """The population that was stored, and whether it still has its memory.
+    def load(
+        self, folder: Path, template: Population, members: int, mesh: Mesh
+    ) -> tuple[Population, bool]:
+        """The first `members` that were stored, and whether they still have their memory.
 
         `template` gives names and shapes, with the members that fill up the devices of `mesh`;
         these become copies of the first. Without memory, it is empty. Raises `CorruptFileError`.
@@ -121,7 +123,7 @@ class Checkpoints:
             kind: [(folder / name, stored) for name, stored in parts]
             for kind, parts in manifest.files.items()
         }
-        state = population_file.read(files, template, manifest.position.clock, mesh)
+        state = population_file.read(files, template, members, manifest.position.clock, mesh)
         return state, population_file.MEMORY in files
 
     def set_aside(self, folder: Path) -> None:

@@ -35,22 +35,24 @@ def write(path: Path, kind: str, state: Population, rows: range, compress: bool)
     return tensor_file.write(path, _sources(_part(kind, state), rows), compress)
 
 
-def read(files: Mapping[str, Files], template: Population, clock: int, mesh: Mesh) -> Population:
-    """The population whose rows are in `files`, with empty memories where these are not among them.
+def read(
+    files: Mapping[str, Files], template: Population, members: int, clock: int, mesh: Mesh
+) -> Population:
+    """The population of the first `members` rows of `files`, with empty memories where there are none.
 
     `template` gives names and shapes, with the members that fill up the devices of `mesh`; these
     become copies of the first. Raises `CorruptFileError`.
     """
-    members = _load(_part("members", template), files["members"], mesh)
+    parts = _load(_part("members", template), files["members"], members, mesh)
     memory = template.members.memory
     if MEMORY in files:
-        memory = _load(memory, files[MEMORY], mesh)
+        memory = _load(memory, files[MEMORY], members, mesh)
     else:
         memory = jax.tree.map(lambda leaf: _empty(leaf, mesh), memory)
     placed = jax.make_array_from_callback(
         (), NamedSharding(mesh, P()), lambda _: np.array(clock, np.int32)
     )
-    return Population(Members(**members, memory=memory), placed)
+    return Population(Members(**parts, memory=memory), placed)
 
 
 def _part(kind: str, population: Population) -> Any:
@@ -85,8 +87,8 @@ def _first_row(shard: Any) -> int:
     return shard.index[0].start or 0
 
 
-def _load(tree: Any, files: Files, mesh: Mesh) -> Any:
-    """The tree whose rows are those of all files, one after the other."""
+def _load(tree: Any, files: Files, members: int, mesh: Mesh) -> Any:
+    """The tree whose rows are the first of all files, one after the other."""
     readers = [tensor_file.read(path, stored, path.suffix == ".zst") for path, stored in files]
     leaves = []
     for name, leaf in _named(tree):
@@ -97,7 +99,8 @@ def _load(tree: Any, files: Files, mesh: Mesh) -> Any:
             raise CorruptFileError(
                 f"{files[0][0]}: does not hold {name} with rows of shape {shape}"
             )
-        leaves.append(_place(np.concatenate(parts) if len(parts) > 1 else parts[0], leaf, mesh))
+        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        leaves.append(_place(rows[:members], leaf, mesh))
     for reader, (path, _) in zip(readers, files, strict=True):
         if next(reader, None) is not None:  # also checks the sum
             raise CorruptFileError(f"{path}: holds more than a population")

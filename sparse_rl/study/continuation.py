@@ -96,7 +96,7 @@ def given(session: Session) -> Population | None:
                 f"start.run: {folder} is of experiment {found.experiment} at step "
                 f"{found.position.clock}; allowed: {start.experiment} at step {start.step}"
             )
-        state, has_memory = kept.load(folder, study.shapes(first), study.mesh)
+        state, has_memory = kept.load(folder, study.shapes(first), len(first.members), study.mesh)
     except CorruptFileError as error:
         raise ConfigError(
             f"start.run: {error}; allowed: members of the same networks and memory"
@@ -132,7 +132,9 @@ def load(session: Session, folder: Path, index: int) -> Population:
     """One stored population of a phase, whole."""
     study = session.study
     phase = study.phases[index]
-    state, has_memory = session.checkpoints.load(folder, study.shapes(phase), study.mesh)
+    state, has_memory = session.checkpoints.load(
+        folder, study.shapes(phase), len(phase.members), study.mesh
+    )
     return state if has_memory else refilled(session, phase, folder, state)
 
 

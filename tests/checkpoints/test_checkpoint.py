@@ -76,7 +76,8 @@ def assert_same(one: Population, other: Population) -> None:
 
 
 def load(store: Checkpoints, folder: Path, devices: int) -> tuple[Population, bool]:
-    return store.load(folder, study(devices).shapes(phase(devices)), study(devices).mesh)
+    shapes, members = study(devices).shapes(phase(devices)), len(phase(devices).members)
+    return store.load(folder, shapes, members, study(devices).mesh)
 
 
 @pytest.mark.parametrize("replay", ["full", "compressed"])

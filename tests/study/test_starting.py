@@ -100,6 +100,17 @@ def test_fewer_seeds_go_on_too(tmp_path: Path, dense: Run) -> None:
         np.testing.assert_allclose(value, theirs[key][:2], atol=1e-5, err_msg=key)
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_seeds_fork_into_what_they_were(tmp_path: Path, dense: Run, seeds: int) -> None:
+    """One seed fills up two devices with copies of itself, not with the next one of the kept."""
+    whole = train(going_on(dense, tmp_path / "all", **PRUNED))
+    run = train(going_on(dense, tmp_path / "fewer", seeds=seeds, **PRUNED))
+    for variant in run.variants:
+        mine, theirs = (load_file(layout.policy_file(r.path, variant)) for r in (run, whole))
+        for key, value in mine.items():
+            np.testing.assert_allclose(value, theirs[key][:seeds], atol=1e-5, err_msg=key)
+
+
 def test_an_interrupted_study_resumes_without_the_other_run(tmp_path: Path, dense: Run) -> None:
     class Crash(Exception):
         pass
