@@ -14,12 +14,15 @@ from pathlib import Path
 def replacing(file: Path) -> Iterator[Path]:
     """The name to write under; it takes the place of `file` when the block ends.
 
-    Where the block raises, `file` is as it was and what was written is removed.
+    By then the disk has all of it, so that a power cut leaves one or the other. Where the block
+    raises, `file` is as it was and what was written is removed.
     """
     part = file.with_name(f"{file.name}.part")
     try:
         yield part
+        sync(part)
         os.replace(part, file)
+        sync(file.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -53,6 +56,15 @@ def replacing_contents(folder: Path) -> Iterator[Path]:
             os.replace(entry, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Waits until the disk has a file, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(file: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from typing import NamedTuple, NoReturn
 import jax
 from jax.sharding import Mesh
 
+from sparse_rl import atomic_file
 from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints import population_file
 from sparse_rl.checkpoints.manifest import Manifest, Position
@@ -197,7 +198,7 @@ class Checkpoints:
             try:
                 manifests.write(part / manifests.FILE, manifest)
                 os.replace(part, folder)
-                _sync(folder.parent)
+                atomic_file.sync(folder.parent)
             except OSError as error:
                 problem = error
         if devices.all_max(problem is not None):
@@ -245,11 +246,3 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         os.replace(folder, doomed)
         shutil.rmtree(doomed)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -38,6 +38,11 @@ WANDB = "wandb.json"
 """Which of W&B's runs belong to this one, and what they have been sent."""
 LOCK = ".lock"
 """Held by the process that writes."""
+OWN = (
+    *(CONFIG, VERSIONS, SUMMARY, RECORD, VARIANTS, METRICS, TIMING, NETWORK, POLICIES, ARTIFACTS),
+    *(EVENTS, CHECKPOINTS, DENSE, REPORT, FILM, ABOUT_FILM, WANDB),
+)
+"""All that a run writes beside its lock, and may remove again."""
 FINAL, PREFILL = "final", "prefill"
 """The phases, in metrics.csv, of the last evaluation and of acting at random."""
 RETURN_SPREAD = "return_spread"

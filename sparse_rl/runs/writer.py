@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,24 @@ from sparse_rl.runs.variant import Variant
 _HEADER = ",".join(COLUMNS) + "\n"
 
 
+def free(path: Path) -> None:
+    """Raises ValueError, one line, where a run in `path` would replace what is there.
+
+    That is another run, or files of somebody else by the names that a run gives its own.
+    """
+    if (path / layout.METRICS).exists():
+        raise ValueError(
+            f"{path} already holds a run; allowed: a new directory, or "
+            f"--resume {shlex.quote(str(path))}"
+        )
+    taken = [name for name in layout.OWN if (path / name).exists()]
+    if taken:
+        raise ValueError(
+            f"{path} holds {', '.join(taken)}, which a run would replace; allowed: a new "
+            f"directory, or one without them"
+        )
+
+
 class RunWriter:
     """Owns one run directory while it is being written; one process at a time.
 
@@ -34,13 +53,9 @@ class RunWriter:
         self._record = Record()
 
     def claim(self) -> None:
-        """Makes the directory, for this process alone; refuses one that holds a run."""
+        """Makes the directory, for this process alone; refuses one that is not `free`."""
+        free(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
-        if (self.path / layout.METRICS).exists():
-            raise ValueError(
-                f"{self.path} already holds a run; allowed: a new directory, or "
-                f"--resume {self.path}"
-            )
         self._take()
 
     def begin(

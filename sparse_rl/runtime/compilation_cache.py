@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,8 @@ LIMIT = 2 * 10**9
 SHORTEST = 0.1
 """Seconds; what compiles faster is not worth a file."""
 
+_VERSION = "-jax-"
+"""Stands before JAX's version in the name of every directory that is made here."""
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
@@ -73,7 +76,7 @@ def user_directory() -> Path:
 def processor_and_version() -> str:
     """A name for what compiled code depends on beside the program: x86_64-1f0c2b7a-jax-0.10.2."""
     described = hashlib.sha256(_processor().encode()).hexdigest()[:8]
-    return f"{platform.machine()}-{described}-jax-{jaxlib.__version__}"
+    return f"{platform.machine()}-{described}{_VERSION}{jaxlib.__version__}"
 
 
 def _processor() -> str:
@@ -88,9 +91,10 @@ def _processor() -> str:
 
 
 def tidy(folder: Path, root: Path, limit: int = LIMIT) -> None:
-    """Removes what is damaged in `folder`, and the oldest under `root` above `limit` bytes.
+    """Removes what is damaged in `folder`, and the oldest above `limit` bytes.
 
-    Other runs may be reading, writing and tidying meanwhile: a file that is gone for them is
+    These are counted in `folder` and in those of other processors and versions in `root`, which
+    may be a directory of the user's and hold much else. Other runs may be reading, writing and tidying meanwhile: a file that is gone for them is
     compiled again.
     """
     for path in folder.glob("*-cache"):
@@ -98,10 +102,12 @@ def tidy(folder: Path, root: Path, limit: int = LIMIT) -> None:
             if not is_whole(path):
                 path.unlink()
     kept: list[tuple[float, int, Path]] = []
-    for path in root.rglob("*-cache"):
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            kept.append((status.st_mtime, status.st_size, path))
+    for place in {folder, *root.glob(f"*{_VERSION}*")}:
+        for path in place.glob("*-cache"):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                if stat.S_ISREG(status.st_mode):
+                    kept.append((status.st_mtime, status.st_size, path))
     excess = sum(size for _, size, _ in kept) - limit
     for _, size, path in sorted(kept):
         if excess <= 0:

@@ -78,6 +78,22 @@ def test_a_directory_that_holds_a_run_is_refused(tmp_path: Path) -> None:
         RunWriter(tmp_path).claim()
 
 
+def test_files_of_somebody_else_are_neither_replaced_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine.pt").touch()
+    (tmp_path / "config.yaml").write_text("mine: 1")
+    found = r"holds config\.yaml, checkpoints, which a run would replace; allowed: a new"
+    with pytest.raises(ValueError, match=found):
+        RunWriter(tmp_path).claim()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.yaml"]
+
+
+def test_a_log_beside_the_run_to_be_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("warning: ")
+    begun(tmp_path).close()
+    assert (tmp_path / "log.txt").read_text() == "warning: "
+
+
 def test_a_run_of_format_1_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,phase,seed,sparsity,quantization,metric,value\n")
     with pytest.raises(ValueError, match="begun by an older version"):

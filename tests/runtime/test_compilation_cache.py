@@ -66,7 +66,7 @@ def test_a_program_is_whole_only_with_its_last_byte(
 
 
 def test_tidying_removes_the_damaged_and_the_oldest(tmp_path: Path) -> None:
-    folder, other = tmp_path / "this", tmp_path / "other"
+    folder, other = tmp_path / "x-jax-2", tmp_path / "x-jax-1"
     for place in (folder, other):
         place.mkdir()
     (folder / "broken-cache").write_bytes(zstandard.compress(bytes(5000))[:-1])
@@ -75,14 +75,18 @@ def test_tidying_removes_the_damaged_and_the_oldest(tmp_path: Path) -> None:
         os.utime(path, (1e9 - age, 1e9 - age))
 
     def left() -> set[str]:
-        return {path.name for path in tmp_path.rglob("*-cache")}
+        return {path.name for place in (folder, other) for path in place.iterdir()}
 
+    for mine in (tmp_path / "mine-cache", tmp_path / "data" / "mine-cache"):
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_bytes(bytes(500))
     compilation_cache.tidy(folder, tmp_path, limit=30)
     assert left() == {"new-cache", "old-cache", "older-cache"}
     compilation_cache.tidy(folder, tmp_path, limit=29)
     assert left() == {"new-cache", "old-cache"}
     compilation_cache.tidy(folder, tmp_path, limit=10)
     assert left() == {"new-cache"}
+    assert len(list(tmp_path.rglob("mine-cache"))) == 2  # nobody asked for theirs to be tidied
 
 
 @pytest.mark.usefixtures("jax_settings")
