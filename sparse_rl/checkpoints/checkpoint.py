@@ -101,7 +101,8 @@ class Checkpoints:
     def manifest(self, folder: Path) -> Manifest:
         """What a checkpoint holds.
 
-        Raises `CorruptFileError`, and `ConfigError` if it is another experiment's.
+        Raises `CorruptFileError` and `OtherVersionError`, and `ConfigError` if it is another
+        experiment's.
         """
         manifest = manifests.read(folder / manifests.FILE)
         if manifest.experiment != self._experiment:
@@ -117,7 +118,8 @@ class Checkpoints:
         """The first `members` that were stored, and whether they still have their memory.
 
         `template` gives names and shapes, with the members that fill up the devices of `mesh`;
-        these become copies of the first. Without memory, it is empty. Raises `CorruptFileError`.
+        these become copies of the first. Without memory, it is empty. Raises `CorruptFileError`,
+        and `OtherVersionError` where all is whole and of other members.
         """
         manifest = self.manifest(folder)
         files = {
@@ -128,10 +130,12 @@ class Checkpoints:
         return state, population_file.MEMORY in files
 
     def set_aside(self, folder: Path) -> None:
-        """Gives a corrupt checkpoint another name, so that it is neither used nor counted."""
+        """Gives a corrupt checkpoint, or end, another name: it is neither used nor counted."""
         if devices.is_first():
+            aside = folder.with_name(f"{folder.name}.corrupt")
             with contextlib.suppress(OSError):
-                os.replace(folder, folder.with_name(f"{folder.name}.corrupt"))
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(folder, aside)
         devices.all_max(0)
 
     def clear(self) -> None:
@@ -154,7 +158,7 @@ class Checkpoints:
         old += [
             path
             for path in self.folder.glob("end-*")
-            if int(path.name.removeprefix("end-")) not in used
+            if (end := path.name.removeprefix("end-")).isdigit() and int(end) not in used
         ]
         for path in old:
             _remove(path)

@@ -9,7 +9,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from sparse_rl.checkpoints.tensor_file import CorruptFileError, Stored
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, OtherVersionError, Stored
+from sparse_rl.config.error import show
 
 FORMAT = 2
 FILE = "manifest.json"
@@ -46,18 +47,21 @@ def write(path: Path, manifest: Manifest) -> None:
 
 
 def read(path: Path) -> Manifest:
-    """The manifest in a file. Raises `CorruptFileError`."""
+    """The manifest in a file.
+
+    Raises `CorruptFileError`, and `OtherVersionError` where it is whole and of another format.
+    """
     try:
         outer = json.loads(path.read_text())
-        if outer["format"] != FORMAT:
-            raise CorruptFileError(f"{path}: format {outer['format']} instead of {FORMAT}")
-        if zlib.crc32(outer["content"].encode()) != outer["crc32"]:
-            raise CorruptFileError(f"{path}: checksum does not fit")
-        fields = json.loads(outer["content"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, CorruptFileError):
-            raise
+        found, content, crc32 = outer["format"], outer["content"], outer["crc32"]
+        whole = zlib.crc32(content.encode()) == crc32
+        fields = json.loads(content)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         raise CorruptFileError(f"{path}: cannot be read") from None
+    if not whole:
+        raise CorruptFileError(f"{path}: checksum does not fit")
+    if found != FORMAT:
+        raise OtherVersionError(f"{path}: format {show(found)} instead of {FORMAT}")
     return Manifest(
         experiment=fields["experiment"],
         position=Position(*fields["position"]),

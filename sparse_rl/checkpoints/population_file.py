@@ -6,6 +6,7 @@ that a run may resume with another number of them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from sparse_rl.checkpoints import tensor_file
-from sparse_rl.checkpoints.tensor_file import CorruptFileError, Source, Stored
+from sparse_rl.checkpoints.tensor_file import OtherVersionError, Source, Stored
 from sparse_rl.population.members import AXIS, Members, Population
 
 MEMORY = "memory"
@@ -38,10 +39,12 @@ def write(path: Path, kind: str, state: Population, rows: range, compress: bool)
 def read(
     files: Mapping[str, Files], template: Population, members: int, clock: int, mesh: Mesh
 ) -> Population:
-    """The population of the first `members` rows of `files`, with empty memories where there are none.
+    """The population of the first `members` rows of `files`; memories may not be among them.
 
+    These are empty then.
     `template` gives names and shapes, with the members that fill up the devices of `mesh`; these
-    become copies of the first. Raises `CorruptFileError`.
+    become copies of the first. Raises `CorruptFileError`, and `OtherVersionError` where the files
+    are whole and not of such members.
     """
     parts = _load(_part("members", template), files["members"], members, mesh)
     memory = template.members.memory
@@ -96,14 +99,16 @@ def _load(tree: Any, files: Files, members: int, mesh: Mesh) -> Any:
         parts = [part[1] for part in found if part is not None and part[0] == name]
         shape = jax.eval_shape(_as_words, leaf).shape[1:]
         if len(parts) != len(readers) or any(part.shape[1:] != shape for part in parts):
-            raise CorruptFileError(
+            for _ in itertools.chain(*readers):
+                pass  # if the files are damaged that is what is wrong
+            raise OtherVersionError(
                 f"{files[0][0]}: does not hold {name} with rows of shape {shape}"
             )
         rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
         leaves.append(_place(rows[:members], leaf, mesh))
     for reader, (path, _) in zip(readers, files, strict=True):
         if next(reader, None) is not None:  # also checks the sum
-            raise CorruptFileError(f"{path}: holds more than a population")
+            raise OtherVersionError(f"{path}: holds more than a population")
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 

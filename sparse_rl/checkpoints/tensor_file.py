@@ -38,6 +38,10 @@ _TYPES = {short: name for name, short in _NAMES.items()}
 _LEVEL = 1  # replay shrinks nearly as well as at higher levels, and several times faster
 
 
+class OtherVersionError(ValueError):
+    """A file that is whole, and does not hold what this version looks for."""
+
+
 class CorruptFileError(ValueError):
     """A file is not what was written. One line."""
 
@@ -103,7 +107,7 @@ def read(path: Path, stored: Stored, compressed: bool = False) -> Iterator[tuple
             raise CorruptFileError(
                 f"{path}: checksum {source.crc32:08x} instead of {stored.crc32:08x}"
             )
-    except (OSError, zstandard.ZstdError) as error:
+    except (FileNotFoundError, zstandard.ZstdError) as error:
         raise CorruptFileError(f"{path}: cannot be read: {error}") from None
 
 

@@ -94,8 +94,8 @@ def tidy(folder: Path, root: Path, limit: int = LIMIT) -> None:
     """Removes what is damaged in `folder`, and the oldest above `limit` bytes.
 
     These are counted in `folder` and in those of other processors and versions in `root`, which
-    may be a directory of the user's and hold much else. Other runs may be reading, writing and tidying meanwhile: a file that is gone for them is
-    compiled again.
+    may be a directory of the user's and hold much else. Other runs may be reading, writing and
+    tidying meanwhile: a file that is gone for them is compiled again.
     """
     for path in folder.glob("*-cache"):
         with contextlib.suppress(FileNotFoundError):

@@ -16,7 +16,7 @@ from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
-from sparse_rl.checkpoints.tensor_file import CorruptFileError
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, OtherVersionError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.population import chunks, forks
 from sparse_rl.population.members import Population
@@ -97,7 +97,7 @@ def given(session: Session) -> Population | None:
                 f"{found.position.clock}; allowed: {start.experiment} at step {start.step}"
             )
         state, has_memory = kept.load(folder, study.shapes(first), len(first.members), study.mesh)
-    except CorruptFileError as error:
+    except (CorruptFileError, OtherVersionError) as error:
         raise ConfigError(
             f"start.run: {error}; allowed: members of the same networks and memory"
         ) from None
@@ -107,16 +107,23 @@ def given(session: Session) -> Population | None:
 def resume(session: Session) -> StudyState:
     """The newest checkpoint that is whole; from the beginning where there is none.
 
-    metrics.csv is cut back to what it was then: what follows is written again, the same.
+    metrics.csv is cut back to what it was then: what follows is written again, the same. Raises
+    `ConfigError`, one line, where a checkpoint is whole and of another version of the software,
+    which can go on: everything stays as it is.
     """
     study, checkpoints, recorder = session.study, session.checkpoints, session.recorder
     for folder in checkpoints.newest_first():
         try:
             manifest = checkpoints.manifest(folder)
-            recorder.cut_back(manifest.position.metrics_bytes)
             index = manifest.position.phase
             state = load(session, folder, index)
-            ends = {end: load(session, checkpoints.end(end), end) for end in manifest.ends}
+            ends = {end: load_end(session, end) for end in manifest.ends}
+            recorder.cut_back(manifest.position.metrics_bytes)
+        except OtherVersionError as error:
+            raise ConfigError(
+                f"resume: {error}; allowed: checkpoints of this version; the one that wrote "
+                f"{folder} can finish the run"
+            ) from None
         except CorruptFileError as error:
             session.progress.warn(f"checkpoint {folder.name}: {error}; using the one before it")
             checkpoints.set_aside(folder)
@@ -126,6 +133,16 @@ def resume(session: Session) -> StudyState:
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
     recorder.cut_back(None)
     return begin(session, given(session))
+
+
+def load_end(session: Session, end: int) -> Population:
+    """The end of a phase; set aside where it is corrupt, so that it is written anew."""
+    folder = session.checkpoints.end(end)
+    try:
+        return load(session, folder, end)
+    except CorruptFileError:
+        session.checkpoints.set_aside(folder)
+        raise
 
 
 def load(session: Session, folder: Path, index: int) -> Population:

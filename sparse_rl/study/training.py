@@ -91,6 +91,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
                 break
             reached = enter_next(study, reached)
         run = Run(recorder.path)
+        recorder.metrics_bytes()  # all on the disk, before what says that the run is finished
         if devices.is_first():
             recorder.write_text(layout.SUMMARY, run.summary_text())
         checkpoints.clear()

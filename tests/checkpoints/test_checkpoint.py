@@ -10,11 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints import tensor_file
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.checkpoints.manifest import Position
-from sparse_rl.checkpoints.tensor_file import CorruptFileError
+from sparse_rl.checkpoints.tensor_file import CorruptFileError, OtherVersionError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
@@ -157,6 +158,41 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, where: str) -> None:
     assert store.newest_first() == []
     store.save(Position(0, 17, 0), collected(1), {})
     assert len(store.newest_first()) == 1
+
+
+def test_another_format_is_not_taken_for_damage(tmp_path: Path) -> None:
+    store = checkpoints(tmp_path)
+    folder = store.save(Position(0, 17, 0), collected(1), {}).path
+    file = folder / manifests.FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 1}))
+    with pytest.raises(OtherVersionError, match="format 1 instead of 2"):
+        load(store, folder, 1)
+
+
+def test_other_members_are_not_taken_for_damage_unless_there_is_some(tmp_path: Path) -> None:
+    store = checkpoints(tmp_path)
+    folder = store.save(Position(0, 17, 0), collected(1), {}).path
+    more = study(1).shapes(phase(1))
+    more = more._replace(members=more.members._replace(agent=(more.members.agent, more.clock)))
+    with pytest.raises(OtherVersionError, match="does not hold agent/0"):
+        store.load(folder, more, len(phase(1).members), study(1).mesh)
+    file = folder / "members-0.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(CorruptFileError, match="checksum"):
+        store.load(folder, more, len(phase(1).members), study(1).mesh)
+
+
+def test_an_end_that_was_set_aside_is_written_anew(tmp_path: Path) -> None:
+    store = checkpoints(tmp_path)
+    ends = {0: collected(1)}
+    for clock in (17, 18):
+        store.save(Position(1, clock, 0), collected(1), ends)
+        (store.end(0) / "members-0.safetensors").write_bytes(b"")
+        store.set_aside(store.end(0))  # the second time one is there by that name
+    store.save(Position(1, 19, 0), collected(1), ends)
+    assert_same(load(store, store.end(0), 1)[0], collected(1))
 
 
 def test_another_experiment_is_refused(tmp_path: Path) -> None:

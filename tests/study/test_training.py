@@ -1,6 +1,7 @@
 """Whole studies: cut short anywhere and gone on with, in groups, with members that fail."""
 
 import errno
+import json
 import os
 import signal
 import threading
@@ -210,6 +211,22 @@ def test_resume_falls_back_past_what_is_damaged(tmp_path: Path, whole: Run, dama
     assert watcher.said[0].startswith(f"checkpoint {newest.name}: ")
     assert watcher.said[0].endswith("; using the one before it")
     assert_same(out, whole)
+
+
+def test_checkpoints_of_another_version_stay_and_the_run_as_it_is(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    interrupted(configure(out, checkpoint={"every": 4, "unit": "steps"}), "finetune", 4)
+    for file in (out / "checkpoints").glob("0*/manifest.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 1}))
+
+    def files() -> dict[Path, bytes]:
+        every = (path for path in out.rglob("*") if path.is_file())
+        return {p: p.read_bytes() for p in every if p.name not in ("versions.txt", ".lock")}
+
+    before = files()
+    with pytest.raises(ConfigError, match=r"resume: .*: format 1 instead of 2; allowed: "):
+        train(resume(out))
+    assert files() == before
 
 
 def test_without_memories_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run) -> None:
