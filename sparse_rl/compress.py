@@ -155,11 +155,8 @@ def rougher_worlds(words: Sequence[str], environment: VectorEnv) -> list[Disturb
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The command: `main` with these words, or with those of the command line."""
-    try:
-        program.run(main, "compress", arguments)
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished candidates are kept; the same command goes on from there")
-        raise SystemExit(130) from None
+    interrupted = "interrupted: finished candidates are kept; the same command goes on from there"
+    program.run(main, "compress", arguments, interrupted)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
         with pytest.raises(SystemExit) as end:
             compress.run(words)
     assert end.value.code == 130
-    assert "the same command goes on from there" in capsys.readouterr().out
+    assert "the same command goes on from there" in capsys.readouterr().err
     call(*words)
     assert "1 candidates are there already" in capsys.readouterr().out
 

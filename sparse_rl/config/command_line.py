@@ -33,7 +33,9 @@ def parse(arguments: Sequence[str]) -> Config:
     """The configuration that `arguments` ask for. Raises `ConfigError`, one line."""
     name, given = _split(arguments)
     resumed = [" ".join(part) for key, part in given if key == "resume"]
-    if any(resumed):
+    if resumed and not resumed[-1].strip():
+        raise ConfigError("resume: found no value; allowed: the directory of a run")
+    if resumed:
         _refuse_changes(name, given)
         values = continued_values(resumed[-1])
     else:

@@ -67,24 +67,33 @@ def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
     return {field.name: getattr(checked, field.name) for field in dataclasses.fields(kind)}
 
 
-def run(function: Callable[..., Any], name: str, arguments: Sequence[str] | None = None) -> None:
+def run(
+    function: Callable[..., Any],
+    name: str,
+    arguments: Sequence[str] | None = None,
+    interrupted: str = "interrupted",
+) -> None:
     """Runs `function` as the command `name`; see `ending`."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in given or "-h" in given:
         ending(lambda: print(screen(function, name)))
         raise SystemExit(0)
-    ending(lambda: call(function, given))
+    ending(lambda: call(function, given), interrupted)
 
 
-def ending(command: Callable[[], object]) -> None:
+def ending(command: Callable[[], object], interrupted: str = "interrupted") -> None:
     """Runs a command; what a user can mend becomes one line and exit status 2.
 
-    An exception's notes stand before the line: the traceback of an environment of the user's own.
+    Ctrl-C becomes the line `interrupted` and exit status 130. An exception's notes stand before
+    the line: the traceback of an environment of the user's own.
     """
     notes: list[str] = []
     try:
         with forgiving_output():
             command()
+    except KeyboardInterrupt:
+        print(f"\n{interrupted}", file=sys.stderr)
+        raise SystemExit(130) from None
     except ValueError as error:
         notes = getattr(error, "__notes__", [])
         line = " ".join(str(error).split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,14 @@ def join(paths: Sequence[Path], out: Path) -> Run:
         if all(run.has_policies(variant) for run in runs)
     }
     config = dataclasses.replace(first.config, seeds=sum(run.config.seeds for run in runs), out="")
-    words = " ".join(str(run.path) for run in runs)
+    words = shlex.join(str(run.path) for run in runs)
     writer = RunWriter(out)
     writer.claim()
     try:
         writer.begin(
             to_yaml(config),
             "".join(f"joined: {run.path}\n{run.versions}" for run in runs)
-            + f"command: python -m sparse_rl.join {words} --out {out}\n",
+            + f"command: python -m sparse_rl.join {words} --out {shlex.quote(str(out))}\n",
             first.network(),
             _phases(runs),
             first.variants.values(),
@@ -94,6 +95,11 @@ def _check_alike(first: Run, run: Run) -> None:
                 f"{run.path}: {key}: found {show(found.get(key))}; allowed: "
                 f"{show(wanted.get(key))}, as in {first.path}"
             )
+    split, needed = run.config.population.split, first.config.population.split
+    if split != needed:  # the same results, in other phases
+        raise ValueError(
+            f"{run.path}: population.split: found {split}; allowed: {needed}, as in {first.path}"
+        )
     if run.network() != first.network():
         raise ValueError(f"{run.path}: {layout.NETWORK} is not that of {first.path}")
     if run.variants != first.variants:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -49,6 +49,19 @@ def _no_patterns(config: Config, method: str, m: int) -> Iterator[Problem]:
             )
 
 
+def _stops_early(config: Config, options: Any, interval: int = 1) -> Iterator[Problem]:
+    """A `stop` before the first step at which masks may change, a multiple of `interval`."""
+    name = next(name for name, part in config.sparsity.of_methods if part is options)
+    stop, first = config.step_at(options.stop), config.first_step
+    if (stop - 1) // interval * interval <= first:
+        every = f" and one multiple of sparsity.interval, {interval}" if interval > 1 else ""
+        yield (
+            f"sparsity.{name}.stop",
+            f"found {options.stop:g}, step {stop}: no mask would ever change; allowed: after the "
+            f"{first} steps before there is learning{every}",
+        )
+
+
 @section
 class StraightThroughOptions(Options):
     """The largest of dense weights act, all of them learn (straight-through estimator)."""
@@ -57,6 +70,11 @@ class StraightThroughOptions(Options):
     """Updates after which the largest weights are chosen anew."""
     stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
     """Masks stay as they are after this share of training.steps."""
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """An end before learning starts."""
+        yield from super().problems(config)
+        yield from _stops_early(config, self)
 
 
 @section
@@ -105,6 +123,11 @@ class DynamicOptions(Options):
     stop: Annotated[Real, Field(gt=0, le=1)] = 0.8
     """Masks stay as they are after this share of training.steps."""
 
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """An end before any mask changes."""
+        yield from super().problems(config)
+        yield from _stops_early(config, self, config.sparsity.interval)
+
 
 @section
 class AdaptiveOptions(Options):
@@ -118,7 +141,8 @@ class AdaptiveOptions(Options):
     """The competition ends at this share of training.steps; its winner goes on alone."""
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Agents without a target network that the rivals could share."""
+        """Agents without a target network that the rivals could share; an end before learning."""
+        yield from _stops_early(config, self)
         if config.agent.name != "dqn":
             yield (
                 "sparsity.methods",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,12 +84,24 @@ def given(session: Session) -> Population | None:
 
     Raises `ConfigError`, one line, where they cannot be read.
     """
-    study, start = session.study, session.study.config.start
+    found = kept(session.study)
+    if found is None:
+        return None
+    state, has_memory = found
+    folder = Path(session.study.config.start.run) / layout.DENSE
+    return state if has_memory else refilled(session, session.study.phases[0], folder, state)
+
+
+def kept(study: Study) -> tuple[Population, bool] | None:
+    """The dense members that another run has kept, and whether with their memory; None without one.
+
+    Raises `ConfigError`, one line, where they cannot be read.
+    """
+    start, first = study.config.start, study.phases[0]
     if not start.run:
         return None
-    first = study.phases[0]
     folder = Path(start.run) / layout.DENSE
-    kept = Checkpoints(folder, study.config.checkpoint, start.experiment, ())
+    store = Checkpoints(folder, study.config.checkpoint, start.experiment, ())
     try:
         found = manifests.read(folder / manifests.FILE)
         if (found.experiment, found.position.clock) != (start.experiment, start.step):
@@ -96,12 +109,11 @@ def given(session: Session) -> Population | None:
                 f"start.run: {folder} is of experiment {found.experiment} at step "
                 f"{found.position.clock}; allowed: {start.experiment} at step {start.step}"
             )
-        state, has_memory = kept.load(folder, study.shapes(first), len(first.members), study.mesh)
+        return store.load(folder, study.shapes(first), len(first.members), study.mesh)
     except (CorruptFileError, OtherVersionError) as error:
         raise ConfigError(
             f"start.run: {error}; allowed: members of the same networks and memory"
         ) from None
-    return state if has_memory else refilled(session, first, folder, state)
 
 
 def resume(session: Session) -> StudyState:
@@ -217,7 +229,7 @@ def keep_dense(session: Session, reached: StudyState) -> None:
     saved = session.checkpoints.keep(folder, position, reached.state, rows)
     session.progress.say(
         f"  dense members: {in_bytes(saved.bytes)} in {saved.path}; they go on with "
-        f"python -m sparse_rl.train {session.recorder.path} --training.steps MORE"
+        f"python -m sparse_rl.train {shlex.quote(str(session.recorder.path))} --training.steps MORE"
     )
 
 
@@ -229,7 +241,8 @@ def pause(session: Session, reached: StudyState) -> None:
         save(session, reached)
         session.interval.restart(steps)
     if wish:
-        raise Interrupted(wish, f"python -m sparse_rl.train --resume {session.recorder.path}")
+        directory = shlex.quote(str(session.recorder.path))
+        raise Interrupted(wish, f"python -m sparse_rl.train --resume {directory}")
 
 
 def save(session: Session, reached: StudyState) -> None:

@@ -141,11 +141,26 @@ def available(local: Sequence[jax.Device]) -> int | None:
     if local[0].platform != "cpu":
         known = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s and "bytes_limit" in s]
         return sum(known) if len(known) == len(local) else None
-    limits = [_number(line.split()[1]) * 1024 for line in _lines("/proc/meminfo", "MemAvailable")]
-    for limit in _lines("/sys/fs/cgroup/memory.max"):
-        used = sum(map(_number, _lines("/sys/fs/cgroup/memory.current")))
-        limits += [_number(limit) - used] if limit.strip().isdigit() else []
-    return min(limits, default=None)
+    meminfo = Path("/proc/meminfo")
+    limits = [_number(line.split()[1]) * 1024 for line in _lines(meminfo, "MemAvailable")]
+    return min([*limits, *_container(Path("/sys/fs/cgroup"))], default=None)
+
+
+def _container(cgroup: Path) -> list[int]:
+    """Bytes below the container's limit, of cgroup v2 or v1; none where there is no limit.
+
+    Files that the system keeps in memory while nobody needs it do not count as used.
+    """
+    first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    second = ("memory.max", "memory.current", "inactive_file")
+    kinds = ((cgroup, *second), (cgroup / "memory", *first))
+    found = []
+    for folder, limit, used, files in kinds:
+        limits = [line for line in _lines(folder / limit) if line.strip().isdigit()]
+        taken = sum(_number(line) for line in _lines(folder / used))
+        kept = sum(_number(line.split()[1]) for line in _lines(folder / "memory.stat", f"{files} "))
+        found += [_number(line) - taken + kept for line in limits]
+    return found
 
 
 def _largest(study: Study, need: MemoryEstimate) -> str:
@@ -172,9 +187,9 @@ def _bytes(tree: Any) -> int:
     return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def _lines(file: str, start: str = "") -> list[str]:
+def _lines(file: Path, start: str = "") -> list[str]:
     try:
-        return [line for line in Path(file).read_text().splitlines() if line.startswith(start)]
+        return [line for line in file.read_text().splitlines() if line.startswith(start)]
     except OSError:
         return []
 

@@ -21,13 +21,13 @@ from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
-from sparse_rl.runs.variant import Variant
+from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runtime.devices import choose as choose_devices
 from sparse_rl.runtime.devices import require_precision
 from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.adaptive import Adaptive
-from sparse_rl.sparsity.method import Method, OwnCounts
+from sparse_rl.sparsity.method import Method, OwnCounts, keeps_dense_weights
 from sparse_rl.study.phases import Member, Phase, methods, plan
 
 Layers = tuple[mask_rules.Layer, ...]
@@ -140,10 +140,12 @@ def prepare(config: Config) -> Study:
             f"network.torso: found {config.network.torso}, which does not fit ({error}); allowed: "
             f"one that reads {environment.spec.name}'s observations, of shape {shape}"
         ) from None
+    phases, made = tuple(plan(config)), methods(config)
+    _check_kept(config, phases, made)
     return Study(
         config,
-        tuple(plan(config)),
-        methods(config),
+        phases,
+        made,
         environment,
         evaluation_environment,
         population.mesh(choose_devices(config.devices)),
@@ -152,6 +154,19 @@ def prepare(config: Config) -> Study:
             for name, twins in agent.prunable.items()
         },
     )
+
+
+def _check_kept(config: Config, phases: tuple[Phase, ...], made: Mapping[str, Method]) -> None:
+    """Refuses to keep dense members that carry what no other study's members have."""
+    for phase in phases:
+        has_dense = any(member.variant == DENSE for member in phase.members)
+        method = made.get(phase.method)
+        if config.checkpoint.keep_dense and has_dense and method and keeps_dense_weights(method):
+            raise ConfigError(
+                f"checkpoint.keep_dense: found true with the method {phase.method}, whose members "
+                f"keep a second set of weights; allowed: together with a method that begins with "
+                f"dense training, such as gradual"
+            )
 
 
 def _layers(params: mask_rules.Params, twins: int) -> Layers:

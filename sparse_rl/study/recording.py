@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -245,4 +246,4 @@ def _commit() -> str:
 def command_line() -> str:
     """The command that this process was started with."""
     program = sys.orig_argv[1:] if len(sys.orig_argv) > 1 else sys.argv
-    return " ".join(["python", *program])
+    return shlex.join(["python", *program])

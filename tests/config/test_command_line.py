@@ -161,7 +161,9 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
     for words in (["--resume", str(tmp_path)], ["--resume", "a\0b"], ["--resume", "x" * 5000]):
         line = refusal(*words)
         assert line.startswith("resume: ") and line.endswith("allowed: a run directory")
-    assert refusal("--resume") == "resume: found no value; allowed: text"
+    nothing = "resume: found no value; allowed: the directory of a run"
+    for words in (["--resume"], ["--resume", ""], ["--resume="]):  # "$RUN" that was never set
+        assert refusal(*words) == nothing
 
 
 # What is refused

@@ -541,3 +541,21 @@ def test_yaml_of_a_config_holds_every_field() -> None:
         else:
             assert written[field.name] == (list(part) if isinstance(part, tuple) else part)
     assert set(written) == {field.name for field in dataclasses.fields(Config)}
+
+
+@pytest.mark.parametrize("method", ["rigl", "set", "ste", "n_m_ste"])
+def test_a_method_that_would_stop_before_it_begins_is_refused(method: str) -> None:
+    values: dict[str, Any] = {
+        "training": {"steps": 10_000, "learning_starts": 2_000},
+        "sparsity": {"levels": [0, 0.5], "methods": [method], "interval": 500},
+    }
+    from_mapping(values)
+    early = values | {"sparsity": values["sparsity"] | {method: {"stop": 0.2}}}
+    with pytest.raises(ConfigError, match=rf"sparsity\.{method}\.stop: found 0\.2, step 2000: "):
+        from_mapping(early)
+    coarse = values | {"sparsity": values["sparsity"] | {"interval": 9_000}}
+    if method in ("rigl", "set"):
+        with pytest.raises(ConfigError, match=r"one multiple of sparsity\.interval, 9000"):
+            from_mapping(coarse)
+    else:
+        from_mapping(coarse)

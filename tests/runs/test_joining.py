@@ -118,6 +118,12 @@ def other_seed(path: Path) -> None:
     (path / "config.yaml").write_text(to_yaml(config))
 
 
+def other_groups(path: Path) -> None:
+    config = Run(path).config
+    groups = dataclasses.replace(config.population, split=2)
+    (path / "config.yaml").write_text(to_yaml(dataclasses.replace(config, population=groups)))
+
+
 def damaged(path: Path) -> None:
     (path / "policies" / "0.5.safetensors").write_bytes(b"no")
 
@@ -126,6 +132,7 @@ def damaged(path: Path) -> None:
     ("change", "line"),
     [
         (other_level, "b: sparsity.interval: found 17; allowed: "),
+        (other_groups, "b: population.split: found 2; allowed: 1, as in "),
         (unfinished, "b: not finished, 1 of 2 variants are; allowed: finished runs"),
         (other_seed, "b: first_seed: found 4; allowed: 3, which follows the seeds of "),
         (damaged, "0.5.safetensors: damaged: SHA-256"),

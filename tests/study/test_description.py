@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sparse_rl.config import command_line
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.study import training
@@ -55,3 +56,9 @@ def test_what_cannot_start_ends_with_status_2(capsys: pytest.CaptureFixture[str]
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: environment: ")
+
+
+def test_a_directory_that_is_taken_is_said_before_and_not_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ConfigError, match=r"out: .* holds checkpoints, which a run would replace"):
+        describe(from_mapping(CONFIG | {"out": str(tmp_path)}))

@@ -1,5 +1,6 @@
 """The estimate of memory against arrays that exist, and what it says where they would not fit."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -105,3 +106,21 @@ def test_what_an_evaluation_needs_too_much_names_its_setting(
     monkeypatch.setattr(memory, "available", lambda _: 20 * memory.of_one_member(one).total)
     with pytest.raises(ConfigError, match=r"^evaluation\.final_episodes: the study needs "):
         memory.require(one, lambda _: None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_kept_in_memory_leave_room_in_a_container(tmp_path: Path, version: int) -> None:
+    assert memory._container(tmp_path) == []
+    first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    limit, used, files = (
+        first if version == 1 else ("memory.max", "memory.current", "inactive_file")
+    )
+    folder = tmp_path / "memory" if version == 1 else tmp_path
+    folder.mkdir(exist_ok=True)
+    (folder / limit).write_text("1000\n")
+    (folder / used).write_text("900\n")
+    (folder / "memory.stat").write_text(f"anon 300\n{files} 550\nactive_file 50\n")
+    assert memory._container(tmp_path) == [650]
+    if version == 2:
+        (folder / limit).write_text("max\n")
+        assert memory._container(tmp_path) == []

@@ -209,3 +209,16 @@ def test_the_plan_begins_where_the_members_ended(dense: Run, tmp_path: Path) -> 
         ["dense", "60", "72"],
         ["prune", "72", "96"],
     ]
+
+
+def test_members_with_a_second_set_of_weights_are_not_kept(tmp_path: Path) -> None:
+    method = {"sparsity": {"levels": [0, 0.5], "methods": ["ste"], "ste": {"stop": 0.5}}}
+    with pytest.raises(ConfigError, match=r"checkpoint\.keep_dense: found true .* ste, .*gradual"):
+        describe(from_mapping(VALUES | method | {"out": str(tmp_path / "run")}))
+    both = {"sparsity": method["sparsity"] | {"methods": ["gradual", "ste"], "interval": 6}}
+    describe(from_mapping(VALUES | both | {"out": str(tmp_path / "run")}))
+
+
+def test_a_dry_run_says_that_the_kept_members_do_not_fit(tmp_path: Path, dense: Run) -> None:
+    with pytest.raises(ConfigError, match=r"start\.run: .*; allowed: members of the same networks"):
+        describe(going_on(dense, tmp_path / "run", network={"hidden": [9]}))
