@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Array, Float, Int, Key, Num
 
@@ -32,6 +32,15 @@ class Learned(NamedTuple):
     state: Any
     metrics: Metrics
     gradients: dict[str, Params]
+
+
+@runtime_checkable
+class HasCopies(Protocol):
+    """An agent with fields that are copies of a prunable network, made anew from time to time."""
+
+    @property
+    def copies(self) -> dict[str, str]:
+        """Parameters that begin with the masks of the network named beside, and keep their own."""
 
 
 class Agent(Protocol[State, Memory]):

@@ -40,7 +40,7 @@ class DQN(EpsilonGreedy, OffPolicy):
     """The algorithm over a Q network.
 
     The target stays what it was when it was copied: weights that were pruned since go from it at
-    its next copy.
+    its next copy. A network that is sparse from its first step begins with a target that is, too.
     """
 
     config: DQNOptions
@@ -55,6 +55,10 @@ class DQN(EpsilonGreedy, OffPolicy):
         params = {"params": self.network.init(key, observation)["params"]}
         policy = masked_network.init(params, self._optimizer)
         return DQNState(policy, params, self.fresh_statistics(self.observation))
+
+    @property
+    def copies(self) -> dict[str, str]:
+        return {"target": "policy"}
 
     @property
     def _optimizer(self) -> optax.GradientTransformation:

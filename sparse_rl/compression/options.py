@@ -85,7 +85,7 @@ class DistillationOptions:
     learning_rate: Positive = 1e-3
     """Of Adam; it falls to zero in the last two fifths."""
     environments: PositiveCount = 8
-    """In which each policy acts; in a quarter of them the original acts in its place."""
+    """In which each policy acts; in a quarter of four or more the original acts in its place."""
     updates_per_step: PositiveCount = 4
     """Gradient steps for each step of the environments."""
     capacity: PositiveCount = 40_000

@@ -29,7 +29,10 @@ from sparse_rl.sparsity.cubic import cubic_share
 MASK_INTERVAL = 100
 """Iterations from one change of masks to the next."""
 LED = 4
-"""In one environment of so many the original acts, so that its own states are met too."""
+"""In one environment of so many the original acts, so that its own states are met too.
+
+In none where there are fewer: a student that never acts meets no state of its own.
+"""
 
 
 class Students(NamedTuple):
@@ -117,7 +120,7 @@ def _meet(course: Course, given: Given, students: Students, clock: Int[Array, ""
         ranges = jax.vmap(lambda *one: _ranges_after(course, *one))(
             students.network.params, ranges, given, students.seen
         )
-    led = jnp.arange(course.environments) % LED == 0
+    led = (jnp.arange(course.environments) % LED == 0) & (course.environments >= LED)
     led = led | (clock < course.prefill)
     action = _action(course, jnp.where(led[None, :, None], wanted, own))
     world, outcome = by_member(

@@ -17,7 +17,7 @@ from sparse_rl.agents.agent import Agent
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
-from sparse_rl.population.masking import given_masks
+from sparse_rl.population.masking import given_masks, with_copies_masked
 from sparse_rl.population.members import AXIS, Population
 from sparse_rl.population.ranges import begun
 
@@ -66,7 +66,8 @@ def with_masks_of(
 
     def masked(state: Any, masks: Any) -> Any:
         mine = jax.tree.map(lambda leaf: leaf[chosen], masks)
-        return state._replace(**given_masks(agent, state, mine))
+        masked = state._replace(**given_masks(agent, state, mine))
+        return with_copies_masked(agent, masked)
 
     given = {name: getattr(donors.members.agent, name).masks for name in agent.prunable}
     compiled = jax.jit(masked, out_shardings=NamedSharding(mesh, P(AXIS)))

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from sparse_rl.agents.agent import Agent
+from sparse_rl.agents.agent import Agent, HasCopies
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method, Pruned, keeps_dense_weights
@@ -53,7 +53,19 @@ def first_masks(
         for name in agent.prunable
         for network in [getattr(state, name)]
     }
-    return state._replace(**_with_masks(agent, state, networks, start, key))
+    masked = state._replace(**_with_masks(agent, state, networks, start, key))
+    return with_copies_masked(agent, masked)
+
+
+def with_copies_masked(agent: Agent, state: Any) -> Any:
+    """The state before the first step, of one member or of all, whose copies have the masks too."""
+    if not isinstance(agent, HasCopies):
+        return state
+    copies = {
+        copy: mask_rules.apply(getattr(state, name).masks, getattr(state, copy))
+        for copy, name in agent.copies.items()
+    }
+    return state._replace(**copies)
 
 
 def given_masks(agent: Agent, state: Any, masks: Mapping[str, Any]) -> dict[str, Any]:

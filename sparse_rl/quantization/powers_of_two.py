@@ -8,7 +8,7 @@ each of its inputs. With s(m) the smallest power of two for which 127 s >= m,
     y = u (q w + c)
 
 rounding half to even. All of q, w and c are integers and u is a power of two, so in float32 every
-step is exact while |q w + c| stays below 2^24 (always, up to 1040 inputs): no order of summation,
+step is exact while |q w + c| stays below 2^24 (always, up to 520 inputs): no order of summation,
 no fused multiplication and no compiler changes a bit, and the same numbers come out of int8
 products summed in int32 with a shift between layers. What is trained is what is delivered.
 
@@ -32,8 +32,9 @@ from sparse_rl.dot_products import DotGeneral, DotProducts, FixedScales, of_prec
 
 LARGEST = 127
 DECAY = 0.9999
-"""Of the largest input, at each observation: half of it is forgotten after 7,000 of them."""
+"""Of the largest input, at each step of all environments: half is forgotten after 7,000 steps."""
 LARGEST_BIAS = 1 << 23
+"""Of c: 520 inputs, 520 * 127^2, and the largest bias are below 2^24 together."""
 
 
 def scale_of(largest: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -39,10 +39,10 @@ def measure(study: Study, state: Population) -> Metrics:
     metrics["sparsity"] = 1.0 - policy.sum(axis=1) / sizes.sum()
     for i, layer in enumerate(study.layers["policy"]):
         metrics[f"density/{layer.name}"] = policy[:, i] / sizes[i]
-    if "critics" in alive:
-        twins = study.agent(study.phases[0]).prunable["critics"] or 1
-        size = twins * sum(math.prod(layer.shape) for layer in study.layers["critics"])
-        metrics["critic_sparsity"] = 1.0 - alive["critics"].sum(axis=1) / size
+    for name in alive.keys() - {"policy"}:  # critics, or the one value network of other agents
+        twins = study.agent(study.phases[0]).prunable[name] or 1
+        size = twins * sum(math.prod(layer.shape) for layer in study.layers[name])
+        metrics["critic_sparsity"] = 1.0 - alive[name].sum(axis=1) / size
     return metrics
 
 

@@ -9,7 +9,7 @@ import optax.tree_utils as otu
 import pytest
 
 from sparse_rl.agents import masked_network
-from sparse_rl.agents.updates import adam, weighted_mean
+from sparse_rl.agents.updates import adam, standardized, weighted_mean
 
 SHAPES = {"hidden_0": (7, 16), "hidden_1": (16, 16), "head": (16, 3)}
 
@@ -97,6 +97,15 @@ def test_weight_decay_is_in_the_gradient_and_not_beside_it() -> None:
         optimizer, jax.tree.map(jnp.zeros_like, params)
     )
     np.testing.assert_allclose(network.params["hidden_0"]["kernel"], [[4.99, -0.49]], rtol=1e-6)
+
+
+def test_standardized_is_that_of_a_sample_and_leaves_a_single_value() -> None:
+    found = standardized(jnp.array([1.0, 2.0, 4.0, 100.0]), jnp.array([1.0, 1.0, 1.0, 0.0]))
+    sample = np.array([1.0, 2.0, 4.0])
+    wanted = (sample - sample.mean()) / sample.std(ddof=1)
+    np.testing.assert_allclose(found[:3], wanted, rtol=1e-6)
+    single = standardized(jnp.array([3.7, 8.0]), jnp.array([1.0, 0.0]))
+    assert single[0] == jnp.float32(3.7)  # else a batch of one step would teach nothing
 
 
 def test_weighted_mean() -> None:

@@ -23,11 +23,10 @@ SPECS = {
 }
 
 
-def member(name: str) -> tuple[Any, FlaxNetwork, Any]:
+def member(name: str, **settings: float) -> tuple[Any, FlaxNetwork, Any]:
     """(agent, network, state) as at the beginning of training with fixed scales."""
-    config = from_mapping(
-        {"environment": "gymnax/Pendulum-v1", "agent": {"name": name}, "network": {"hidden": [4]}}
-    )
+    values = {"environment": "gymnax/Pendulum-v1", "network": {"hidden": [4]}}
+    config = from_mapping(values | {"agent": {"name": name, **settings}})
     dots = dot_products("integer")
     agent = build_agent(config, SPECS[name], dots)
     network = FlaxNetwork(agent.policy_network, dots)
@@ -93,3 +92,27 @@ def test_no_gradient_reaches_them(name: str) -> None:
     gradients = jax.grad(outputs)(state.policy.params)
     assert not any(leaf.any() for leaf in jax.tree.leaves(gradients[RANGES]))
     assert any(leaf.any() for leaf in jax.tree.leaves(gradients["params"]))
+
+
+@pytest.mark.parametrize("name", ["dqn", "sac", "td3"])
+def test_no_weight_decay_reaches_them(name: str) -> None:
+    """Adam makes a whole step of the smallest gradient, and a decay is one."""
+    agent, network, before = member(name, weight_decay=1e-5)
+    observation = jnp.array([[0.5, -3.0, 0.02]])
+    state = observed(network, agent, begun(network, before), observation)
+    nothing = jax.tree.map(jnp.zeros_like, state.policy.params)
+    after = state.policy.step(agent._optimizer, nothing)
+    for old, new in zip(
+        jax.tree.leaves(state.policy.params[RANGES]),
+        jax.tree.leaves(after.params[RANGES]),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(old, new)
+    kernel = ("params", "hidden_0", "kernel")
+    assert not np.array_equal(_at(after.params, kernel), _at(state.policy.params, kernel))
+
+
+def _at(tree: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        tree = tree[name]
+    return tree

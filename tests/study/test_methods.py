@@ -15,6 +15,7 @@ from sparse_rl.population.members import Population
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.study import memory
 from sparse_rl.study.continuation import StudyState, enter_next
+from sparse_rl.study.measurement import measure
 from sparse_rl.study.preparation import Study, prepare
 
 
@@ -229,3 +230,50 @@ def test_networks_that_compete_count_as_memory() -> None:
     one, all_of_them = memory.of_one_member(alone), memory.of_one_member(five)
     # Four more networks with masks and moments; the target is one.
     assert 3.5 * one.networks < all_of_them.networks < 5 * one.networks
+
+
+@pytest.mark.parametrize("method", ["static", "ste", "lottery"])
+def test_a_sparse_dqn_begins_with_a_target_that_is_itself(method: str) -> None:
+    """As long as it has learned nothing: a dense one would be another, random network."""
+    methods = ("gradual", "lottery") if method == "lottery" else (method,)
+    study = prepare(
+        tiny(
+            *methods,
+            environment="probe/termination?actions=discrete",
+            agent={"name": "dqn"},
+            sparsity={"levels": [0, 0.5], "methods": list(methods), "interval": 4},
+        )
+    )
+    state = study.fresh(study.phases[0])
+    if method == "lottery":
+        labels = [phase.label for phase in study.phases]
+        before, tuned = labels.index("prefill lottery") - 1, labels.index("finetune")
+        dense = study.fresh(study.phases[tuned])
+        giving = jax.jit(lambda state: with_random_masks(study, state))(dense)
+        state = enter_next(study, StudyState(before, giving, {tuned: giving})).state
+    agent = state.members.agent
+    assert not all(mask.all() for mask in jax.tree.leaves(agent.policy.masks))
+    for one, other in zip(
+        jax.tree.leaves(agent.policy.params), jax.tree.leaves(agent.target), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("agent", ["sac", "ppo"])
+def test_the_sparsity_of_critics_is_counted_whatever_they_are_called(agent: str) -> None:
+    values: dict[str, Any] = {
+        "environment": "probe/termination?actions=continuous",
+        "agent": {"name": agent}
+        | ({"rollout_steps": 4, "batch_size": 4} if agent == "ppo" else {}),
+        "network": {"hidden": [8]},
+        "training": {"steps": 40} | ({"learning_starts": 8} if agent == "sac" else {}),
+        "sparsity": {"levels": [0, 0.5], "critic_levels": [0, 0.5], "methods": ["static"]},
+        "quantization": {"modes": []},
+        "devices": 1,
+    }
+    study = prepare(from_mapping(values))
+    phase = study.phases[0]
+    found = measure(study, study.fresh(phase))["critic_sparsity"]
+    wanted = [member.variant.critic_sparsity for member in phase.members]
+    np.testing.assert_allclose(found, wanted, atol=0.05)  # of few weights
+    assert max(found) > 0.4
