@@ -154,6 +154,18 @@ class OffPolicy:
     ) -> Num[Array, "environments *observation"]:
         return replay.observe(memory, self.time(clock), self.rhythm.frame_stack)
 
+    def intended(
+        self, state: Any, observation: Num[Array, "environments *observation"]
+    ) -> Num[Array, "environments *action"] | tuple[()]:
+        """What `explore` says beside its action: the policy's own, where memories shrink by it.
+
+        Not asked for in `remember`: a memory that is read again in the step in which it is written
+        would be copied.
+        """
+        if self.rhythm.shrinking is None:
+            return ()
+        return self.act(self.variables(state), observation)
+
     def remember(
         self,
         state: Any,
@@ -167,8 +179,7 @@ class OffPolicy:
         if rule is None:
             state = self._counted(state, outcome.observation)
             return state, replay.write(memory, self.time(clock), action, outcome, extras)
-        intended = self.act(self.variables(state), self.observe(memory, clock))
-        intended = jnp.where(clock < rule.starts, action, intended)
+        intended = jnp.where(clock < rule.starts, action, extras)
         state = self._counted(state, outcome.observation)
         memory = replay.write(memory, self.time(clock), action, outcome, intended)
         return state, self._shrunk(state, memory, clock + self.environments, rule)

@@ -99,8 +99,9 @@ class SAC(OffPolicy):
         observation: Num[Array, "environments *observation"],
         key: Key[Array, ""],
         clock: Int[Array, ""],
-    ) -> tuple[Float[Array, "environments action"], tuple[()]]:
-        return self.draw(self.variables(state), observation, key)[0], ()
+    ) -> tuple[Float[Array, "environments action"], Any]:
+        action, _ = self.draw(self.variables(state), observation, key)
+        return action, self.intended(state, observation)
 
     def act(
         self, variables: Params, observation: Num[Array, "batch *observation"]

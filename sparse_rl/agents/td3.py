@@ -104,11 +104,11 @@ class TD3(OffPolicy):
         observation: Num[Array, "environments *observation"],
         key: Key[Array, ""],
         clock: Int[Array, ""],
-    ) -> tuple[Float[Array, "environments action"], tuple[()]]:
+    ) -> tuple[Float[Array, "environments action"], Any]:
         """The policy's actions with Gaussian noise."""
         action = self.act(self.variables(state), observation)
         noise = self.config.exploration_noise * jax.random.normal(key, action.shape)
-        return jnp.clip(action + noise, -1.0, 1.0), ()
+        return jnp.clip(action + noise, -1.0, 1.0), self.intended(state, observation)
 
     def act(
         self, variables: Params, observation: Num[Array, "batch *observation"]

@@ -115,14 +115,16 @@ def test_an_agent_keeps_what_its_policy_meant_and_looks_when_it_is_time() -> Non
     observation = rng.normal(size=(101, 1, 3)).astype(np.float32)
     state, memory = agent.begin(state, jnp.asarray(observation[0]), jnp.int32(0))
     flags = jnp.zeros(1, bool)
-    remember = jax.jit(agent.remember)
+    remember, explore = jax.jit(agent.remember), jax.jit(agent.explore)
     oldest = []
     for t in range(100):
         action = jnp.full((1, 1), 0.01 * t)
         outcome = Outcome(jnp.asarray(observation[t + 1]), jnp.zeros(1), flags, flags, ~flags)
         # At step 60 the policy becomes another one.
         now = state if t < 60 else other
-        _, memory = remember(now, memory, jnp.int32(t), action, (), outcome)
+        seen, clock = agent.observe(memory, jnp.int32(t)), jnp.int32(t)
+        _, meant = explore(now, seen, jax.random.key(t), clock)
+        _, memory = remember(now, memory, clock, action, meant, outcome)
         oldest.append(int(memory.oldest))
     meant = np.asarray(memory.extras)[:100, 0, 0]
     np.testing.assert_allclose(meant[:20], 0.01 * np.arange(20), rtol=1e-6)
