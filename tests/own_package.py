@@ -9,7 +9,6 @@ import pytest
 
 from sparse_rl import registry
 
-PACKAGE, ENVIRONMENT = "outside_walks", "outside_walks/line"
 CODE = """
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +18,7 @@ from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.spaces import Continuous, EnvSpec
 
 
-@registry.SUITES.register("outside_walks")
+@registry.SUITES.register(__name__)
 class Walks:
     @staticmethod
     def names(suite):
@@ -44,12 +43,15 @@ RETURN = 5.0
 
 
 @contextmanager
-def written(folder: Path) -> Iterator[str]:
-    """The package's name; nothing of it is left behind."""
-    (folder / f"{PACKAGE}.py").write_text(CODE)
+def written(folder: Path, package: str) -> Iterator[str]:
+    """The environment's name; the package is known as long as this lasts.
+
+    Environments are made once in a process, so each test gives its package a name of its own.
+    """
+    (folder / f"{package}.py").write_text(CODE)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        yield PACKAGE
-    registry._loaded.discard(PACKAGE)
-    registry.SUITES._entries.pop(PACKAGE, None)
-    sys.modules.pop(PACKAGE, None)
+        yield f"{package}/line"
+    registry._loaded.discard(package)
+    registry.SUITES._entries.pop(package, None)
+    sys.modules.pop(package, None)

@@ -62,8 +62,9 @@ def test_refusals(words: list[str], line: str, capsys: pytest.CaptureFixture[str
 def test_an_environment_of_a_package_of_ones_own(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with own_package.written(tmp_path) as package:
-        check.run([own_package.ENVIRONMENT, option, package, "--episodes", "1"])
+    package = f"outside_check{len(option)}"
+    with own_package.written(tmp_path, package) as environment:
+        check.run([environment, option, package, "--episodes", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["observation", "3", "float32"]
-    assert lines[-1].endswith(f"--environment {own_package.ENVIRONMENT} --import {package}")
+    assert lines[-1].endswith(f"--environment {environment} --import {package}")

@@ -24,6 +24,7 @@ def main(
     seed: Count = 0,
     steps: PositiveCount = 400,
     compilation_cache: str = "auto",
+    imports: tuple[str, ...] = (),
 ) -> None:
     """Play one episode with each actor from the same start, and show them side by side.
 
@@ -37,6 +38,7 @@ def main(
         steps: most steps of the episode that are shown.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
+        imports: packages of one's own that are imported first; --import NAME adds one.
     """
     if not actors:
         raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
@@ -46,6 +48,7 @@ def main(
     if steps < 1:
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl import registry
     from sparse_rl.envs import make
     from sparse_rl.playing.play import play
     from sparse_rl.render.actors import player
@@ -54,6 +57,7 @@ def main(
     from sparse_rl.render.scenes import scene
     from sparse_rl.runtime import compilation_cache as kept_programs
 
+    registry.load(imports)
     kept_programs.use(compilation_cache)
     players = [player(actor) for actor in actors]
     name = environment_of(players, env)

@@ -7,9 +7,11 @@ from PIL import Image
 
 from benchmarks.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
+from sparse_rl.config import program
 from sparse_rl.envs import make
 from sparse_rl.render.__main__ import environment_of, film_beside, main
 from sparse_rl.render.actors import Player, player
+from tests import own_package
 
 
 @pytest.fixture
@@ -69,3 +71,10 @@ def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.strip().startswith("error: nowhere.srl: no such file")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_environments_of_a_package_of_ones_own_are_found_and_need_a_drawing(tmp_path: Path) -> None:
+    with own_package.written(tmp_path, "outside_render") as environment:
+        words = ["random", "--env", environment, "--import", "outside_render", "--out", "x.gif"]
+        with pytest.raises(ValueError, match=f"{environment}: there is no drawing of it"):
+            program.call(main, words)
