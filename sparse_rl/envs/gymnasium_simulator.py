@@ -4,7 +4,7 @@
     gymnasium/my_package:Rooms-v0?flatten=true&frame_stack=4
 
 ``time_limit``, ``flatten`` and ``frame_stack`` are ours; every other option is an argument of the
-environment: true and false, numbers, or words.
+environment: true, false and none in any capitals, numbers, or words.
 """
 
 import importlib
@@ -67,7 +67,13 @@ def recipe_of(identifier: str, options: Options) -> Recipe:
     return Recipe(identifier, arguments, flatten, time_limit, frame_stack)
 
 
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
 def _value(text: str) -> Any:
+    """True, false and none as Python or JSON writes them: the word False would count as true."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -113,6 +113,20 @@ def test_categories_become_one_hot() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("true", True), ("False", False), ("FALSE", False), ("None", None), ("null", None),
+        ("-5", -5), ("1e-3", 1e-3), ("human", "human"),
+    ],
+)  # fmt: skip
+def test_an_argument_means_what_it_says_in_any_capitals(written: str, meant: object) -> None:
+    """The word False would be as good as true to an environment."""
+    recipe = recipe_of("Some-v0", Options(f"gymnasium/Some-v0?argument={written}"))
+    found = recipe.arguments["argument"]
+    assert found == meant and type(found) is type(meant)
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("gymnasium/CartPole-v7", ["CartPole-v1", "gymnasium/my_package:CartPole-v7"]),
