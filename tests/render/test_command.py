@@ -78,3 +78,28 @@ def test_environments_of_a_package_of_ones_own_are_found_and_need_a_drawing(tmp_
         words = ["random", "--env", environment, "--import", "outside_render", "--out", "x.gif"]
         with pytest.raises(ValueError, match=f"{environment}: there is no drawing of it"):
             program.call(main, words)
+
+
+def test_braxs_viewer_is_of_the_environment_that_the_actor_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("brax")
+    from sparse_rl.render import brax_scene
+
+    asked: list[str] = []
+    monkeypatch.setattr(brax_scene, "viewer", lambda name, states: asked.append(name) or "<html>")
+    file, out = tmp_path / "actor.srl", tmp_path / "x.html"
+    named = Provenance(environment="brax/inverted_pendulum")
+    save(file, PackedActor(mlp_actor((4, 8, 1)), named))
+    main((str(file),), out, steps=1)
+    assert asked == ["brax/inverted_pendulum"] and out.read_text() == "<html>"
+
+
+def test_what_the_viewer_cannot_show_is_refused_before_anybody_plays(
+    pendulum_actor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparse_rl.playing.play.play", lambda *_, **__: pytest.fail("played"))
+    with pytest.raises(
+        ValueError, match=r"one actor in a brax/\.\.\. environment, found 1 in gymnax"
+    ):
+        main((pendulum_actor,), tmp_path / "x.html")
