@@ -96,7 +96,9 @@ def complaints_of(recipe: Recipe) -> list[str]:
 
 
 def given(action: np.ndarray, space: spaces.Space) -> Any:
-    """Our action as Gymnasium wants it."""
+    """Our action as Gymnasium wants it: where it takes integers, the nearest ones."""
     if isinstance(space, spaces.Discrete):
         return int(space.start) + int(action)
+    if np.issubdtype(space.dtype, np.integer):  # astype alone would hardly ever give the highest
+        action = np.rint(action)
     return action.astype(space.dtype).reshape(space.shape)

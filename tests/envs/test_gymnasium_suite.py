@@ -10,9 +10,10 @@ import pytest
 gymnasium = pytest.importorskip("gymnasium")
 
 from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
-from sparse_rl.envs.gymnasium_simulator import recipe_of  # noqa: E402
+from sparse_rl.envs.gymnasium_simulator import given, recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
 from sparse_rl.playing.play import play  # noqa: E402
+from sparse_rl.spaces import to_env_action  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -191,6 +192,17 @@ def test_a_policy_may_see_several_observations_at_once() -> None:
     expected = [own.reset(seed=start)[0]]
     expected += [own.step(np.array([0.5], np.float32))[0] for _ in range(4)]
     np.testing.assert_array_equal(played.observations, np.moveaxis(expected, 1, -1))
+
+
+def test_every_integer_of_a_box_is_reached_the_ends_by_half_as_many_actions() -> None:
+    box = gymnasium.spaces.Box(-1, 3, (1,), np.int64)
+    actions = np.linspace(-1, 1, 8001, dtype=np.float32)[:, None]
+    in_its_units = to_env_action(Continuous((-1.0,), (3.0,)), actions)
+    reached = np.array([given(action, box) for action in in_its_units])
+    assert reached.dtype == np.int64 and reached.shape == (8001, 1)
+    values, counts = np.unique(reached, return_counts=True)
+    assert values.tolist() == [-1, 0, 1, 2, 3]
+    np.testing.assert_allclose(counts, [1000, 2000, 2000, 2000, 1000], atol=2)  # ties go to even
 
 
 def test_values_are_numbers_words_or_true_and_false() -> None:
