@@ -1,7 +1,5 @@
 """What is found in good environments, and each mistake in those that have it."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -91,7 +89,9 @@ def test_finished_episodes_are_counted_apart() -> None:
     assert sorted(zip(lengths, returns, strict=True)) == [(2, 1.0), (2, 7.0), (4, 6.0)]
 
 
-def test_starts_that_are_all_alike_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    reset: Callable[..., object] = Remembers.reset
-    monkeypatch.setattr(Remembers, "reset", lambda self, **_: reset(self, seed=3))
-    assert "all episodes start alike" in of("note", list(check(name(Remembers), episodes=2)))
+def test_episodes_that_are_all_alike_are_noted_and_not_only_their_starts() -> None:
+    lake, alike = "gymnasium/FrozenLake-v1?time_limit=30&is_slippery=", "all episodes start alike"
+    assert alike in of("note", list(check(lake + "false", episodes=2)))
+    findings = list(check(lake + "true", episodes=2))  # starts where the other does, and slips
+    assert alike not in of("note", findings)
+    assert "another seed gives other episodes" in of("ok", findings)
