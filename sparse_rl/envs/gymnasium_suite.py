@@ -187,8 +187,12 @@ def _observation_shape(name: str, space: spaces.Space) -> tuple[int, ...]:
         return (int(space.n),)
     if isinstance(space, spaces.Box | spaces.MultiBinary):
         return tuple(int(n) for n in space.shape)
-    raise ValueError(f"environment {name!r}: observations are {space}; only Box, Discrete and "
-                     "MultiBinary can be used")  # fmt: skip
+    parts = isinstance(space, spaces.Dict | spaces.Tuple)
+    more = ", and several parts as one vector: add the option flatten=true" if parts else ""
+    raise ValueError(
+        f"environment {name!r}: observations are {space}; only Box, Discrete and MultiBinary can "
+        f"be used{more}"
+    )
 
 
 def _observation_dtype(space: spaces.Space) -> np.dtype:

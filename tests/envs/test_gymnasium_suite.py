@@ -135,7 +135,7 @@ def test_an_argument_means_what_it_says_in_any_capitals(written: str, meant: obj
         ("gymnasium/Blackjack-v1?flatten=true", ["no limit", "?flatten=true&time_limit=1000"]),
         ("gymnasium/CartPole-v1?flatten=yes", ["flatten", "'yes'", "true, false"]),
         ("gymnasium/CartPole-v1?gravity=3", ["unexpected keyword argument 'gravity'"]),
-        ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box"]),
+        ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box", "flatten=true"]),
         ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
         ("gymnasium/CartPole-v1?frame_stack=65", ["frame_stack", "'65'", "at most 64"]),
         pytest.param(
