@@ -176,9 +176,17 @@ def _fingerprint(before: bytes, news: np.ndarray) -> bytes:
 
 
 def _observed(observation: Any, space: spaces.Space) -> np.ndarray:
-    """Gymnasium's observation as ours: categories become one-hot vectors."""
+    """Gymnasium's observation as ours: categories become one-hot vectors.
+
+    Raises ValueError where the category is none of them.
+    """
     if isinstance(space, spaces.Discrete):
-        return np.eye(int(space.n), dtype=np.float32)[int(observation) - int(space.start)]
+        number = int(observation) - int(space.start)
+        if not 0 <= number < space.n:
+            raise ValueError(f"observation {int(observation)}; declared is {space}")
+        seen = np.zeros(int(space.n), np.float32)
+        seen[number] = 1
+        return seen
     return np.asarray(observation)
 
 

@@ -9,11 +9,13 @@ import pytest
 
 gymnasium = pytest.importorskip("gymnasium")
 
-from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
+from sparse_rl.envs import Continuous, Discrete, episodes, failure, make  # noqa: E402
+from sparse_rl.envs.failure import EnvironmentFailure  # noqa: E402
 from sparse_rl.envs.gymnasium_simulator import given, recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
 from sparse_rl.playing.play import play  # noqa: E402
 from sparse_rl.spaces import to_env_action  # noqa: E402
+from tests.envs.own_environments import Category, name  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -125,6 +127,18 @@ def test_an_argument_means_what_it_says_in_any_capitals(written: str, meant: obj
     recipe = recipe_of("Some-v0", Options(f"gymnasium/Some-v0?argument={written}"))
     found = recipe.arguments["argument"]
     assert found == meant and type(found) is type(meant)
+
+
+@pytest.mark.parametrize(("action", "found"), [(0, 4), (1, 8)])
+def test_a_category_that_was_not_declared_is_refused(action: int, found: int) -> None:
+    env = make(name(Category))
+    state, first = env.reset(jax.random.split(jax.random.key(0), 1))
+    np.testing.assert_array_equal(first, [[1, 0, 0]])
+    with pytest.raises(EnvironmentFailure) as caught, failure.told():
+        for _ in range(3):
+            state, out = env.step(state, jnp.full(1, action))
+            jax.block_until_ready(out)
+    assert f"observation {found}; declared is Discrete(3, start=5)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
