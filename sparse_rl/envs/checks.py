@@ -113,18 +113,20 @@ def random_actions(
 
 def of_observations(played: Played) -> Iterator[Finding]:
     """Are they finite, within what a network likes, and does each say something?"""
-    every = np.concatenate([played.first[None], played.outcomes.observation]).astype(np.float64)
-    if not np.isfinite(every).all():
-        step = int(np.argmax(~np.isfinite(every).reshape(len(every), -1).all(axis=1)))
-        yield Finding("wrong", f"observations: not finite after {step} steps")
-        return
-    yield Finding("ok", f"observations: finite, from {every.min():.4g} to {every.max():.4g}")
-    if played.first.dtype == np.float32 and np.abs(every).max() > LARGE:
+    low = high = played.first[0]
+    # Step by step: of frames, a copy of all of them would be gigabytes.
+    for step, seen in enumerate((played.first, *played.outcomes.observation)):
+        if not np.isfinite(seen).all():
+            yield Finding("wrong", f"observations: not finite after {step} steps")
+            return
+        low, high = np.minimum(low, seen.min(axis=0)), np.maximum(high, seen.max(axis=0))
+    lowest, highest = float(low.min()), float(high.max())
+    yield Finding("ok", f"observations: finite, from {lowest:.4g} to {highest:.4g}")
+    if played.first.dtype == np.float32 and max(-lowest, highest) > LARGE:
         yield Finding("note", f"observations beyond {LARGE:g}: --network.normalize, or a wrapper")
-    flat = every.reshape(-1, every[0, 0].size)
-    constant = np.flatnonzero(flat.min(axis=0) == flat.max(axis=0))
+    constant = np.flatnonzero(low == high)
     if len(constant):
-        of = f"{len(constant)} of {flat.shape[1]} quantities"
+        of = f"{len(constant)} of {low.size} quantities"
         yield Finding(
             "note", f"observations: {of} never changed, the first is number {constant[0]}"
         )
