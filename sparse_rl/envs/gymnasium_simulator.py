@@ -12,6 +12,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,8 @@ def complaints_of(recipe: Recipe) -> list[str]:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            env_checker.check_env(recipe.simulator().unwrapped, skip_render_check=True)
+            with closing(recipe.simulator()) as simulator:
+                env_checker.check_env(simulator.unwrapped, skip_render_check=True)
         except Exception as error:  # it asserts, and calls what may raise anything
             warned_of = [str(error) or type(error).__name__]
         else:

@@ -92,7 +92,7 @@ class _Simulators:
 
     def __init__(self, spec: EnvSpec, recipe: Recipe, first: gymnasium.Env) -> None:
         self.spec = spec
-        self.pool = SimulatorPool(recipe.simulator)
+        self.pool = SimulatorPool(recipe.simulator, close=lambda simulator: simulator.close())
         self.pool.put(b"", first)
 
     def advance(
