@@ -37,9 +37,9 @@ class SimulatorPool(Generic[Simulator]):
         self._idle: OrderedDict[bytes, list[Simulator]] = OrderedDict()
         self._made = 0
         self._most = 1
-        self._to_close: dict[int, Simulator] | None = None if close is None else {}
+        self._known: dict[int, Simulator] = {}
         if close is not None:
-            weakref.finalize(self, _close_all, close, self._to_close)
+            weakref.finalize(self, _close_all, close, self._known)
 
     def expect(self, batch: int) -> None:
         """Makes room for a batch of this size."""
@@ -62,8 +62,7 @@ class SimulatorPool(Generic[Simulator]):
     def put(self, mark: bytes, simulator: Simulator) -> None:
         """Gives a simulator back, in the state with this mark."""
         with self._lock:
-            if self._to_close is not None:
-                self._to_close[id(simulator)] = simulator
+            self._known[id(simulator)] = simulator
             self._idle.setdefault(mark, []).append(simulator)
             self._idle.move_to_end(mark)
 
