@@ -181,10 +181,10 @@ def _observed(observation: Any, space: spaces.Space) -> np.ndarray:
     Raises ValueError where the category is none of them.
     """
     if isinstance(space, spaces.Discrete):
-        number = int(observation) - int(space.start)
-        if not 0 <= number < space.n:
+        count, number = int(space.n), int(observation) - int(space.start)
+        if not 0 <= number < count:
             raise ValueError(f"observation {int(observation)}; declared is {space}")
-        seen = np.zeros(int(space.n), np.float32)
+        seen = np.zeros(count, np.float32)
         seen[number] = 1
         return seen
     return np.asarray(observation)
