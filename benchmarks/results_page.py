@@ -50,7 +50,7 @@ def page(studies: list[Study]) -> str:
 def _study(study: Study) -> Iterator[str]:
     folder = study.run.path.relative_to(ROOT)
     yield f"## {study.title}\n"
-    yield _commands(study.run.commands)
+    yield _commands(study.commands)
     yield _table(study)
     yield f"{_conditions(study)} Files: `{folder}/`.\n"
     if not study.has_learned:
@@ -63,7 +63,7 @@ def _study(study: Study) -> Iterator[str]:
         yield REPEATS
         yield _repeats([study, *study.repeats], study.of_all_seeds)
         for repeat in study.repeats:
-            yield _commands(repeat.run.commands)
+            yield _commands(repeat.commands)
 
 
 def _table(study: Study) -> str:

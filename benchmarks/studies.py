@@ -6,6 +6,7 @@ versions.txt are enough. A folder that is put there is found; nothing lists them
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,22 @@ class Study:
     table: pd.DataFrame
     random: float
     repeats: tuple[Study, ...] = ()
+
+    @property
+    def commands(self) -> list[str]:
+        """What makes it today: the README's commands of its folder, else those that were typed.
+
+        Defaults have changed since some were typed, and what went before may belong to them; the
+        README's end with the one that writes the same run directory.
+        """
+        typed = self.run.commands
+        readme = self.run.path / "README.md"
+        if not typed or not readme.is_file():
+            return typed
+        lines = re.sub(r" *\\\n *", " ", readme.read_text()).splitlines()
+        said = [line.strip() for line in lines if line.startswith("    python -m sparse_rl.")]
+        same = [number for number, command in enumerate(said) if _out(command) == _out(typed[-1])]
+        return said[: same[0] + 1] if same else typed
 
     @property
     def task(self) -> str:
@@ -173,6 +190,11 @@ class Study:
                 },
             }
         )
+
+
+def _out(command: str) -> str:
+    """The run directory that it writes."""
+    return command.partition("--out ")[2].partition(" ")[0]
 
 
 def read(folder: Path) -> Study:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks import zoo
 from benchmarks.studies import Study
 from benchmarks.zoo import Card
@@ -59,18 +57,18 @@ def page(studies: list[Study]) -> str:
     for study in studies:
         folder = study.run.path / "policies"
         if (folder / zoo.CARDS).is_file():
-            parts += [f"## {study.run.path.name}", "", *_cards(folder, zoo.read(folder))]
+            parts += [f"## {study.run.path.name}", "", *_cards(study, zoo.read(folder))]
     return "\n".join(parts)
 
 
-def _cards(folder: Path, cards: list[Card]) -> list[str]:
-    first = cards[0]
-    place = "/".join(folder.parts[-3:])
+def _cards(study: Study, cards: list[Card]) -> list[str]:
+    first, training = cards[0], " && ".join(study.commands)
+    place = f"results/{study.run.path.name}/policies"
     return [
         f"`{first.environment}`, configuration `{first.config_digest}`; files in `{place}/`, "
         "trained by",
         "",
-        f"```console\n{first.training}\n```",
+        f"```console\n{training}\n```",
         "",
         HEAD,
         *(_row(card) for card in cards),

@@ -19,7 +19,7 @@ def main(
     env: Annotated[str, program.POSITIONAL],
     episodes: Episodes = 4,
     seed: Count = 0,
-    imports: list[str] | None = None,
+    imports: tuple[str, ...] = (),
 ) -> None:
     """Play in an environment with random actions and say whether one can train in it.
 
@@ -29,14 +29,14 @@ def main(
         env: the environment, such as gymnasium/my_tasks:HeavyPendulum-v0.
         episodes: how many are played side by side, at most 1,000 steps of each.
         seed: of the episodes' starts and of the actions.
-        imports: packages that register environments, as for training.
+        imports: packages of one's own that are imported first; --import NAME adds one.
     """
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl import registry
     from sparse_rl.envs import make
     from sparse_rl.envs.checks import check
 
-    registry.load(imports or [])
+    registry.load(imports)
     print(described(make(env).spec), flush=True)
     found: Counter[str] = Counter()
     for finding in check(env, episodes, seed):
@@ -45,6 +45,7 @@ def main(
     if found["wrong"]:
         raise ValueError(f"{env}: {found['wrong']} of {found.total()} checks failed")
     start = f"sparse-rl train {nearest(make(env).spec)} --environment {shlex.quote(env)}"
+    start += "".join(f" --import {shlex.quote(package)}" for package in imports)
     print(f"\nNothing is wrong. Now: {start}")
 
 

@@ -48,6 +48,7 @@ def main(
     out: Path | None = None,
     devices: Count = 0,
     compilation_cache: str = "auto",
+    imports: tuple[str, ...] = (),
 ) -> Any:
     """Compress policies that are trained, and deliver the smallest that is not worse.
 
@@ -83,11 +84,14 @@ def main(
         devices: that distillation uses; 0 is one for every core.
         compilation_cache: keeps compiled programs for the next time: auto (in the user's cache
             directory), off, or a directory.
+        imports: packages of one's own that are imported first; --import NAME adds one.
     """
     program_in_c, formats = CProgram(target, prefix), installed(format)
     # What it returns is a `Judged`, for Python. Imported here, so that --help answers at once.
+    from sparse_rl import registry
     from sparse_rl.selection.candidates import grid, named
 
+    registry.load(imports)  # before --chain is read: passes may be theirs
     common = {"distil": {"updates": updates}}
     chosen = methods or (() if chain else METHODS)
     chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []

@@ -25,6 +25,7 @@ def main(
     seed: Count = 0,
     backend: Literal["auto", "c", "numpy"] = "auto",
     compilation_cache: str = "auto",
+    imports: tuple[str, ...] = (),
 ) -> None:
     """Play whole episodes with an exported actor and print their return.
 
@@ -36,18 +37,21 @@ def main(
         backend: compiled C, NumPy, or C if there is a compiler.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
+        imports: packages of one's own that are imported first; --import NAME adds one.
     """
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     if not actor.is_file():
         raise ValueError(f"{actor}: no such file; needed is a packed actor (.srl)")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl import registry
     from sparse_rl.architecture import check_fits
     from sparse_rl.artifact.runtime import load_actor
     from sparse_rl.envs import make
     from sparse_rl.playing.play import play
     from sparse_rl.runtime import compilation_cache as kept_programs
 
+    registry.load(imports)
     kept_programs.use(compilation_cache)
     loaded = load_actor(actor, backend)
     name = env or loaded.provenance.environment

@@ -1,8 +1,11 @@
 """The command that tries an environment before a training."""
 
+from pathlib import Path
+
 import pytest
 
 from sparse_rl import check
+from tests import own_package
 
 pytest.importorskip("gymnasium")
 
@@ -53,3 +56,15 @@ def test_refusals(words: list[str], line: str, capsys: pytest.CaptureFixture[str
         check.run(words)
     assert ended.value.code == 2
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--import", "--imports"])
+def test_an_environment_of_a_package_of_ones_own(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = f"outside_check{len(option)}"
+    with own_package.written(tmp_path, package) as environment:
+        check.run([environment, option, package, "--episodes", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["observation", "3", "float32"]
+    assert lines[-1].endswith(f"--environment {environment} --import {package}")

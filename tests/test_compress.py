@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.synthetic import mlp_actor
 from sparse_rl import compress
 from sparse_rl.artifact import cost
+from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.artifact.runtime import load_actor
 from sparse_rl.config import program
 from sparse_rl.envs import make
@@ -18,7 +20,7 @@ from sparse_rl.playing.play import play
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import compilation_cache
 from sparse_rl.selection import compression, making
-from tests import run_by_hand
+from tests import own_package, run_by_hand
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +238,13 @@ def test_what_is_wrong_in_one_line(run: Path, words: list[str], line: str) -> No
     with pytest.raises(ValueError) as raised:
         call(*(str(run) if word == "RUN" else word for word in words))
     assert line in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_file_from_an_environment_of_a_package_of_ones_own(tmp_path: Path) -> None:
+    with own_package.written(tmp_path, "outside_compress") as environment:
+        file = tmp_path / "actor.srl"
+        save(file, PackedActor(mlp_actor((3, 4, 1)), Provenance(environment=environment)))
+        call(file, "--import", "outside_compress", "--chain", "prune:0.5", "--episodes", "2")
+    table = pd.read_csv(tmp_path / "actor_small" / "candidates.csv").set_index("candidate")
+    assert set(table.index) == {"original", "prune0.5"}
+    assert (table["return"] == own_package.RETURN).all()

@@ -9,12 +9,13 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.synthetic import mlp_actor
 from sparse_rl import evaluate, export
 from sparse_rl.architecture import Dense, Network, Observation, Squash, hidden_layers
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import cost, formats, reference
 from sparse_rl.artifact.compiler import find_compiler
-from sparse_rl.artifact.packed import load
+from sparse_rl.artifact.packed import PackedActor, Provenance, load, save
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.envs import make
 from sparse_rl.playing.play import play
@@ -26,6 +27,7 @@ from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
 from sparse_rl.summary.final_table import final_table
+from tests import own_package
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -307,3 +309,11 @@ def test_a_reader_who_leaves_early_costs_nothing(run, tmp_path):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     assert {file.parent.name for file in (tmp_path / "out").rglob("actor.srl")} == {"0", "0.9-int8"}
+
+
+def test_evaluate_in_an_environment_of_a_package_of_ones_own(tmp_path, capsys):
+    with own_package.written(tmp_path, "outside_evaluate") as environment:
+        file = tmp_path / "actor.srl"
+        save(file, PackedActor(mlp_actor((3, 4, 1)), Provenance(environment=environment)))
+        evaluate.run([str(file), "--import", "outside_evaluate", "--episodes", "2"])
+    assert f"return {own_package.RETURN:g} +- 0 " in capsys.readouterr().out

@@ -46,7 +46,7 @@ def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
     known = {option.name: option for option in _options(kind)}
     positional = _positional(function)
     first, given = words.split(arguments)
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     if positional:
         values[positional] = _first(positional, first, known[positional])
     elif first:
@@ -54,7 +54,10 @@ def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
     for key, part in given:
         if key == positional:
             raise ConfigError(f"{key}: found as an option; allowed: {_shown(key)} first, unnamed")
-        values[key] = words.value(key, part, known.get(key))
+        if key == "import" and "imports" in known:
+            values["imports"] = [*values.get("imports", ()), *_packages(part)]
+        else:
+            values[key] = words.value(key, part, known.get(key))
     for field in dataclasses.fields(kind):
         required = field.default is dataclasses.MISSING
         if required and values.get(field.name) in (None, []):
@@ -126,6 +129,13 @@ def screen(function: Callable[..., Any], name: str) -> str:
         width_of_terminal(),
         bold=sys.stdout.isatty(),
     )
+
+
+def _packages(part: list[str]) -> list[str]:
+    """What one --import names, which adds to the others as it does in `command_line`."""
+    if not part:
+        raise ConfigError("import: found no value; allowed: the name of a package")
+    return words.items(part)
 
 
 def _first(name: str, given: list[str], option: Option) -> object:

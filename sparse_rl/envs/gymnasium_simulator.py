@@ -4,7 +4,7 @@
     gymnasium/my_package:Rooms-v0?flatten=true&frame_stack=4
 
 ``time_limit``, ``flatten`` and ``frame_stack`` are ours; every other option is an argument of the
-environment: true and false, numbers, or words.
+environment: true, false and none in any capitals, numbers, or words.
 """
 
 import importlib
@@ -12,6 +12,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,13 @@ def recipe_of(identifier: str, options: Options) -> Recipe:
     return Recipe(identifier, arguments, flatten, time_limit, frame_stack)
 
 
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
 def _value(text: str) -> Any:
+    """True, false and none as Python or JSON writes them: the word False would count as true."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -79,7 +86,8 @@ def complaints_of(recipe: Recipe) -> list[str]:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            env_checker.check_env(recipe.simulator().unwrapped, skip_render_check=True)
+            with closing(recipe.simulator()) as simulator:
+                env_checker.check_env(simulator.unwrapped, skip_render_check=True)
         except Exception as error:  # it asserts, and calls what may raise anything
             warned_of = [str(error) or type(error).__name__]
         else:
@@ -90,7 +98,9 @@ def complaints_of(recipe: Recipe) -> list[str]:
 
 
 def given(action: np.ndarray, space: spaces.Space) -> Any:
-    """Our action as Gymnasium wants it."""
+    """Our action as Gymnasium wants it: where it takes integers, the nearest ones."""
     if isinstance(space, spaces.Discrete):
         return int(space.start) + int(action)
+    if np.issubdtype(space.dtype, np.integer):  # astype alone would hardly ever give the highest
+        action = np.rint(action)
     return action.astype(space.dtype).reshape(space.shape)

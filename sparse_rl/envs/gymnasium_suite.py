@@ -92,7 +92,7 @@ class _Simulators:
 
     def __init__(self, spec: EnvSpec, recipe: Recipe, first: gymnasium.Env) -> None:
         self.spec = spec
-        self.pool = SimulatorPool(recipe.simulator)
+        self.pool = SimulatorPool(recipe.simulator, close=lambda simulator: simulator.close())
         self.pool.put(b"", first)
 
     def advance(
@@ -176,9 +176,17 @@ def _fingerprint(before: bytes, news: np.ndarray) -> bytes:
 
 
 def _observed(observation: Any, space: spaces.Space) -> np.ndarray:
-    """Gymnasium's observation as ours: categories become one-hot vectors."""
+    """Gymnasium's observation as ours: categories become one-hot vectors.
+
+    Raises ValueError where the category is none of them.
+    """
     if isinstance(space, spaces.Discrete):
-        return np.eye(int(space.n), dtype=np.float32)[int(observation) - int(space.start)]
+        count, number = int(space.n), int(observation) - int(space.start)
+        if not 0 <= number < count:
+            raise ValueError(f"observation {int(observation)}; declared is {space}")
+        seen = np.zeros(count, np.float32)
+        seen[number] = 1
+        return seen
     return np.asarray(observation)
 
 
@@ -187,8 +195,12 @@ def _observation_shape(name: str, space: spaces.Space) -> tuple[int, ...]:
         return (int(space.n),)
     if isinstance(space, spaces.Box | spaces.MultiBinary):
         return tuple(int(n) for n in space.shape)
-    raise ValueError(f"environment {name!r}: observations are {space}; only Box, Discrete and "
-                     "MultiBinary can be used")  # fmt: skip
+    parts = isinstance(space, spaces.Dict | spaces.Tuple)
+    more = ", and several parts as one vector: add the option flatten=true" if parts else ""
+    raise ValueError(
+        f"environment {name!r}: observations are {space}; only Box, Discrete and MultiBinary can "
+        f"be used{more}"
+    )
 
 
 def _observation_dtype(space: spaces.Space) -> np.dtype:

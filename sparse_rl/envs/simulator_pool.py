@@ -1,8 +1,10 @@
 """Simulators that wait between two calls, found by the state they are in."""
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Simulator = TypeVar("Simulator")
@@ -17,10 +19,16 @@ class SimulatorPool(Generic[Simulator]):
     same. Several simulators can have one mark: the state was forked.
     """
 
-    def __init__(self, make: Callable[[], Simulator], per_environment: int = 2) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Simulator],
+        per_environment: int = 2,
+        close: Callable[[Simulator], object] | None = None,
+    ) -> None:
         """Keeps `per_environment` simulators for each environment of the largest batch seen.
 
-        Two are enough for training and evaluation to take turns without taking each other's.
+        Two are enough for training and evaluation to take turns without taking each other's. Each
+        that was made or put in is closed once, when the pool is no longer needed or Python ends.
         """
         self._make = make
         self._per_environment = per_environment
@@ -29,6 +37,9 @@ class SimulatorPool(Generic[Simulator]):
         self._idle: OrderedDict[bytes, list[Simulator]] = OrderedDict()
         self._made = 0
         self._most = 1
+        self._known: dict[int, Simulator] = {}
+        if close is not None:
+            weakref.finalize(self, _close_all, close, self._known)
 
     def expect(self, batch: int) -> None:
         """Makes room for a batch of this size."""
@@ -51,6 +62,7 @@ class SimulatorPool(Generic[Simulator]):
     def put(self, mark: bytes, simulator: Simulator) -> None:
         """Gives a simulator back, in the state with this mark."""
         with self._lock:
+            self._known[id(simulator)] = simulator
             self._idle.setdefault(mark, []).append(simulator)
             self._idle.move_to_end(mark)
 
@@ -60,3 +72,9 @@ class SimulatorPool(Generic[Simulator]):
         if not waiting:
             del self._idle[mark]
         return simulator
+
+
+def _close_all(close: Callable[[Simulator], object], simulators: dict[int, Simulator]) -> None:
+    for simulator in simulators.values():
+        with suppress(Exception):  # its own; the others are to be closed, too
+            close(simulator)

@@ -24,6 +24,7 @@ def main(
     seed: Count = 0,
     steps: PositiveCount = 400,
     compilation_cache: str = "auto",
+    imports: tuple[str, ...] = (),
 ) -> None:
     """Play one episode with each actor from the same start, and show them side by side.
 
@@ -37,6 +38,7 @@ def main(
         steps: most steps of the episode that are shown.
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
+        imports: packages of one's own that are imported first; --import NAME adds one.
     """
     if not actors:
         raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
@@ -46,6 +48,7 @@ def main(
     if steps < 1:
         raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
+    from sparse_rl import registry
     from sparse_rl.envs import make
     from sparse_rl.playing.play import play
     from sparse_rl.render.actors import player
@@ -54,15 +57,18 @@ def main(
     from sparse_rl.render.scenes import scene
     from sparse_rl.runtime import compilation_cache as kept_programs
 
+    registry.load(imports)
     kept_programs.use(compilation_cache)
     players = [player(actor) for actor in actors]
     name = environment_of(players, env)
+    if out.suffix == ".html":
+        check_viewer(name, actors, out)
     world = make(name, evaluation=True)
     view = scene(name)
     policies = [one.act(world.spec, seed) for one in players]
     played = [play(act, world, 1, seed, most_steps=steps, remember=True) for act in policies]
     if out.suffix == ".html":
-        write_viewer(env, played, out)
+        write_viewer(name, played[0], out)
     else:
         names = [Path(actor).stem for actor in actors]
         films = [frames(one.history, view, name) for one, name in zip(played, names, strict=True)]
@@ -93,14 +99,21 @@ def environment_of(players: Sequence[Player], asked: str) -> str:
     raise ValueError(f"--env: not given, and the actors name {found}; needed is one environment")
 
 
-def write_viewer(env: str, played: Sequence[Episodes], out: Path) -> None:
+def check_viewer(environment: str, actors: Sequence[str], out: Path) -> None:
+    """Raises ValueError, one line, where brax's viewer cannot show this."""
+    if not environment.startswith("brax/") or len(actors) != 1:
+        raise ValueError(
+            f"--out: {out} needs one actor in a brax/... environment, found {len(actors)} in "
+            f"{environment}; else a .gif"
+        )
+
+
+def write_viewer(environment: str, played: Episodes, out: Path) -> None:
     """brax's viewer as an HTML page."""
-    if not env.startswith("brax/") or len(played) != 1:
-        raise ValueError(f"--out: {out} needs one actor in a brax/... environment; else a .gif")
     from sparse_rl.render.brax_scene import viewer
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    atomic_file.write_text(out, viewer(env, [moment.state for moment in played[0].history]))
+    atomic_file.write_text(out, viewer(environment, [moment.state for moment in played.history]))
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

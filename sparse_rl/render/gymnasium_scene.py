@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ class _Drawing:
 
     def __init__(self, simulator: gymnasium.Env) -> None:
         self._simulator = simulator
+        weakref.finalize(self, simulator.close)
         self._seed = -1
         self._taken: list[np.ndarray] = []
 
@@ -50,7 +52,8 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
     """
     recipe = recipe_of(environment.partition("?")[0].partition("/")[2], Options(environment))
     try:
-        modes = recipe.simulator().metadata.get("render_modes") or []
+        with contextlib.closing(recipe.simulator()) as probe:
+            modes = probe.metadata.get("render_modes") or []
         if "rgb_array" not in modes:
             found = ", ".join(map(str, modes)) or "none"
             raise ValueError(f"of the render modes it has {found}; needed is rgb_array")

@@ -13,7 +13,7 @@ from PIL import Image
 from sparse_rl.render import classic_control, minatar
 
 FASTEST = 30.0
-"""Frames a second of a film; faster worlds are shown in every n-th state."""
+"""Frames a second of a film, about; faster worlds are shown in every n-th state."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Scene:
 
     @property
     def stride(self) -> int:
-        """Steps between two frames, so that a film in real time has at most 30 a second."""
+        """Steps between two frames, so that a film has about `FASTEST` a second."""
         return max(1, round(self.steps_per_second / FASTEST))
 
     @property

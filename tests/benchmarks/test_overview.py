@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scipy import stats
 
 from benchmarks import keep, overview, overview_picture, results_page, studies, zoo_page
 from benchmarks.studies import FLOAT32, INT8
+from sparse_rl.config import command_line
 from tests.made_up_run import DENSE, LOSS, RANDOM, write_run
 
 
@@ -209,6 +211,36 @@ def test_the_page_of_a_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "## Hopper-v4, SAC, uniform" in page and "## ant (brax), SAC\n" in page
     assert page.count("```console\npython -m sparse_rl.train x\n```") == 3
     assert "| variant | seeds 0 to 7 | seeds 0 to 7 |" in page
+
+
+def test_the_command_that_is_shown_makes_the_study_today(committed: list[studies.Study]) -> None:
+    """Also where a default has changed since it was typed."""
+    for study in [one for top in committed for one in (top, *top.repeats)]:
+        *_, last = study.commands
+        if study.goes_on or "sparse_rl.join" in last:
+            assert len(study.commands) > 1, last  # what comes before it is shown, too
+            continue
+        _, _, program, *words = shlex.split(last)
+        assert program == "sparse_rl.train"
+        assert command_line.parse(words).experiment() == study.run.config.experiment(), last
+
+
+def test_a_studys_readme_says_what_makes_it_today(folder: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(folder / "hopper", tmp_path / "hopper"))
+    typed = "python -m sparse_rl.train x --out runs/hopper"
+    (run / "versions.txt").write_text(f"command: {typed}\n")
+    assert studies.read(run).commands == [typed]
+    (run / "README.md").write_text("    python -m sparse_rl.train x --out runs/other\n")
+    assert studies.read(run).commands == [typed]
+    (run / "README.md").write_text(
+        "# Hopper\n\n    python -m sparse_rl.train x --out runs/dense\n"
+        "    python -m sparse_rl.train x --seeds 3 \\\n        --out runs/hopper\n"
+        "    python -m sparse_rl.train y --out runs/after\n"
+    )
+    assert studies.read(run).commands == [
+        "python -m sparse_rl.train x --out runs/dense",
+        "python -m sparse_rl.train x --seeds 3 --out runs/hopper",
+    ]
 
 
 def test_the_readme_table(folder: Path) -> None:

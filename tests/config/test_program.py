@@ -64,6 +64,26 @@ def test_words_become_values_of_the_types_that_the_function_names() -> None:
     assert program.call(open_one, ["j", "--lid", "l"]) == (Path("j"), "l")
 
 
+def pack(imports: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Pack.
+
+    Args:
+        imports: what is packed.
+    """
+    return imports
+
+
+def test_import_adds_to_what_is_imported_as_in_training() -> None:
+    assert program.call(pack, ["--import", "a", "--imports=b,c"]) == ("b", "c")
+    assert program.call(pack, ["--imports", "a", "b", "--import", "c", "--import=d,e"]) == (
+        "a", "b", "c", "d", "e",
+    )  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r"^import: found no value; allowed: the name of a package$"
+    ):
+        program.call(pack, ["--import"])
+
+
 @pytest.mark.parametrize(
     ("function", "words", "line"),
     [

@@ -1,6 +1,8 @@
 """The table of options in docs/commands/train.md against the configuration itself."""
 
 import re
+from importlib import import_module
+from inspect import signature
 from operator import attrgetter
 
 import pytest
@@ -41,3 +43,13 @@ def test_names(option: str, table: registry.Registry) -> None:
     said = re.findall(r"`(\w+)`", row.split("|")[3])
     built_in = {name for name in table.names() if not name.startswith("outside")}
     assert built_in <= set(said) <= built_in
+
+
+@pytest.mark.parametrize("name", ["check", "compress", "evaluate", "export", "play"])
+def test_a_commands_table_has_the_options_that_it_takes(name: str) -> None:
+    page = (ROOT / "docs" / "commands" / f"{name}.md").read_text()
+    rows = re.findall(r"^\| (`--.+?) \|", page, re.MULTILINE)
+    said = [word.replace("-", "_") for row in rows for word in re.findall(r"`--([\w-]+)`", row)]
+    package = f"sparse_rl.{name}" + ".__main__" * (name == "play")
+    _, *parameters = signature(import_module(package).main).parameters
+    assert sorted(said) == sorted(name.replace("imports", "import") for name in parameters)

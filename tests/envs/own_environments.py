@@ -69,7 +69,23 @@ class Infinite(PendulumEnv):
         return observation / np.float32(self.steps != 10), 1000 * reward, *others
 
 
-for kind in (Raises, Shape, Old, Unseeded, Remembers, Infinite):
+class Category(gymnasium.Env):
+    """Counts from 5 to 7, and goes on where it has declared no more."""
+
+    observation_space = gymnasium.spaces.Discrete(3, start=5)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.number = 5
+        return self.number, {}
+
+    def step(self, action: Any) -> Any:
+        self.number += 1 if action else -1
+        return self.number, 0.0, False, False, {}
+
+
+for kind in (Category, Raises, Shape, Old, Unseeded, Remembers, Infinite):
     gymnasium.register(f"{kind.__name__}-v0", entry_point=kind, max_episode_steps=40)
 
 

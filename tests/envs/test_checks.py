@@ -1,11 +1,11 @@
 """What is found in good environments, and each mistake in those that have it."""
 
-from collections.abc import Callable
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from sparse_rl.envs.checks import Finding, check, finished
+from sparse_rl.envs.checks import Finding, Played, check, finished, of_observations
 from sparse_rl.envs.failure import EnvironmentFailure
 from sparse_rl.spaces import Outcome
 
@@ -91,7 +91,38 @@ def test_finished_episodes_are_counted_apart() -> None:
     assert sorted(zip(lengths, returns, strict=True)) == [(2, 1.0), (2, 7.0), (4, 6.0)]
 
 
-def test_starts_that_are_all_alike_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    reset: Callable[..., object] = Remembers.reset
-    monkeypatch.setattr(Remembers, "reset", lambda self, **_: reset(self, seed=3))
-    assert "all episodes start alike" in of("note", list(check(name(Remembers), episodes=2)))
+def test_episodes_that_are_all_alike_are_noted_and_not_only_their_starts() -> None:
+    lake, alike = "gymnasium/FrozenLake-v1?time_limit=30&is_slippery=", "all episodes start alike"
+    assert alike in of("note", list(check(lake + "false", episodes=2)))
+    findings = list(check(lake + "true", episodes=2))  # starts where the other does, and slips
+    assert alike not in of("note", findings)
+    assert "another seed gives other episodes" in of("ok", findings)
+
+
+def of_frames(frames: np.ndarray) -> list[Finding]:
+    """What is said of these [steps, batch, ...], the first of which are those of the reset."""
+    still = np.zeros(frames.shape[:2], np.float32)
+    outcomes = Outcome(frames[1:], still[1:], still[1:] > 0, still[1:] > 0, still[1:] == 0)
+    return list(of_observations(Played(frames[0], outcomes, None, 0.0)))
+
+
+def test_frames_are_looked_at_without_copies_of_all_of_them() -> None:
+    frames = np.random.default_rng(0).integers(7, 200, (60, 2, 84, 84)).astype(np.uint8)
+    frames[:, :, 2, :5] = 9
+    tracemalloc.start()
+    findings = of_frames(frames)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert of("ok", findings) == "observations: finite, from 7 to 199"
+    assert "5 of 7056 quantities never changed, the first is number 168" in of("note", findings)
+    assert most < frames.nbytes / 4
+
+
+@pytest.mark.parametrize("kind", [np.float32, bool])
+def test_observations_of_other_types(kind: type) -> None:
+    seen = np.array([[[0, -40]], [[1, 2]], [[0, 2]]]).astype(kind)
+    findings = of_frames(seen)
+    span = "from -40 to 2" if kind is np.float32 else "from 0 to 1"
+    assert of("ok", findings) == f"observations: finite, {span}"
+    noted = "beyond 30" if kind is np.float32 else "1 of 2 quantities never changed, the first is"
+    assert noted in of("note", findings)

@@ -9,10 +9,13 @@ import pytest
 
 gymnasium = pytest.importorskip("gymnasium")
 
-from sparse_rl.envs import Continuous, Discrete, episodes, make  # noqa: E402
-from sparse_rl.envs.gymnasium_simulator import recipe_of  # noqa: E402
+from sparse_rl.envs import Continuous, Discrete, episodes, failure, make  # noqa: E402
+from sparse_rl.envs.failure import EnvironmentFailure  # noqa: E402
+from sparse_rl.envs.gymnasium_simulator import given, recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
 from sparse_rl.playing.play import play  # noqa: E402
+from sparse_rl.spaces import to_env_action  # noqa: E402
+from tests.envs.own_environments import Category, name  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -113,6 +116,32 @@ def test_categories_become_one_hot() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("true", True), ("False", False), ("FALSE", False), ("None", None), ("null", None),
+        ("-5", -5), ("1e-3", 1e-3), ("human", "human"),
+    ],
+)  # fmt: skip
+def test_an_argument_means_what_it_says_in_any_capitals(written: str, meant: object) -> None:
+    """The word False would be as good as true to an environment."""
+    recipe = recipe_of("Some-v0", Options(f"gymnasium/Some-v0?argument={written}"))
+    found = recipe.arguments["argument"]
+    assert found == meant and type(found) is type(meant)
+
+
+@pytest.mark.parametrize(("action", "found"), [(0, 4), (1, 8)])
+def test_a_category_that_was_not_declared_is_refused(action: int, found: int) -> None:
+    env = make(name(Category))
+    state, first = env.reset(jax.random.split(jax.random.key(0), 1))
+    np.testing.assert_array_equal(first, [[1, 0, 0]])
+    with pytest.raises(EnvironmentFailure) as caught, failure.told():
+        for _ in range(3):
+            state, out = env.step(state, jnp.full(1, action))
+            jax.block_until_ready(out)
+    assert f"observation {found}; declared is Discrete(3, start=5)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("gymnasium/CartPole-v7", ["CartPole-v1", "gymnasium/my_package:CartPole-v7"]),
@@ -120,7 +149,7 @@ def test_categories_become_one_hot() -> None:
         ("gymnasium/Blackjack-v1?flatten=true", ["no limit", "?flatten=true&time_limit=1000"]),
         ("gymnasium/CartPole-v1?flatten=yes", ["flatten", "'yes'", "true, false"]),
         ("gymnasium/CartPole-v1?gravity=3", ["unexpected keyword argument 'gravity'"]),
-        ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box"]),
+        ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box", "flatten=true"]),
         ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
         ("gymnasium/CartPole-v1?frame_stack=65", ["frame_stack", "'65'", "at most 64"]),
         pytest.param(
@@ -177,6 +206,17 @@ def test_a_policy_may_see_several_observations_at_once() -> None:
     expected = [own.reset(seed=start)[0]]
     expected += [own.step(np.array([0.5], np.float32))[0] for _ in range(4)]
     np.testing.assert_array_equal(played.observations, np.moveaxis(expected, 1, -1))
+
+
+def test_every_integer_of_a_box_is_reached_the_ends_by_half_as_many_actions() -> None:
+    box = gymnasium.spaces.Box(-1, 3, (1,), np.int64)
+    actions = np.linspace(-1, 1, 8001, dtype=np.float32)[:, None]
+    in_its_units = to_env_action(Continuous((-1.0,), (3.0,)), actions)
+    reached = np.array([given(action, box) for action in in_its_units])
+    assert reached.dtype == np.int64 and reached.shape == (8001, 1)
+    values, counts = np.unique(reached, return_counts=True)
+    assert values.tolist() == [-1, 0, 1, 2, 3]
+    np.testing.assert_allclose(counts, [1000, 2000, 2000, 2000, 1000], atol=2)  # ties go to even
 
 
 def test_values_are_numbers_words_or_true_and_false() -> None:

@@ -7,9 +7,11 @@ from PIL import Image
 
 from benchmarks.synthetic import minatar_q_network, mlp_actor
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
+from sparse_rl.config import program
 from sparse_rl.envs import make
 from sparse_rl.render.__main__ import environment_of, film_beside, main
 from sparse_rl.render.actors import Player, player
+from tests import own_package
 
 
 @pytest.fixture
@@ -69,3 +71,35 @@ def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.strip().startswith("error: nowhere.srl: no such file")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_environments_of_a_package_of_ones_own_are_found_and_need_a_drawing(tmp_path: Path) -> None:
+    with own_package.written(tmp_path, "outside_render") as environment:
+        words = ["random", "--env", environment, "--import", "outside_render", "--out", "x.gif"]
+        with pytest.raises(ValueError, match=f"{environment}: there is no drawing of it"):
+            program.call(main, words)
+
+
+def test_braxs_viewer_is_of_the_environment_that_the_actor_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("brax")
+    from sparse_rl.render import brax_scene
+
+    asked: list[str] = []
+    monkeypatch.setattr(brax_scene, "viewer", lambda name, states: asked.append(name) or "<html>")
+    file, out = tmp_path / "actor.srl", tmp_path / "x.html"
+    named = Provenance(environment="brax/inverted_pendulum")
+    save(file, PackedActor(mlp_actor((4, 8, 1)), named))
+    main((str(file),), out, steps=1)
+    assert asked == ["brax/inverted_pendulum"] and out.read_text() == "<html>"
+
+
+def test_what_the_viewer_cannot_show_is_refused_before_anybody_plays(
+    pendulum_actor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparse_rl.playing.play.play", lambda *_, **__: pytest.fail("played"))
+    with pytest.raises(
+        ValueError, match=r"one actor in a brax/\.\.\. environment, found 1 in gymnax"
+    ):
+        main((pendulum_actor,), tmp_path / "x.html")
