@@ -36,7 +36,7 @@ import zstandard
 
 from sparse_rl import atomic_file
 from sparse_rl.artifact import index_code, layer_bytes
-from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
+from sparse_rl.artifact.blocks import Reader, compressor, decompressed, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
 from sparse_rl.artifact.fixed_scales import unit_of
@@ -171,7 +171,7 @@ def entropy_bound(graph: Graph) -> float:
 
 def _parse(reader: Reader) -> PackedActor:
     compressed = reader.take(reader.varint())
-    text = decompressor().decompress(compressed, max_output_size=LONGEST_DESCRIPTION)
+    text = decompressed(compressed, LONGEST_DESCRIPTION, decompressor())
     description, about = json.loads(text)
     slots = slots_of(description)
     check_weights([slot.shape for slot in slots], len(reader.data) + 8)

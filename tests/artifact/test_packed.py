@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from benchmarks import synthetic
+from benchmarks import packed_mutations, synthetic
 from sparse_rl.architecture.operations import ArgMax, Observation
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
@@ -260,6 +260,27 @@ def test_what_a_description_may_claim_is_bounded(change, reason):
     whole = to_bytes(PackedActor(synthetic.mlp_actor((3, 4, 2), 0.0, "int8w")))
     with pytest.raises(ArtifactError, match=f"^damaged: .*{reason}"):
         from_bytes(with_description(whole, change))
+
+
+@pytest.mark.parametrize("where", ["description", "weights"])
+def test_a_frame_that_says_its_size_is_not_unpacked_beyond_what_is_allowed(where):
+    size = 1 << 26
+    frame = packed_mutations.bomb(size)
+    framed = varint(len(frame)) + frame
+    whole = to_bytes(PackedActor(synthetic.mlp_actor((3, 4, 2), 0.0, "int8w")))
+    reader = Reader(whole[8:])
+    reader.take(reader.varint())
+    body = framed + reader.data[reader.position :]
+    if where == "weights":
+        begin = reader.position + 2  # behind their number and the Rice parameter
+        assert reader.data[begin - 1] == 255 and reader.data[begin] in (0, 1)
+        body = reader.data[:begin] + b"\x01" + framed
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match=f"a frame that claims {size} bytes; allowed: "):
+        from_bytes(with_checksum(body))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < size / 16
 
 
 def test_windows_that_take_too_long_are_refused():
