@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation, Tanh
-from sparse_rl.artifact import reference
+from sparse_rl.artifact import integer_chain, reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Rescale, Residual, layers
-from sparse_rl.artifact.weights import Weights
+from sparse_rl.artifact.weights import StaticScale, Weights
 from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"]
@@ -318,3 +318,38 @@ def test_more_inputs_of_one_length_than_two_bytes_count(tmp_path):
     assert generate(graph).kernels == ("columns",)
     found = outputs_of(graph, observations, tmp_path)
     np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-3)
+
+
+def whole(values, input_scale, scale=1.0):
+    """A layer of int8 weights without biases."""
+    kernel = np.array(values, np.int8)
+    weights = Weights(kernel, np.array([scale], np.float32))
+    return Dense(weights, np.zeros(kernel.shape[1], np.float32), StaticScale(input_scale))
+
+
+def test_sums_that_are_too_large_to_be_rounded_are_clipped_before(tmp_path):
+    # 4,000 products of 127 * 127 are 64.5 million; a quarter of it is more than 2^22.
+    inputs = 4000
+    first = whole(np.stack([np.full(inputs, -127), np.full(inputs, 127)], 1), 1.0)
+    graph = Graph(Observation((inputs,)), (first, whole([[1, 2], [3, 1]], 4.0)), ArgMax())
+    assert integer_chain.units(graph) is not None
+    seen = np.full((3, inputs), 127, np.float32)
+    seen[1], seen[2, 100:] = -127, 0
+    found = outputs_of(graph, seen, tmp_path)
+    np.testing.assert_array_equal(found, reference.outputs(graph, seen))
+
+
+@pytest.mark.parametrize("scale", [1e-40, 2.0**-128, 2.0**-130])
+def test_a_fixed_scale_whose_inverse_overflows_is_that_of_the_graph(tmp_path, scale):
+    graph = Graph(Observation((3,)), (whole([[1, 2], [3, -4], [5, 6]], scale),), ArgMax())
+    seen = synthetic.random_observations(graph, 9) * np.float32(100)
+    found = outputs_of(graph, seen, tmp_path)
+    np.testing.assert_array_equal(found, reference.outputs(graph, seen))
+
+
+def test_two_halves_of_a_word_are_multiplied_on_little_endian_machines_alone():
+    graph = synthetic.mlp_actor((70, 80, 2), 0.0, "int8")
+    code = generate(graph, MICROCONTROLLER).files["srl_actor.c"]
+    asked = [line for line in code.splitlines() if "SIMD32" in line]
+    assert len(asked) == 2
+    assert set(asked) == {"#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)"}
