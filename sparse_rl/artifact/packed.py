@@ -110,7 +110,13 @@ def to_bytes(actor: PackedActor) -> bytes:
     check_weights([slot.shape for slot in slots], len(body) + 8)
     if len(text) > LONGEST_DESCRIPTION:
         raise ValueError(f"a description of {len(text)} bytes; allowed: {LONGEST_DESCRIPTION}")
-    return MAGIC + bytes([version(actor.graph)]) + zlib.crc32(body).to_bytes(4, "little") + body
+    data = MAGIC + bytes([version(actor.graph)]) + zlib.crc32(body).to_bytes(4, "little") + body
+    try:
+        from_bytes(data)  # a small part of the time that compressing takes
+    except ArtifactError as error:
+        reason = str(error).removeprefix("damaged: ")
+        raise ValueError(f"an actor that no reader would take: {reason}") from None
+    return data
 
 
 def from_bytes(data: bytes) -> PackedActor:
@@ -195,7 +201,10 @@ def _provenance(about: dict[str, Any]) -> Provenance:
         if name not in kinds or isinstance(value, bool) or not isinstance(value, kinds[name]):
             raise ValueError(f"{ascii(name)[:40]}: found {ascii(value)[:40]}")
         if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_NAME):
-            raise ValueError(f"{name}: {len(value)} characters, or one that cannot be printed")
+            raise ValueError(
+                f"{name}: found {len(value)} characters; allowed: {LONGEST_NAME}, all of which can "
+                f"be printed"
+            )
         if not isinstance(value, str) and not (
             abs(value) < 1 << 63 if name == "seed" else isfinite(value)
         ):

@@ -1,5 +1,6 @@
 """The packed file: read as written, as small as promised, and never misread when damaged."""
 
+import dataclasses
 import json
 import tracemalloc
 import zlib
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks import packed_mutations, synthetic
-from sparse_rl.architecture.operations import ArgMax, Observation
+from sparse_rl.architecture.operations import ArgMax, Observation, Squash
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.description import describe
-from sparse_rl.artifact.graph import Dense, Graph
+from sparse_rl.artifact.graph import Dense, Graph, Normalize
 from sparse_rl.artifact.packed import (
     ArtifactError,
     PackedActor,
@@ -316,6 +317,29 @@ def test_an_actor_beyond_the_limits_is_not_written():
     graph = Graph(Observation((4096,)), (layer,), ArgMax())
     with pytest.raises(ValueError, match="weights; allowed in"):
         to_bytes(PackedActor(graph))
+
+
+@pytest.mark.parametrize(
+    ("changed", "about", "reason"),
+    [
+        ({"output": Squash((-1e31, -1.0), (1e31, 1.0))}, {}, r"action bound -1e\+31; allowed"),
+        ({"observation": Observation((3,), "float32", 1e-31)}, {}, "number 1e-31; allowed"),
+        ({"limit": np.inf}, {}, "number inf; allowed"),
+        ({"epsilon": 1e-31}, {}, "number 1e-31; allowed"),
+        ({}, {"environment": "x" * 501}, "found 501 characters; allowed: 500"),
+        ({}, {"variant": "a\nb"}, "allowed: 500, all of which can be printed"),
+        ({}, {"seed": 1 << 63}, "seed: not finite, or too large"),
+    ],
+)
+def test_what_a_reader_refuses_is_not_written(changed, about, reason):
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "float32")
+    numbers = {"epsilon": 1e-8, "limit": 10.0}
+    numbers |= {key: changed.pop(key) for key in list(changed) if key in numbers}
+    ones = np.ones(3, np.float32)
+    steps = (Normalize(ones, ones, **numbers), *graph.operations)
+    graph = dataclasses.replace(graph, operations=steps, **changed)
+    with pytest.raises(ValueError, match=reason):
+        to_bytes(PackedActor(graph, Provenance(**about)))
 
 
 def test_a_return_that_is_no_number_is_left_out():
