@@ -55,7 +55,7 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         call = "quantize(x, {n}, inverse, q);"
         finish = "(float){s} * scale"
     elif isinstance(layer.input_scale, StaticScale):
-        inverse = real(inverse_of(np.float32(layer.input_scale.scale)))
+        inverse = real(float(inverse_of(np.float32(layer.input_scale.scale))))
         value = f"nearest(clipped({{x}} * {inverse}))"
         call = f"quantize(x, {{n}}, {inverse}, q);"
         unit = unit_of(layer)
