@@ -64,7 +64,8 @@ def unbind(graph: Graph) -> tuple[Network, dict[str, NDArray[np.float32]]]:
         raise ValueError("the graph does not end with a dense layer, so it has no head")
     unbinding = _Unbinding()
     name = "head" if isinstance(graph.output, data.ArgMax) else "mean"
-    rescale = steps.pop(0) if steps and isinstance(steps[0], bound.Rescale) else None
+    rescale = steps[0] if steps and isinstance(steps[0], bound.Rescale) else None
+    steps = steps[rescale is not None :]
     if rescale is not None and steps and not isinstance(steps[0], bound.Dense):
         raise ValueError("an observation is rescaled for something else than a dense layer")
     operations = unbinding.operations(tuple(steps), "")
