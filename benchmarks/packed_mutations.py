@@ -211,6 +211,25 @@ def _closed(text: bytes, rest: bytes) -> bytes:
     return varint(len(description)) + description + rest
 
 
+def bomb(size: int) -> bytes:
+    """A frame without its magic number that says its size, and holds so many spaces."""
+    at_once = 1 << 17
+    blocks = [(at_once, 0)] * (size // at_once) + [(size % at_once, 1)]
+    repeated = 1 << 1  # a block of one byte so many times; its first bit says that it is the last
+    body = b"".join((n << 3 | repeated | last).to_bytes(3, "little") + b" " for n, last in blocks)
+    return b"\xc0\x38" + size.to_bytes(8, "little") + body
+
+
+def _bombs(draw: random.Random, data: bytes, files: list[bytes]) -> bytes:
+    """Where a frame may be, one that holds far more, and whose header says so."""
+    frame = bomb(1 << draw.randint(10, 31))
+    frame = varint(len(frame)) + frame
+    if draw.random() < 0.5:
+        return frame + _opened(data)[1]
+    body, at = data[8:], draw.choice(_places(data))
+    return body[:at] + b"\x01" + frame + body[at + 1 :]
+
+
 _WAYS = {
     "bits flipped": _flips,
     "bytes set": _set,
@@ -220,5 +239,6 @@ _WAYS = {
     "lengths at their extremes": _lengths,
     "letters of the description": _text,
     "values of the description": _structure,
+    "frames that say their size": _bombs,
     "small files that say much": _crafted,
 }

@@ -59,7 +59,7 @@ def main(
         raise ValueError("--env: not given, and the actor names none; needed is an environment")
     environment = make(name, evaluation=True)
     check_fits(loaded.graph, environment.spec)
-    result = play(loaded, environment, episodes, seed)
+    result = play(loaded.where_finite, environment, episodes, seed)
     returns = result.returns
     spread = returns.std(ddof=1) / np.sqrt(episodes) if episodes > 1 else float("nan")
     print(f"{actor} in {name}, {loaded.backend}, {episodes} episodes")

@@ -3,7 +3,13 @@
 `networks` interprets a `Network` for training, `artifact` binds it to a trained policy's arrays.
 """
 
-from sparse_rl.architecture.interface import check_fits, observation_of, output_of, policy_network
+from sparse_rl.architecture.interface import (
+    check_bounds,
+    check_fits,
+    observation_of,
+    output_of,
+    policy_network,
+)
 from sparse_rl.architecture.network import LARGEST_INPUT, Layer, Network, from_json, layers, to_json
 from sparse_rl.architecture.operations import (
     UNIFORM,
@@ -56,6 +62,7 @@ __all__ = [
     "Residual",
     "Squash",
     "Tanh",
+    "check_bounds",
     "check_fits",
     "dense_layers",
     "from_json",

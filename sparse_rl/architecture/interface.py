@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sparse_rl.architecture.network import Network
-from sparse_rl.architecture.operations import ArgMax, Dense, Observation, Output, Squash
+from sparse_rl.architecture.operations import ArgMax, Clip, Dense, Observation, Output, Squash
 from sparse_rl.architecture.torsos import torso
 from sparse_rl.config.interfaces import NetworkOptions
 from sparse_rl.spaces import Continuous, EnvSpec
@@ -71,3 +71,22 @@ def check_fits(policy: Policy, spec: EnvSpec) -> None:
         taken = f"one of {spec.action.n} actions"
     if not fits:
         raise ValueError(f"{spec.name}: takes {taken}, the actor has {outputs} outputs")
+
+
+def check_bounds(policy: Policy, spec: EnvSpec) -> None:
+    """Raises ValueError where continuous actions have other bounds than the environment's.
+
+    Bounds that differ in float32's last digits are the same. What `check_fits` raises for is not
+    looked at.
+    """
+    output, space = policy.output, spec.action
+    if not isinstance(output, Squash | Clip) or not isinstance(space, Continuous):
+        return
+    bounds = zip(output.low, output.high, space.low, space.high, strict=True)
+    for index, (low, high, least, most) in enumerate(bounds):
+        near = 1e-6 * (most - least)
+        if abs(low - least) > near or abs(high - most) > near:
+            raise ValueError(
+                f"{spec.name}: action {index}: found bounds of {low:g} and {high:g}; "
+                f"allowed: the environment's, {least:g} and {most:g}"
+            )

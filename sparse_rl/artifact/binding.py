@@ -56,15 +56,23 @@ def unbind(graph: Graph) -> tuple[Network, dict[str, NDArray[np.float32]]]:
     networks; the head is `head` for discrete actions and `mean` for continuous ones. Quantized
     weights become the numbers that they stand for; how inputs are quantized is not kept.
 
-    Raises ValueError where the graph does not end with a dense layer.
+    Raises ValueError where the graph does not end with a dense layer, or rescales something else
+    than what its first dense layer reads.
     """
     *steps, last = graph.operations or (None,)
     if not isinstance(last, bound.Dense):
         raise ValueError("the graph does not end with a dense layer, so it has no head")
     unbinding = _Unbinding()
-    operations = unbinding.operations(tuple(steps), "")
     name = "head" if isinstance(graph.output, data.ArgMax) else "mean"
+    rescale = steps[0] if steps and isinstance(steps[0], bound.Rescale) else None
+    steps = steps[rescale is not None :]
+    if rescale is not None and steps and not isinstance(steps[0], bound.Dense):
+        raise ValueError("an observation is rescaled for something else than a dense layer")
+    operations = unbinding.operations(tuple(steps), "")
     unbinding.layer(name, last)
+    if rescale is not None:
+        # Factors of an observation's elements are factors of the rows that read them.
+        unbinding.arrays[f"{'hidden_0' if steps else name}/kernel"] *= rescale.factors[:, None]
     head = data.Dense(name, len(last.bias))
     return Network(graph.observation, operations, (head,), graph.output), unbinding.arrays
 
@@ -183,13 +191,7 @@ class _Unbinding:
     def operations(
         self, operations: tuple[bound.Operation, ...], scope: str
     ) -> tuple[data.Operation, ...]:
-        # Factors of an observation's elements are factors of the rows that read them.
-        rescale = operations[0] if operations and isinstance(operations[0], bound.Rescale) else None
-        rest = operations[1:] if rescale else operations
-        found = tuple(self.operation(operation, scope) for operation in rest)
-        if rescale:
-            self.arrays["hidden_0/kernel"] *= rescale.factors[:, None]
-        return found
+        return tuple(self.operation(operation, scope) for operation in operations)
 
     def operation(self, operation: bound.Operation, scope: str) -> data.Operation:
         match operation:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact.description import DICTIONARY
 
+_FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
+
 
 class Reader:
     """A cursor that never reads past the end."""
@@ -36,8 +38,8 @@ class Reader:
             return self.take(size)
         if kind != 1:
             raise ValueError(f"block of kind {kind}")
-        data = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS).decompress(
-            self.take(self.varint()), max_output_size=size
+        data = decompressed(
+            self.take(self.varint()), size, zstandard.ZstdDecompressor(format=_FORMAT)
         )
         if len(data) != size:
             raise ValueError(f"a block of {len(data)} bytes, expected {size}")
@@ -50,6 +52,18 @@ class Reader:
         return values
 
 
+def decompressed(frame: bytes, most: int, reader: zstandard.ZstdDecompressor) -> bytes:
+    """What a frame without its magic number holds, at most `most` bytes.
+
+    Raises ValueError or `zstandard.ZstdError` where it holds more, or is damaged.
+    """
+    claimed = zstandard.get_frame_parameters(frame, format=_FORMAT).content_size
+    # zstandard takes as much memory as a frame says that it needs, whatever it is allowed.
+    if claimed != zstandard.CONTENTSIZE_UNKNOWN and claimed > most:
+        raise ValueError(f"a frame that claims {claimed} bytes; allowed: {most}")
+    return reader.decompress(frame, max_output_size=most)
+
+
 def varint(value: int) -> bytes:
     parts = bytearray()
     while value > 127:
@@ -60,7 +74,7 @@ def varint(value: int) -> bytes:
 
 def block(data: bytes) -> bytes:
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        19, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False, write_checksum=False
+        19, format=_FORMAT, write_content_size=False, write_checksum=False
     )
     compressed = zstandard.ZstdCompressor(compression_params=parameters).compress(data)
     smaller = b"\x01" + varint(len(compressed)) + compressed
@@ -74,7 +88,7 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 def compressor() -> zstandard.ZstdCompressor:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         19,
-        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        format=_FORMAT,
         write_content_size=False,
         write_checksum=False,
         write_dict_id=False,
@@ -83,6 +97,4 @@ def compressor() -> zstandard.ZstdCompressor:
 
 
 def decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(
-        format=zstandard.FORMAT_ZSTD1_MAGICLESS, dict_data=_dictionary()
-    )
+    return zstandard.ZstdDecompressor(format=_FORMAT, dict_data=_dictionary())

@@ -101,7 +101,9 @@ def _bounds(value: Any, size: int) -> tuple[float, ...]:
     values = value if isinstance(value, list) else [value]
     for v in values:  # one that stands for millions is looked at once
         if type(v) not in (int, float) or not abs(v) <= LARGEST_NUMBER:
-            raise ValueError("an action bound is no number, or too large")
+            raise ValueError(
+                f"action bound {_short(v)}; allowed: numbers within {LARGEST_NUMBER:g}"
+            )
     found = tuple(map(float, values))
     return found if isinstance(value, list) else found * size
 
@@ -124,7 +126,9 @@ def _short(item: Any) -> str:
 
 def _positive(item: Any) -> float:
     if type(item) not in (int, float) or not 1 / LARGEST_NUMBER < item < LARGEST_NUMBER:
-        raise ValueError(f"number {_short(item)}")
+        raise ValueError(
+            f"number {_short(item)}; allowed: {1 / LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}"
+        )
     return float(item)
 
 

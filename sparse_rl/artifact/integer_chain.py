@@ -24,6 +24,8 @@ from sparse_rl.artifact.graph import Dense, Graph, Layer, Normalize, Rescale, la
 from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale, exponent_of
 
 _LONGEST_SHIFT = 30
+_SMALLEST = -127
+"""Exponent of the first scale: float32 holds one over it."""
 _MOST = 1 << 30
 """Sums of products, and biases, stay below it: together they fit in int32."""
 
@@ -57,6 +59,8 @@ def units(graph: Graph) -> tuple[LayerUnits, ...] | None:
         if unit is not None
     ]
     if any(abs(shift) > _LONGEST_SHIFT for shift in shifts):
+        return None
+    if _exponent(every[0].input_scale) < _SMALLEST:
         return None
     return tuple(
         LayerUnits(unit, shift)

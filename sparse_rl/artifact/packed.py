@@ -36,7 +36,7 @@ import zstandard
 
 from sparse_rl import atomic_file
 from sparse_rl.artifact import index_code, layer_bytes
-from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
+from sparse_rl.artifact.blocks import Reader, compressor, decompressed, decompressor, varint
 from sparse_rl.artifact.description import describe, version
 from sparse_rl.artifact.description_reading import graph_of, slots_of
 from sparse_rl.artifact.fixed_scales import unit_of
@@ -110,7 +110,13 @@ def to_bytes(actor: PackedActor) -> bytes:
     check_weights([slot.shape for slot in slots], len(body) + 8)
     if len(text) > LONGEST_DESCRIPTION:
         raise ValueError(f"a description of {len(text)} bytes; allowed: {LONGEST_DESCRIPTION}")
-    return MAGIC + bytes([version(actor.graph)]) + zlib.crc32(body).to_bytes(4, "little") + body
+    data = MAGIC + bytes([version(actor.graph)]) + zlib.crc32(body).to_bytes(4, "little") + body
+    try:
+        from_bytes(data)  # a small part of the time that compressing takes
+    except ArtifactError as error:
+        reason = str(error).removeprefix("damaged: ")
+        raise ValueError(f"an actor that no reader would take: {reason}") from None
+    return data
 
 
 def from_bytes(data: bytes) -> PackedActor:
@@ -171,7 +177,7 @@ def entropy_bound(graph: Graph) -> float:
 
 def _parse(reader: Reader) -> PackedActor:
     compressed = reader.take(reader.varint())
-    text = decompressor().decompress(compressed, max_output_size=LONGEST_DESCRIPTION)
+    text = decompressed(compressed, LONGEST_DESCRIPTION, decompressor())
     description, about = json.loads(text)
     slots = slots_of(description)
     check_weights([slot.shape for slot in slots], len(reader.data) + 8)
@@ -195,7 +201,10 @@ def _provenance(about: dict[str, Any]) -> Provenance:
         if name not in kinds or isinstance(value, bool) or not isinstance(value, kinds[name]):
             raise ValueError(f"{ascii(name)[:40]}: found {ascii(value)[:40]}")
         if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_NAME):
-            raise ValueError(f"{name}: {len(value)} characters, or one that cannot be printed")
+            raise ValueError(
+                f"{name}: found {len(value)} characters; allowed: {LONGEST_NAME}, all of which can "
+                f"be printed"
+            )
         if not isinstance(value, str) and not (
             abs(value) < 1 << 63 if name == "seed" else isfinite(value)
         ):

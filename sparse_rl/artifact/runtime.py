@@ -86,16 +86,23 @@ class Actor:
             return self._c.act_on_one(observation)
         array = np.asarray(observation)
         single = array.shape == shape
-        if not single and array.shape[1:] != shape:
-            raise ValueError(
-                f"observation of shape {array.shape}: the actor reads {shape}, or a batch"
-            )
-        self._check_type(array)
-        batch = np.ascontiguousarray(array[None] if single else array, self._dtype)
-        if batch.dtype == np.float32 and not np.isfinite(batch).all():
+        actions, finite = self._act(self._batch(array[None] if single else array))
+        if not finite.all():
             raise ValueError(_NOT_FINITE)
-        actions = self._act(batch)
         return actions[0] if single else actions
+
+    def where_finite(self, observations: ArrayLike) -> NDArray:
+        """Actions of a batch [n, *shape], nan in the rows for which a call would raise.
+
+        Discrete actions are float64 where there are such rows. For episodes side by side, of which
+        one that fails must not end the others. Raises ValueError for another shape or type.
+        """
+        actions, finite = self._act(self._batch(np.asarray(observations)))
+        if finite.all():
+            return actions
+        found = actions.astype(np.result_type(actions.dtype, np.float32))
+        found[~finite] = np.nan
+        return found
 
     def predict(
         self,
@@ -110,6 +117,16 @@ class Actor:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, also in another process, are compiled there."""
         return Actor, (self._packed, self._asked, self._target)
+
+    def _batch(self, array: NDArray) -> NDArray:
+        """A batch in the actor's type; raises ValueError for what it does not read."""
+        if array.shape[1:] != self.graph.observation.shape or not array.ndim:
+            raise ValueError(
+                f"observation of shape {array.shape}: the actor reads "
+                f"{self.graph.observation.shape}, or a batch"
+            )
+        self._check_type(array)
+        return np.ascontiguousarray(array, self._dtype)
 
     def _check_type(self, array: NDArray) -> None:
         """Refuses what a conversion to the actor's type would change without a word."""
@@ -133,17 +150,19 @@ class Actor:
                 f"the actor reads whole numbers from 0 to {largest}"
             )
 
-    def _act(self, batch: NDArray) -> NDArray:
+    def _act(self, batch: NDArray) -> tuple[NDArray, NDArray]:
+        """Actions, and in which rows all numbers are finite: in others an action means nothing."""
         if self._c is not None:
             return self._c.act(batch)
         if not len(batch):
             width = () if isinstance(self.graph.output, ArgMax) else self.graph.output_shape
-            return np.empty((0, *width), np.int64 if not width else np.float32)
+            return np.empty((0, *width), np.int64 if not width else np.float32), np.ones(0, bool)
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = reference.outputs(self.graph, batch)
-        if not np.isfinite(outputs).all():
-            raise ValueError(_NOT_FINITE)
-        return reference.action_of(self.graph, outputs)
+            actions = reference.action_of(self.graph, outputs)
+        # int8 makes numbers of an observation's nan, so the outputs alone do not show it.
+        seen = np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+        return actions, seen & np.isfinite(outputs).all(axis=1)
 
 
 def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
@@ -183,8 +202,13 @@ class _Compiled:
                 raise ValueError(_NOT_FINITE)
             return np.int64(self._action[0]) if self.discrete else self._action.copy()  # type: ignore[return-value]
 
-    def act(self, batch: NDArray) -> NDArray:
+    def act(self, batch: NDArray) -> tuple[NDArray, NDArray]:
         actions = np.empty((len(batch), self.width), np.int32 if self.discrete else np.float32)
-        if self._act(batch.ctypes.data, actions.ctypes.data, len(batch)) != len(batch):
-            raise ValueError(_NOT_FINITE)
-        return actions[:, 0].astype(np.int64) if self.discrete else actions
+        finite, done = np.ones(len(batch), bool), 0
+        while done < len(batch):  # it ends before the first that is refused: on behind that
+            rest = batch[done:], actions[done:]
+            done += self._act(*(array.ctypes.data for array in rest), len(batch) - done)
+            if done < len(batch):
+                finite[done] = False
+                done += 1
+        return (actions[:, 0].astype(np.int64) if self.discrete else actions), finite

@@ -44,8 +44,13 @@ def write(files: Files, directory: Path) -> None:
 
 
 def one_line(text: str) -> str:
-    """What may stand in a comment of any language, on one line."""
-    return "".join(ch for ch in text if ch.isascii() and ch.isprintable()).replace("*/", "")
+    """What may stand in a comment of any language, on one line: nothing in it ends a comment of C.
+
+    What is not printable ASCII is left out.
+    """
+    kept = "".join(letter for letter in text if letter.isascii() and letter.isprintable())
+    # To take such a mark away could make another one of what stands around it.
+    return kept.replace("*/", "* /").replace("/*", "/ *")
 
 
 def version() -> str:

@@ -109,8 +109,12 @@ def scale_of(largest: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def quantize(x: NDArray[np.float32], scale: NDArray[np.float32] | np.float32) -> NDArray[np.int8]:
     """round_half_even(clip(x * (1 / scale), -127, 127)); one for the inverse where it overflows."""
+    clipped = np.clip(x * inverse_of(scale), -LARGEST_INTEGER, LARGEST_INTEGER)
+    return np.rint(clipped).astype(np.int8)
+
+
+def inverse_of(scale: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    """One over a scale in float32; 1 where that overflows."""
     with np.errstate(over="ignore", divide="ignore"):
         inverse = np.float32(1) / scale
-    inverse = np.where(np.isinf(inverse), np.float32(1), inverse).astype(np.float32)
-    clipped = np.clip(x * inverse, -LARGEST_INTEGER, LARGEST_INTEGER)
-    return np.rint(clipped).astype(np.int8)
+    return np.where(np.isinf(inverse), np.float32(1), inverse).astype(np.float32)

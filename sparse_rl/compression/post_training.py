@@ -109,17 +109,17 @@ def in_few_values(kernel: NDArray, per_output_channel: bool, largest: int) -> We
 
 def with_fixed_scales(graph: Graph, observations: NDArray, options: StaticOptions) -> Graph:
     """int8 weights, and input scales from what the layers of `graph` read of the observations."""
-    magnitudes = [np.abs(inputs) for inputs in inputs_of_layers(graph, observations)]
-    tops = [CALIBRATIONS[options.calibration](seen, options) for seen in magnitudes]
-    # An input that is nearly always zero has a percentile of zero.
-    tops = [top or float(seen.max(initial=0)) for top, seen in zip(tops, magnitudes, strict=True)]
+    if options.calibration == "minmax":
+        tops = largest_inputs(graph, observations)
+    else:
+        magnitudes = [np.abs(inputs) for inputs in inputs_of_layers(graph, observations)]
+        tops = [CALIBRATIONS[options.calibration](seen, options) for seen in magnitudes]
+        if not all(tops):  # an input that is nearly always zero has a percentile of zero
+            largest = largest_inputs(graph, observations)
+            tops = [top or most for top, most in zip(tops, largest, strict=True)]
     scales = iter([StaticScale(float(scale_of(np.array(top, np.float32)))) for top in tops])
     rounded = quantized(graph, options.scales, None)
     return _changed(rounded, lambda layer: replace(layer, input_scale=next(scales)))
-
-
-def _largest(magnitudes: NDArray, _: StaticOptions) -> float:
-    return float(magnitudes.max(initial=0))
 
 
 def _percentile(magnitudes: NDArray, options: StaticOptions) -> float:
@@ -142,11 +142,10 @@ def _least_error(magnitudes: NDArray, _: StaticOptions) -> float:
 
 
 CALIBRATIONS: dict[str, Callable[[NDArray, StaticOptions], float]] = {
-    "minmax": _largest,
     "percentile": _percentile,
     "mse": _least_error,
 }
-"""How large the inputs of a layer are taken to be, from their magnitudes."""
+"""How large the inputs of a layer are taken to be, from magnitudes of them; minmax knows all."""
 
 
 def _changed(graph: Graph, change: Callable[[Layer], Layer]) -> Graph:

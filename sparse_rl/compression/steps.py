@@ -21,12 +21,13 @@ Common = Mapping[str, Mapping[str, object]]
 class Step:
     """One pass by its registered name, with its options.
 
-    `common` are options that all steps of a compression share, which names leave out.
+    `common` are the values that all steps of its pass have in a compression unless they say
+    otherwise; names leave these out.
     """
 
     name: str
     options: Any
-    common: tuple[str, ...] = ()
+    common: tuple[tuple[str, object], ...] = ()
 
     @property
     def label(self) -> str:
@@ -37,10 +38,10 @@ class Step:
     @property
     def family(self) -> str:
         """The short name without its level: what is drawn alike."""
-        parts = [self.name]
+        parts, usual = [self.name], dict(self.common)
         for field in dataclasses.fields(self.options):
             value = getattr(self.options, field.name)
-            if field.name not in ("level", *self.common) and value != field.default:
+            if field.name != "level" and value != usual.get(field.name, field.default):
                 parts.append(value if isinstance(value, str) else f"{field.name}{value:g}")
         return "-".join(parts)
 
@@ -90,10 +91,8 @@ def parse_step(text: str, common: Common | None = None) -> Step:
         if key in values:
             raise ValueError(f"{text}: {key}: given twice; allowed: once")
         values[key] = value
-    shared = {
-        key: value for key, value in (common or {}).get(name, {}).items() if key not in values
-    }
+    shared = (common or {}).get(name, {})
     try:
-        return Step(name, kind(**values, **shared), tuple(shared))
+        return Step(name, kind(**{**shared, **values}), tuple(shared.items()))
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None

@@ -18,7 +18,7 @@ from sparse_rl.envs import VectorEnv, failure
 from sparse_rl.envs.compiled import programs
 from sparse_rl.envs.once import once
 from sparse_rl.playing.frames import first_seen, next_seen
-from sparse_rl.spaces import Continuous, EnvSpec, to_agent_action
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec, to_agent_action
 
 Act = Callable[[Num[np.ndarray, "batch *observation"]], Num[np.ndarray, "batch *action"]]
 """What is seen to actions, in the environment's own units."""
@@ -97,7 +97,7 @@ def play(
             number += len(kept[-1])
         action = np.asarray(act(seen))
         unusable = running & ~(_all_finite(seen) & _all_finite(action))
-        state, outcome = step(state, to_agent_action(spec.action, action))
+        state, outcome = step(state, _in_agent_units(spec.action, action))
         reward = np.where(running, np.asarray(outcome.reward), 0.0)
         returns += np.where(unusable, np.nan, reward)
         lengths += running
@@ -120,6 +120,14 @@ def random_policy(spec: EnvSpec, seed: int) -> Act:
         low, high = np.asarray(space.low), np.asarray(space.high)
         return lambda seen: generator.uniform(low, high, (len(seen), len(low))).astype(np.float32)
     return lambda seen: generator.integers(space.n, size=len(seen)).astype(np.int32)
+
+
+def _in_agent_units(space: Continuous | Discrete, action: np.ndarray) -> np.ndarray:
+    """The actions, and 0 in place of those that are not finite: of these the return is nan."""
+    if isinstance(space, Discrete):
+        action = np.nan_to_num(action)  # no whole number is nan
+    found: np.ndarray = to_agent_action(space, action)
+    return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _all_finite(values: Num[np.ndarray, "episodes *shape"]) -> Bool[np.ndarray, " episodes"]:

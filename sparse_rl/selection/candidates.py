@@ -47,8 +47,19 @@ def grid(
 
 
 def named(chains: Sequence[Chain]) -> dict[str, Chain]:
-    """The chains by their names, each once."""
-    return {name_of(chain): chain for chain in chains}
+    """The chains by their names, each once.
+
+    Raises ValueError, one line, where two that are not the same have one name.
+    """
+    found: dict[str, Chain] = {}
+    for chain in chains:
+        name = name_of(chain)
+        if found.setdefault(name, chain) != chain:
+            raise ValueError(
+                f"{name}: found two candidates of this name; allowed: levels and options that "
+                f"differ within six digits"
+            )
+    return found
 
 
 def made(

@@ -24,6 +24,7 @@ from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.steps import Chain, family_of
 from sparse_rl.envs import VectorEnv
+from sparse_rl.playing.play import Act
 from sparse_rl.selection import judgement, table
 from sparse_rl.selection.candidates import made
 from sparse_rl.selection.disturbances import Disturbance
@@ -91,7 +92,7 @@ class Compression:
     def make(self) -> dict[str, NDArray]:
         """Makes all candidates that are not there yet; returns the originals' observations."""
         environment = self.originals.environment
-        acts = [Actor(PackedActor(graph), "numpy") for graph in self.originals.graphs]
+        acts = [acting(PackedActor(graph)) for graph in self.originals.graphs]
         met = judgement.meet(acts, environment, min(10, self.episodes), 0)
         observations = tuple(one.observations for one in met)
         seen = dict(zip(self.names, observations, strict=True))
@@ -127,7 +128,7 @@ class Compression:
         """Plays all candidates from the same starts, and the smallest that holds from new ones."""
         environment = self.originals.environment
         packs = {name: self.folder.actors(name, self.names) for name in (ORIGINAL, *self.chains)}
-        acts = [Actor(pack, "numpy") for packed in packs.values() for pack in packed]
+        acts = [acting(pack) for packed in packs.values() for pack in packed]
         count, episodes = len(self.names), self.episodes
         course = f"{len(packs)} x {count} policies play {episodes} episodes each"
         told = partial(self.told, course)
@@ -154,7 +155,7 @@ class Compression:
         margin: float,
     ) -> pd.DataFrame:
         """The chosen beside the originals in each world, from starts that chose nothing."""
-        acts = [Actor(pack, "numpy") for pack in (*originals, *chosen)]
+        acts = [acting(pack) for pack in (*originals, *chosen)]
         rows = []
         for name, world in worlds.items():
             course = f"the original and the chosen one play from fresh starts, {name}"
@@ -201,6 +202,11 @@ class Compression:
     def best_policy(self, judged: Judged, candidate: str) -> int:
         """The policy with the highest mean return of a candidate."""
         return int(np.argmax(judged.returns[candidate].mean(axis=1)))
+
+
+def acting(pack: PackedActor) -> Act:
+    """A policy as it is judged: where a number is not finite its own episode fails, no other."""
+    return Actor(pack, "numpy").where_finite
 
 
 def folder_for(out: Path | None, source: Path) -> Path:

@@ -59,13 +59,17 @@ def _told_of_all(
 
 
 def meet(policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int) -> list[Met]:
-    """As `judge`, with observations of the policies' episodes, and of those that follow on them."""
+    """As `judge`, with observations of the policies' episodes, and of those that follow on them.
+
+    Those that are not finite are left out.
+    """
     kept: list[list[NDArray]] = [[] for _ in policies]
 
     def remembering(index: int, act: Act) -> Act:
         def remember(seen: NDArray) -> NDArray:
             if sum(map(len, kept[index])) < _OBSERVATIONS:
-                kept[index].append(np.array(seen))
+                finite = np.isfinite(seen).reshape(len(seen), -1).all(axis=1)
+                kept[index].append(np.array(seen[finite]))
             return act(seen)
 
         return remember

@@ -16,15 +16,15 @@ from sparse_rl.architecture import (
     Clip,
     Output,
     Squash,
+    check_bounds,
     check_fits,
-    observation_of,
 )
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import VectorEnv, make
 from sparse_rl.importers import Imported, read_policy
 from sparse_rl.runs.run import Run
-from sparse_rl.spaces import Continuous, Discrete
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 
 Actions = Literal["", "squash", "clip", "argmax"]
 
@@ -78,6 +78,7 @@ def of_run(path: Path, environment: str, variant: str) -> Originals:
     graphs = tuple(run.packed(variant, seed, world.spec).graph for seed in seeds)
     for graph in graphs:
         check_fits(graph, world.spec)
+        check_bounds(graph, world.spec)
     names = tuple(f"seed_{seed}" for seed in seeds)
     origin = f"{path}, variant {variant}, {len(seeds)} seeds"
     return Originals(graphs, names, seeds, world, origin, _digest(graphs))
@@ -98,11 +99,10 @@ def of_files(
     world = make(name, evaluation=True)
     graphs = []
     for source, one in zip(sources, imported, strict=True):
-        try:
-            check_fits(one.graph, world.spec)
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}") from None
-        graphs.append(replace(one.graph, observation=observation_of(world.spec)))
+        _check(one.graph, world.spec, source, normalizer)
+        # The file knows what its numbers are divided by, the environment how frames are stacked.
+        seen = replace(one.graph.observation, frame_stack=world.spec.frame_stack)
+        graphs.append(replace(one.graph, observation=seen))
     stems = [source.stem for source in sources]
     names = [stem if stems.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(stems)]
     origin = f"{', '.join(map(str, sources))}: {imported[0].origin}"
@@ -140,6 +140,22 @@ def imported_policy(
     if not found:
         raise refused
     return next(iter(found.values()))
+
+
+def _check(graph: Graph, spec: EnvSpec, source: Path, normalizer: Path | None) -> None:
+    """Raises ValueError, one line that names the file, where its policy does not fit."""
+    try:
+        check_fits(graph, spec)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    try:
+        check_bounds(graph, spec)
+    except ValueError as error:
+        squash, way = _outputs(spec.action)["squash"], ""
+        with contextlib.suppress(ValueError):
+            check_bounds(read_policy(source, normalizer, squash).graph, spec)
+            way = ", to which --actions squash rescales"
+        raise ValueError(f"{source}: {error}{way}") from None
 
 
 def _outputs(space: Continuous | Discrete | None) -> dict[str, Output]:

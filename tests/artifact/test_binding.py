@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sparse_rl.architecture import ArgMax, Dense, Network, Observation, Squash
+from sparse_rl.architecture import ArgMax, Dense, Network, Observation, Squash, Tanh
+from sparse_rl.artifact import graph as data
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.binding import bind, float32_bytes, unbind
 from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.artifact.weights import Weights
 from sparse_rl.networks import FlaxNetwork, GaussianActor, QNetwork, variables_of
 from sparse_rl.quantization.aqt import dot_products
 from tests.example_networks import gaussian, q_values
@@ -155,3 +157,27 @@ def test_int8_weights_come_back_as_the_numbers_that_they_stand_for():
 def test_a_graph_without_a_last_dense_layer_has_no_head():
     with pytest.raises(ValueError, match="no head"):
         unbind(Graph(Observation((3,)), (), ArgMax()))
+
+
+def rescaled(*before):
+    """A graph of a rescaled observation, and of the same one without."""
+    exponents = np.array([1, -2, 3], np.int8)
+    kernel = np.arange(6, dtype=np.float32).reshape(3, 2) - 2
+    layer = data.Dense(Weights(kernel), np.ones(2, np.float32))
+    return Graph(Observation((3,)), (data.Rescale(exponents), *before, layer), ArgMax())
+
+
+def test_an_observation_that_is_rescaled_for_the_head_is_unbound():
+    graph = rescaled()
+    network, arrays = unbind(graph)
+    assert network.operations == ()
+    seen = np.array([[1.0, 2.0, -3.0], [0.5, 0.0, 4.0]], np.float32)
+    expected = reference.outputs(graph, seen)
+    np.testing.assert_array_equal(seen @ arrays["head/kernel"] + arrays["head/bias"], expected)
+
+
+def test_what_is_rescaled_for_something_else_is_refused():
+    norm = data.LayerNorm(np.ones(3, np.float32), np.zeros(3, np.float32), 1e-5)
+    for before in ((norm,), (Tanh(),), (Tanh(), data.Rescale(np.zeros(3, np.int8)))):
+        with pytest.raises(ValueError, match="rescaled for something else than a dense layer"):
+            unbind(rescaled(*before))

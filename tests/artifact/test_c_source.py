@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic
-from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation
-from sparse_rl.artifact import reference
+from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observation, Tanh
+from sparse_rl.artifact import integer_chain, reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
-from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Rescale, Residual, layers
+from sparse_rl.artifact.weights import StaticScale, Weights
 from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"]
@@ -266,3 +267,89 @@ def test_the_example_reads_whole_numbers_in_range_where_the_actor_reads_bytes(tm
         )
         assert run("0 0 -1 0")[0] == 1
         assert run("0 0.5 1 0") == (1, 0, "number 3: not a whole number")
+
+
+def a_layer(inputs, outputs, density=1.0):
+    draw = np.random.default_rng(inputs)
+    kernel = draw.normal(size=(inputs, outputs)) * (draw.random((inputs, outputs)) < density)
+    bias = draw.normal(size=outputs).astype(np.float32)
+    return Dense(Weights(kernel.astype(np.float32)), bias)
+
+
+def scales(shape):
+    return np.linspace(0.5, 2, np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+FLAT = LayerNorm(scales(24), -scales(24), 1e-5)
+RESCALE = Rescale((np.arange(24) % 5 - 2).astype(np.int8))
+FLATTENED = {
+    "an image, rescaled": ((2, 3, 4), (Flatten(), RESCALE)),
+    "an image, twice": ((2, 3, 4), (Flatten(), Flatten())),
+    "an image, twice, then normalized": ((2, 3, 4), (Flatten(), Tanh(), Flatten(), FLAT)),
+    "a matrix": ((4, 6), (Flatten(),)),
+    "a matrix, then normalized": ((4, 6), (Flatten(), FLAT)),
+    "a matrix whose rows are normalized": (
+        (4, 6), (LayerNorm(scales(6), -scales(6), 1e-5), Flatten(), RESCALE),
+    ),
+    "a vector within a residual sum": ((24,), (Residual((Flatten(),)), Tanh())),
+    "a vector within another one": ((24,), (Tanh(), Residual((Residual((Flatten(),)), Tanh())))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [HOST, MICROCONTROLLER], ids=["host", "microcontroller"])
+@pytest.mark.parametrize("name", FLATTENED)
+def test_what_is_flattened_is_in_the_order_of_the_graph(tmp_path, name, target):
+    shape, steps = FLATTENED[name]
+    graph = Graph(Observation(shape), (*steps, a_layer(24, 3)), ArgMax())
+    observations = synthetic.random_observations(graph, 20)
+    expected = reference.outputs(graph, observations)
+    found = outputs_of(graph, observations, tmp_path, target=target)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_more_inputs_of_one_length_than_two_bytes_count(tmp_path):
+    inputs = (1 << 16) + 500
+    kernel = np.zeros((inputs, 8), np.float32)
+    kernel[np.arange(inputs), np.arange(inputs) * 7 % 8] = np.linspace(-1, 1, inputs) / 300
+    layer = Dense(Weights(kernel), np.zeros(8, np.float32))
+    graph = Graph(Observation((inputs,), "uint8", 255.0), (layer,), ArgMax())
+    observations = np.random.default_rng(0).integers(0, 256, (2, inputs)).astype(np.uint8)
+    observations[0, : 1 << 16] = 0  # only what is beyond is seen
+    assert generate(graph).kernels == ("columns",)
+    found = outputs_of(graph, observations, tmp_path)
+    np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-3)
+
+
+def whole(values, input_scale, scale=1.0):
+    """A layer of int8 weights without biases."""
+    kernel = np.array(values, np.int8)
+    weights = Weights(kernel, np.array([scale], np.float32))
+    return Dense(weights, np.zeros(kernel.shape[1], np.float32), StaticScale(input_scale))
+
+
+def test_sums_that_are_too_large_to_be_rounded_are_clipped_before(tmp_path):
+    # 4,000 products of 127 * 127 are 64.5 million; a quarter of it is more than 2^22.
+    inputs = 4000
+    first = whole(np.stack([np.full(inputs, -127), np.full(inputs, 127)], 1), 1.0)
+    graph = Graph(Observation((inputs,)), (first, whole([[1, 2], [3, 1]], 4.0)), ArgMax())
+    assert integer_chain.units(graph) is not None
+    seen = np.full((3, inputs), 127, np.float32)
+    seen[1], seen[2, 100:] = -127, 0
+    found = outputs_of(graph, seen, tmp_path)
+    np.testing.assert_array_equal(found, reference.outputs(graph, seen))
+
+
+@pytest.mark.parametrize("scale", [1e-40, 2.0**-128, 2.0**-130])
+def test_a_fixed_scale_whose_inverse_overflows_is_that_of_the_graph(tmp_path, scale):
+    graph = Graph(Observation((3,)), (whole([[1, 2], [3, -4], [5, 6]], scale),), ArgMax())
+    seen = synthetic.random_observations(graph, 9) * np.float32(100)
+    found = outputs_of(graph, seen, tmp_path)
+    np.testing.assert_array_equal(found, reference.outputs(graph, seen))
+
+
+def test_two_halves_of_a_word_are_multiplied_on_little_endian_machines_alone():
+    graph = synthetic.mlp_actor((70, 80, 2), 0.0, "int8")
+    code = generate(graph, MICROCONTROLLER).files["srl_actor.c"]
+    asked = [line for line in code.splitlines() if "SIMD32" in line]
+    assert len(asked) == 2
+    assert set(asked) == {"#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)"}

@@ -1,5 +1,6 @@
 """The packed file: read as written, as small as promised, and never misread when damaged."""
 
+import dataclasses
 import json
 import tracemalloc
 import zlib
@@ -7,13 +8,13 @@ import zlib
 import numpy as np
 import pytest
 
-from benchmarks import synthetic
-from sparse_rl.architecture.operations import ArgMax, Observation
+from benchmarks import packed_mutations, synthetic
+from sparse_rl.architecture.operations import ArgMax, Observation, Squash
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.blocks import Reader, compressor, decompressor, varint
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.description import describe
-from sparse_rl.artifact.graph import Dense, Graph
+from sparse_rl.artifact.graph import Dense, Graph, Normalize
 from sparse_rl.artifact.packed import (
     ArtifactError,
     PackedActor,
@@ -262,6 +263,27 @@ def test_what_a_description_may_claim_is_bounded(change, reason):
         from_bytes(with_description(whole, change))
 
 
+@pytest.mark.parametrize("where", ["description", "weights"])
+def test_a_frame_that_says_its_size_is_not_unpacked_beyond_what_is_allowed(where):
+    size = 1 << 26
+    frame = packed_mutations.bomb(size)
+    framed = varint(len(frame)) + frame
+    whole = to_bytes(PackedActor(synthetic.mlp_actor((3, 4, 2), 0.0, "int8w")))
+    reader = Reader(whole[8:])
+    reader.take(reader.varint())
+    body = framed + reader.data[reader.position :]
+    if where == "weights":
+        begin = reader.position + 2  # behind their number and the Rice parameter
+        assert reader.data[begin - 1] == 255 and reader.data[begin] in (0, 1)
+        body = reader.data[:begin] + b"\x01" + framed
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match=f"a frame that claims {size} bytes; allowed: "):
+        from_bytes(with_checksum(body))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < size / 16
+
+
 def test_windows_that_take_too_long_are_refused():
     whole = to_bytes(PackedActor(synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, "int8")))
     seen = [[1024, 1024, 1], "uint8", 255.0, 1]
@@ -295,6 +317,29 @@ def test_an_actor_beyond_the_limits_is_not_written():
     graph = Graph(Observation((4096,)), (layer,), ArgMax())
     with pytest.raises(ValueError, match="weights; allowed in"):
         to_bytes(PackedActor(graph))
+
+
+@pytest.mark.parametrize(
+    ("changed", "about", "reason"),
+    [
+        ({"output": Squash((-1e31, -1.0), (1e31, 1.0))}, {}, r"action bound -1e\+31; allowed"),
+        ({"observation": Observation((3,), "float32", 1e-31)}, {}, "number 1e-31; allowed"),
+        ({"limit": np.inf}, {}, "number inf; allowed"),
+        ({"epsilon": 1e-31}, {}, "number 1e-31; allowed"),
+        ({}, {"environment": "x" * 501}, "found 501 characters; allowed: 500"),
+        ({}, {"variant": "a\nb"}, "allowed: 500, all of which can be printed"),
+        ({}, {"seed": 1 << 63}, "seed: not finite, or too large"),
+    ],
+)
+def test_what_a_reader_refuses_is_not_written(changed, about, reason):
+    graph = synthetic.mlp_actor((3, 4, 2), 0.0, "float32")
+    numbers = {"epsilon": 1e-8, "limit": 10.0}
+    numbers |= {key: changed.pop(key) for key in list(changed) if key in numbers}
+    ones = np.ones(3, np.float32)
+    steps = (Normalize(ones, ones, **numbers), *graph.operations)
+    graph = dataclasses.replace(graph, operations=steps, **changed)
+    with pytest.raises(ValueError, match=reason):
+        to_bytes(PackedActor(graph, Provenance(**about)))
 
 
 def test_a_return_that_is_no_number_is_left_out():

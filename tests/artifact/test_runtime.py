@@ -1,6 +1,7 @@
 """`load_actor`: one observation or a batch, C or NumPy, and no JAX."""
 
 import copy
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic
+from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
@@ -63,6 +65,28 @@ def test_wrong_observations_are_refused(tmp_path, backend):
     with pytest.raises(ValueError, match="not finite"):
         actor(np.array([0, 0, np.nan, 0, 0]))
     assert actor([0, 0, 0, 0, 0]).shape == (2,)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("discrete", [False, True])
+def test_where_a_batch_is_wanted_whole_only_rows_that_are_not_finite_are_nan(discrete, backend):
+    graph = synthetic.mlp_actor((3, 8, 2), 0.5, "int8")
+    if discrete:
+        graph = dataclasses.replace(graph, output=ArgMax())
+    actor = Actor(PackedActor(graph), backend)
+    seen = synthetic.random_observations(graph, 6)
+    expected = actor(seen)
+    np.testing.assert_array_equal(actor.where_finite(seen), expected)
+    assert actor.where_finite(seen).dtype == expected.dtype
+    seen[0, 0], seen[3, 2], seen[5, 1] = np.nan, np.inf, -np.inf
+    found = actor.where_finite(seen)
+    whole = [1, 2, 4]
+    np.testing.assert_array_equal(found[whole], expected[whole])
+    assert np.isnan(np.delete(found, whole, axis=0)).all()
+    with pytest.raises(ValueError, match="not finite"):
+        actor(seen)
+    with pytest.raises(ValueError, match="the actor reads"):
+        actor.where_finite(seen[0])
 
 
 def test_errors_are_one_line(tmp_path):

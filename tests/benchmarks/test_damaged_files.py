@@ -23,7 +23,7 @@ def test_damage_is_refused_in_one_way_or_leaves_an_actor(tmp_path):
             assert found in ("read", "refused"), (kind, found)
             seen.add(found)
             kinds.add(kind)
-    assert seen == {"read", "refused"} and len(kinds) == 9
+    assert seen == {"read", "refused"} and len(kinds) == 10
 
 
 def test_a_seed_makes_the_same_files_whatever_was_made_before():

@@ -109,3 +109,19 @@ def test_a_pass_that_cannot_be_done_names_the_candidate():
     chains = named([parse_chain("distil:0.5")])
     with pytest.raises(ValueError, match=r"^distil0.5: distil: no environment is known"):
         list(made(chains, replace(policies(), environment=""), quiet))
+
+
+def test_what_differs_from_the_common_value_is_in_the_name():
+    common = {"distil": {"updates": 5000}}
+    words = ("distil:0.9", "distil:0.9:updates=20000", "distil:0.9:updates=5000")
+    chains = named([parse_chain(word, common) for word in words])
+    assert {name: chain[0].options.updates for name, chain in chains.items()} == {
+        "distil0.9": 5000,
+        "distil0.9-updates20000": 20000,
+    }
+
+
+def test_two_candidates_of_one_name_are_refused():
+    chains = [parse_chain("prune:0.9000001"), parse_chain("prune:0.9000002")]
+    with pytest.raises(ValueError, match=r"^prune0\.9: found two candidates of this name; allowed"):
+        named(chains)

@@ -1,10 +1,16 @@
 """Candidates meet the same starts, and what is judged is what each of them gets."""
 
+import jax.numpy as jnp
 import numpy as np
 
+from sparse_rl.architecture.operations import Observation, Squash
+from sparse_rl.artifact.graph import Dense, Graph
+from sparse_rl.artifact.packed import PackedActor
+from sparse_rl.artifact.weights import Weights
 from sparse_rl.envs import make
 from sparse_rl.playing.play import play
 from sparse_rl.selection import judgement
+from sparse_rl.selection.compression import acting
 
 PENDULUM = "gymnax/Pendulum-v1"
 
@@ -52,3 +58,35 @@ def test_an_action_that_is_no_number_fails_its_own_policy_alone():
     environment = make(PENDULUM, evaluation=True)
     broken, sound = judgement.judge([torque(np.nan), torque(1.0)], environment, 2, 0)
     assert np.isnan(broken).all() and np.isfinite(sound).all()
+
+
+def diverging(environment):
+    """The world, but an action near a bound makes an observation that is not finite."""
+
+    class World:
+        spec = environment.spec
+        reset = staticmethod(environment.reset)
+
+        @staticmethod
+        def step(state, action):
+            state, outcome = environment.step(state, action)
+            wild = jnp.abs(action) > 0.99
+            seen = jnp.where(wild, jnp.nan, outcome.observation)
+            return state, outcome._replace(observation=seen)
+
+    return World()
+
+
+def constant(torque):
+    zeros = Weights(np.zeros((3, 1), np.float32))
+    layer = Dense(zeros, np.array([torque], np.float32))
+    graph = Graph(Observation((3,)), (layer,), Squash((-2.0,), (2.0,)))
+    return acting(PackedActor(graph))
+
+
+def test_a_candidate_that_meets_what_is_not_finite_fails_alone():
+    world = diverging(make(f"{PENDULUM}?time_limit=20", evaluation=True))
+    sound, wild = judgement.judge([constant(0.1), constant(9.0)], world, 2, 0)
+    assert np.isfinite(sound).all() and np.isnan(wild).all()
+    _, met = judgement.meet([constant(0.1), constant(9.0)], world, 2, 0)
+    assert np.isfinite(met.observations).all() and len(met.observations) >= 2  # the starts

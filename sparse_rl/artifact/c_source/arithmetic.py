@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparse_rl.artifact.c_source.constants import array, real, smallest_signed
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Layer
 from sparse_rl.artifact.integer_chain import LayerUnits
-from sparse_rl.artifact.weights import DynamicScale, StaticScale
+from sparse_rl.artifact.weights import LARGEST_INTEGER, DynamicScale, StaticScale, inverse_of
 
-_BITS_TOO_MANY = 2
-"""By which a float of 24 bits may exceed what `nearest` takes."""
+_FEW_BITS = 2
+"""Behind a shift by fewer bits values are always clipped: sums may have 24 of them."""
+_NEAREST = 1 << 22
+"""`nearest` takes what is smaller."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         call = "quantize(x, {n}, inverse, q);"
         finish = "(float){s} * scale"
     elif isinstance(layer.input_scale, StaticScale):
-        inverse = real(np.float32(1) / np.float32(layer.input_scale.scale))
+        inverse = real(float(inverse_of(np.float32(layer.input_scale.scale))))
         value = f"nearest(clipped({{x}} * {inverse}))"
         call = f"quantize(x, {{n}}, {inverse}, q);"
         unit = unit_of(layer)
@@ -85,12 +88,18 @@ def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu:
         return LayerText(constants, "", "{x}", "", f"{back} * {real(numbers.unit)}", "float")
     bound = "positive" if relu else "bounded"
     if in_floats:
-        # Sums stay below 2^24, so only behind a shift by less than two bits they may be too large.
         product = f"({total}) * {real(2.0**-numbers.shift)}"
-        value = product if numbers.shift >= _BITS_TOO_MANY else f"clipped({product})"
+        fits = _largest_sum(layer, biases) < _NEAREST * 2.0**numbers.shift
+        value = product if numbers.shift >= _FEW_BITS and fits else f"clipped({product})"
         return LayerText(constants, "", "{x}", "", f"(float){bound}(nearest({value}))")
     if numbers.shift > 0:
         value = f"shifted({total}, {numbers.shift})"
     else:
         value = f"bounded({total}) * {1 << min(7, -numbers.shift)}"
     return LayerText(constants, "", "{x}", "", f"{bound}({value})")
+
+
+def _largest_sum(layer: Layer, biases: NDArray[np.int64]) -> int:
+    """The largest magnitude that a sum and its bias may have, whatever int8 comes in."""
+    weights = np.abs(layer.weights.values.astype(np.int64)).reshape(-1, len(biases)).sum(axis=0)
+    return int((LARGEST_INTEGER * weights + np.abs(biases)).max(initial=0))

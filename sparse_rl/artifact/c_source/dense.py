@@ -133,6 +133,8 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
         targets.extend([*found, *([found[-1]] * missing)])
         weights.extend([*values[i, found], *([0] * missing)])
     index = smallest_unsigned(outputs - 1)
+    same_length = np.unique(padded[padded > 0], return_counts=True)[1].max(initial=1)
+    place = "uint16_t" if same_length <= 1 << 16 else "uint32_t"
     constants = array(f"{name}_target", index, targets) + array(f"{name}_weight", element, weights)
     constants += array(f"{name}_input", smallest_unsigned(inputs - 1), order)
     lines = [f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;"]
@@ -141,7 +143,7 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
         lines.append(
             f"    /* {number} inputs with {length} weights each */\n"
             f"    for (n = 0, k = 0; k < {number}; k++) {{\n"
-            f"        active[n] = (uint16_t)k;\n"
+            f"        active[n] = ({place})k;\n"
             f"        n += q[{name}_input[{position} + k]] != 0;\n"
             "    }\n"
             "    for (k = 0; k < n; k++) {\n"
@@ -152,10 +154,9 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
             "    }"
         )
         start += length * number
-    largest = max((number for _, _, number in groups), default=1)
     if not groups:
         return Product("", "", lines[0], inputs, outputs)
-    declarations = f"    uint16_t active[{largest}];\n    int n;\n"
+    declarations = f"    {place} active[{same_length}];\n    int n;\n"
     return Product(constants, declarations, "\n".join(lines), inputs, outputs)
 
 

@@ -125,7 +125,7 @@ static int32_t shifted(int32_t x, int shift)
 
 """,
     "two_sums": """\
-#ifdef __ARM_FEATURE_SIMD32
+#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)
 #include <arm_acle.h>
 #endif
 
@@ -136,7 +136,7 @@ static void two_sums(const int16_t *q, const int8_t *w, const int8_t *v, int n, 
     int32_t first = 0, second = 0;
     int k;
     for (k = 0; k < n; k += 4) {
-#ifdef __ARM_FEATURE_SIMD32
+#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)
         uint32_t a, b, c, d;
         memcpy(&a, q + k, 4);
         memcpy(&b, q + k + 2, 4);

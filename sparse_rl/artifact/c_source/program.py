@@ -29,6 +29,8 @@ from sparse_rl.artifact.integer_chain import LayerUnits, units
 from sparse_rl.artifact.weights import DynamicScale
 
 Shape = tuple[int, ...]
+_IN_ORDER = LayerNorm | Normalize | Rescale | Residual
+"""Operations that read a flattened image as the graph flattens it, and not plane by plane."""
 _LARGE = 4096
 """Weights of a dense layer that pays for making int16 of its inputs."""
 
@@ -95,11 +97,9 @@ def _operations(
         operation = operations[position]
         after = shape_after(operation, shape)
         following = operations[position + 1] if position + 1 < len(operations) else None
-        if isinstance(operation, LayerNorm | Normalize | Residual) and planes_shape != shape:
-            slot, planes_shape = (
-                _reordered(program, slot, planes_shape, keep and slot == first),
-                shape,
-            )
+        if isinstance(operation, _IN_ORDER) and planes_shape != shape:
+            slot = _reordered(program, slot, planes_shape, keep and slot == first)
+            planes_shape = shape
         if isinstance(operation, Dense | Convolution):
             fused = isinstance(following, Relu)
             name = _layer(program, operation, shape, planes_shape, nonnegative, fused)
@@ -151,16 +151,18 @@ def _operations(
             program.calls.append(f"    {name}(buffer_{slot}, buffer_{out});")
         elif isinstance(operation, Flatten):
             # Planes stay where they are: the next dense layer's weights are reordered instead.
-            planes_shape, shape = shape, after
+            # What has no planes lies in its order already.
+            planes_shape, shape = planes_shape if len(planes_shape) == 3 else after, after
             position += 1
             continue
         elif isinstance(operation, Residual):
             out = _operations(program, operation.body, slot, shape, nonnegative, keep=True)
-            if out == slot:
-                raise ValueError("a residual body needs at least one operation")
+            inner = out
+            if inner == slot:  # a body that only flattens gives what it is given
+                out = program.take(int(np.prod(shape)))
             program.calls.append(
                 f"    for (i = 0; i < {int(np.prod(shape))}; i++)\n"
-                f"        buffer_{out}[i] = buffer_{out}[i] + buffer_{slot}[i];"
+                f"        buffer_{out}[i] = buffer_{inner}[i] + buffer_{slot}[i];"
             )
             nonnegative = False
         else:

@@ -7,7 +7,7 @@ import re
 _FUNCTION = re.compile(r"^(?:static )?\w+ (\w+)\([^;{]*\)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 ARRAY = re.compile(r"^ +(\w+) (\w+)\[(\w+)\];", re.MULTILINE)
 """Type, name and elements of an array that a function declares."""
-BYTES = {"float": 4, "int32_t": 4, "dot_unsigned": 2, "dot_signed": 2}
+BYTES = {"float": 4, "int32_t": 4, "uint32_t": 4, "dot_unsigned": 2, "dot_signed": 2}
 BYTES |= {"int16_t": 2, "uint16_t": 2, "int8_t": 1, "uint8_t": 1}
 _ALL_ALONG = ("srl_act", "srl_outputs")
 """What is on the stack while a layer is: the functions that call each other down to it."""

@@ -36,9 +36,10 @@ endif()
 # The known answers are in an archive: what does not call them does not contain them.
 add_library(srl_actor STATIC src/srl_actor.c src/srl_selftest.c)
 add_library(srl::actor ALIAS srl_actor)
+# It is C99; MSVC knows restrict in C11 alone.
 set_target_properties(srl_actor PROPERTIES
   EXPORT_NAME actor
-  C_STANDARD 99
+  C_STANDARD 11
   C_EXTENSIONS OFF
   POSITION_INDEPENDENT_CODE ON)
 target_include_directories(srl_actor PUBLIC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ publish = false
 
 
 def _library(graph: Graph, title: str, notes: Sequence[str]) -> str:
-    said = "".join(f"//! {line}\n" for line in (title, *notes) if line)
+    said = "".join(f"//! {_as_documentation(line)}\n" for line in (title, *notes) if line)
     shape = " x ".join(map(str, graph.observation.shape))
     element = "f32" if graph.observation.dtype == "float32" else "u8"
     head = f"""\
@@ -116,6 +117,13 @@ pub fn act(observation: &Observation) -> Option<Action> {{
     Some(action)
 }}
 """
+
+
+def _as_documentation(line: str) -> str:
+    """A line of text as Markdown that says it: no HTML, no link, and no block of code, which
+    `cargo test` would run.
+    """
+    return re.sub(r"([\\`~<\[])", r"\\\1", line.strip())
 
 
 def _known_answers(graph: Graph, known: KnownAnswers) -> str:

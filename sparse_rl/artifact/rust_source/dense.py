@@ -15,7 +15,7 @@ from sparse_rl.artifact.rust_source.constants import (
     smallest_signed,
     smallest_unsigned,
 )
-from sparse_rl.artifact.weights import DynamicScale, StaticScale
+from sparse_rl.artifact.weights import DynamicScale, StaticScale, inverse_of
 
 _DENSE = 0.4
 """Share of weights from which on all of them are stored, as in C for a microcontroller."""
@@ -37,7 +37,7 @@ def float_layer(number: int, layer: Dense) -> str:
         )
         finish, source, total = "sum as f32 * scale", "&q", "i32"
     elif isinstance(layer.input_scale, StaticScale):
-        inverse = real(np.float32(1) / np.float32(layer.input_scale.scale))
+        inverse = real(float(inverse_of(np.float32(layer.input_scale.scale))))
         statements = f"    let q: [i8; {inputs}] = quantized(x, {inverse});\n"
         factor = layer.input_scale.scale if unit is None else unit
         finish, source, total = f"sum as f32 * {real(factor)}", "&q", "i32"

@@ -1,0 +1,76 @@
+"""What is compressed acts as its file says, and fits the environment that it is played in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparse_rl.architecture.operations import Clip, Observation, Output, Relu, Squash
+from sparse_rl.artifact import reference
+from sparse_rl.artifact.graph import Dense, Graph
+from sparse_rl.artifact.packed import PackedActor, save
+from sparse_rl.artifact.weights import Weights
+from sparse_rl.selection.originals import of_files
+from tests.importers.stored import DATA
+
+PENDULUM = "gymnax/Pendulum-v1"
+BOUNDS = Squash((-2.0,), (2.0,))
+
+
+def policy(output: Output = BOUNDS, divisor: float = 1.0) -> Graph:
+    draw = np.random.default_rng(0)
+    first, second = (
+        Dense(
+            Weights(draw.normal(size=shape).astype(np.float32)),
+            draw.normal(size=shape[1]).astype(np.float32),
+        )
+        for shape in ((3, 8), (8, 1))
+    )
+    return Graph(Observation((3,), "float32", divisor), (first, Relu(), second), output)
+
+
+def saved(graph: Graph, folder: Path) -> Path:
+    save(folder / "policy.srl", PackedActor(graph))
+    return folder / "policy.srl"
+
+
+def test_what_a_file_divides_its_observations_by_is_kept(tmp_path: Path) -> None:
+    graph = policy(divisor=8.0)
+    found = of_files([saved(graph, tmp_path)], None, PENDULUM, "").graphs[0]
+    seen = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(reference.act(found, seen), reference.act(graph, seen))
+    assert found.observation.frame_stack == 1
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        Squash((-1.0,), (1.0,)),
+        Clip((-2.0,), (1.9,)),
+        Clip((-4.0,), (4.0,)),
+    ],
+)
+def test_other_bounds_than_the_environments_are_refused(output: Output, tmp_path: Path) -> None:
+    file = saved(policy(output), tmp_path)
+    with pytest.raises(ValueError) as raised:
+        of_files([file], None, PENDULUM, "")
+    assert str(raised.value) == (
+        f"{file}: {PENDULUM}: action 0: found bounds of {output.low[0]:g} and {output.high[0]:g}; "
+        f"allowed: the environment's, -2 and 2"
+    )
+
+
+def test_bounds_that_differ_by_rounding_are_the_same(tmp_path: Path) -> None:
+    above = float(np.nextafter(np.float32(2), np.float32(3)))
+    file = saved(policy(Clip((-2.0,), (above,))), tmp_path)
+    assert of_files([file], None, PENDULUM, "").graphs[0].output == Clip((-2.0,), (above,))
+
+
+def test_a_model_that_leaves_the_rescaling_to_its_caller_is_told_how(tmp_path: Path) -> None:
+    """torch.onnx's export of SAC's actor, as Stable-Baselines3 documents it, ends in a tanh."""
+    pytest.importorskip("onnx")
+    file = DATA / "onnx_sac_actor.onnx"
+    with pytest.raises(ValueError, match=r"found bounds of -1 and 1; .*--actions squash rescales$"):
+        of_files([file], None, PENDULUM, "")
+    (graph,) = of_files([file], None, PENDULUM, "squash").graphs
+    assert graph.output == BOUNDS
