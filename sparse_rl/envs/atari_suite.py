@@ -109,7 +109,7 @@ class _Game:
         after = {name: np.array(values) for name, values in inner.items()}
         screens = np.zeros((batch, SIDE, SIDE), np.uint8)
         reward, over = np.zeros(batch, np.float32), np.zeros(batch, bool)
-        self.pool.expect(batch)
+        self.pool.expect(batch, jax.local_device_count())
 
         def work(part: range) -> None:
             for i in part:

@@ -92,7 +92,9 @@ class _Simulators:
 
     def __init__(self, spec: EnvSpec, recipe: Recipe, first: gymnasium.Env) -> None:
         self.spec = spec
-        self.pool = SimulatorPool(recipe.simulator, close=lambda simulator: simulator.close())
+        self.pool = SimulatorPool(
+            recipe.simulator, per_environment=1, close=lambda simulator: simulator.close()
+        )
         self.pool.put(b"", first)
 
     def advance(
@@ -101,7 +103,7 @@ class _Simulators:
         """Steps or restarts every environment; see `host.Advance`."""
         after = {name: np.array(values) for name, values in inner.items()}
         batch = len(restart)
-        self.pool.expect(batch)
+        self.pool.expect(batch, jax.local_device_count())
         observations: list[Any] = []
         reward = np.zeros(batch, np.float32)
         terminated, truncated = np.zeros(batch, bool), np.zeros(batch, bool)

@@ -25,10 +25,11 @@ class SimulatorPool(Generic[Simulator]):
         per_environment: int = 2,
         close: Callable[[Simulator], object] | None = None,
     ) -> None:
-        """Keeps `per_environment` simulators for each environment of the largest batch seen.
+        """Keeps `per_environment` simulators for each environment of the largest batches seen.
 
-        Two are enough for training and evaluation to take turns without taking each other's. Each
-        that was made or put in is closed once, when the pool is no longer needed or Python ends.
+        One is enough where whoever begins an episode takes the one of the episode before; two where
+        that one waits until it is the oldest. Each that was made or put in is closed once, when the
+        pool is no longer needed or Python ends.
         """
         self._make = make
         self._per_environment = per_environment
@@ -41,10 +42,13 @@ class SimulatorPool(Generic[Simulator]):
         if close is not None:
             weakref.finalize(self, _close_all, close, self._known)
 
-    def expect(self, batch: int) -> None:
-        """Makes room for a batch of this size."""
+    def expect(self, batch: int, callers: int) -> None:
+        """Makes room for a batch of this size of each caller: every device has one of its own.
+
+        With less room callers would take each other's simulators away, at every step.
+        """
         with self._lock:
-            self._most = max(self._most, self._per_environment * batch)
+            self._most = max(self._most, self._per_environment * batch * callers)
 
     def take(self, mark: bytes) -> Simulator | None:
         """The simulator in exactly this state, if there is one."""

@@ -30,12 +30,31 @@ def test_all_are_closed_once_with_the_pool() -> None:
     first = Simulator()
     pool = SimulatorPool(make, close=Simulator.close)
     pool.put(b"", first)
-    pool.expect(1)
+    pool.expect(1, 1)
     for mark in (b"a", b"b", b"c", b"d"):
         pool.put(mark, pool.spare())
     assert len(made) == 2 and not any(simulator.closed for simulator in [first, *made])
     del pool
     assert [simulator.closed for simulator in [first, *made]] == [1, 1, 1]
+
+
+def test_callers_do_not_take_each_others() -> None:
+    """Four devices step three environments each, in turns: none is ever in another's state."""
+    made: list[Simulator] = []
+
+    def make() -> Simulator:
+        made.append(Simulator())
+        return made[-1]
+
+    pool, missed = SimulatorPool(make, per_environment=1), 0
+    for step in range(5):
+        for caller in range(4):
+            pool.expect(3, 4)
+            for row in range(3):
+                found = pool.take(b"%d %d %d" % (caller, row, step - 1))
+                missed += found is None
+                pool.put(b"%d %d %d" % (caller, row, step), found or pool.spare())
+    assert missed == len(made) == 12  # at the first step alone
 
 
 def test_environments_of_gymnasium_are_closed_when_python_ends() -> None:
