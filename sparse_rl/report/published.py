@@ -79,7 +79,7 @@ _RETURNS: dict[str, tuple[Published, ...]] = {
 }
 
 
-def published_returns(environment: str) -> tuple[Published, ...]:
-    """The published returns of `mujoco/<task>-v4`; empty for every other environment."""
+def published_returns(environment: str, agent: str) -> tuple[Published, ...]:
+    """The published returns of `mujoco/<task>-v4` with SAC; empty for all else."""
     suite, _, task = environment.partition("?")[0].partition("/")
-    return _RETURNS.get(task, ()) if suite == "mujoco" else ()
+    return _RETURNS.get(task, ()) if (suite, agent) == ("mujoco", "sac") else ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -32,7 +34,7 @@ from sparse_rl.report.figures.clipping import (
 )
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.levels import labels, reached
-from sparse_rl.report.published import STEPS, published_returns
+from sparse_rl.report.published import STEPS, Published, published_returns
 from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.final_table import final_returns
 from sparse_rl.summary.kinds import by_kind
@@ -50,7 +52,7 @@ def caption(findings: Findings) -> str:
     marks = (
         " Grey crosses and pluses are the means that Ivanov et al. (2024) published for this task "
         f"({STEPS:,} steps, 10 seeds), before and after int8{own}."
-        if published_returns(environment)
+        if published_returns(environment, text(findings.run.settings, "agent.name"))
         else ""
     )
     cut = caption_of(_floor(findings))
@@ -86,7 +88,9 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
         if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
             aside = 10 ** ((index - (len(looks) - 1) / 2) * ASIDE)
             below += _line(axes, rows, series, returns, places, aside, floor)
-    _published(axes, text(findings.run.settings, "environment"), levels)
+    settings = findings.run.settings
+    shown = published_returns(text(settings, "environment"), text(settings, "agent.name"))
+    _published(axes, [row for row in shown if row.sparsity <= max(levels)])
     sparsity_ticks(axes, labels(table), ends)
     end_at(axes, floor)
     mark_below(axes, floor, below)
@@ -168,8 +172,7 @@ def _level_line(
         )
 
 
-def _published(axes: Axes, environment: str, levels: list[float]) -> None:
-    shown = [row for row in published_returns(environment) if row.sparsity <= max(levels)]
+def _published(axes: Axes, shown: Sequence[Published]) -> None:
     if not shown:
         return
     place = [factor(row.sparsity) for row in shown]
