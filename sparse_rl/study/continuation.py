@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,10 +141,23 @@ def resume(session: Session) -> StudyState:
             checkpoints.set_aside(folder)
             continue
         session.progress.resumed(study.phases, index, int(state.clock))
+        if study.config.checkpoint.keep_dense and not _dense_ends_in(study.phases[index:], study):
+            session.progress.warn(
+                "checkpoint.keep_dense: the dense members have ended; none is kept"
+            )
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
     recorder.cut_back(None)
     return begin(session, given(session))
+
+
+def _dense_ends_in(phases: Sequence[Phase], study: Study) -> bool:
+    """Whether dense members in float32 come to their end in one of these phases."""
+    return any(
+        phase.end >= study.config.training.steps and member.variant == DENSE
+        for phase in phases
+        for member in phase.members
+    )
 
 
 def load_end(session: Session, end: int) -> Population:

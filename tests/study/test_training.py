@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ def interrupted(config: Config, label: str, chunk: int) -> None:
         patch.setattr(training, "FIRST_CHUNK", 1)
         train(config, Disturber(label, chunk))
     assert caught.value.exit_status == 130
-    assert str(caught.value) == f"python -m sparse_rl.train --resume {config.out}"
+    words = shlex.split(str(caught.value))  # it can be pasted, whatever the directory is called
+    assert words == ["python", "-m", "sparse_rl.train", "--resume", config.out]
 
 
 def sorted_rows(run: Run) -> pd.DataFrame:
@@ -227,6 +229,16 @@ def test_checkpoints_of_another_version_stay_and_the_run_as_it_is(tmp_path: Path
     with pytest.raises(ConfigError, match=r"resume: .*: format 1 instead of 2; allowed: "):
         train(resume(out))
     assert files() == before
+
+
+def test_who_asks_too_late_for_the_dense_members_hears_of_it(tmp_path: Path) -> None:
+    for label, late in (("finetune", False), ("quantize int8w", True)):
+        out = tmp_path / label
+        interrupted(configure(out), label, 3)
+        watcher = Disturber("none", 0)
+        train(resume(out, checkpoint={"keep_dense": True}), watcher)
+        assert any(line.startswith("checkpoint.keep_dense: ") for line in watcher.said) == late
+        assert (out / "dense").exists() != late
 
 
 def test_without_memories_a_run_refills_them_and_says_so(tmp_path: Path, whole: Run) -> None:
