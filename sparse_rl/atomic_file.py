@@ -60,7 +60,9 @@ def replacing_contents(folder: Path) -> Iterator[Path]:
 
 def sync(path: Path) -> None:
     """Waits until the disk has a file, or the names in a directory."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no directory
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
