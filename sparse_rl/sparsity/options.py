@@ -54,11 +54,11 @@ def _stops_early(config: Config, options: Any, interval: int = 1) -> Iterator[Pr
     name = next(name for name, part in config.sparsity.of_methods if part is options)
     stop, first = config.step_at(options.stop), config.first_step
     if (stop - 1) // interval * interval <= first:
-        every = f" and one multiple of sparsity.interval, {interval}" if interval > 1 else ""
+        every = f" and the next multiple of sparsity.interval, {interval}" if interval > 1 else ""
         yield (
             f"sparsity.{name}.stop",
-            f"found {options.stop:g}, step {stop}: no mask would ever change; allowed: after the "
-            f"{first} steps before there is learning{every}",
+            f"found {options.stop:g}, step {stop}: no mask would ever change; allowed: a share that "
+            f"ends after step {first}, where learning begins{every}",
         )
 
 

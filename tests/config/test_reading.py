@@ -555,7 +555,7 @@ def test_a_method_that_would_stop_before_it_begins_is_refused(method: str) -> No
         from_mapping(early)
     coarse = values | {"sparsity": values["sparsity"] | {"interval": 9_000}}
     if method in ("rigl", "set"):
-        with pytest.raises(ConfigError, match=r"one multiple of sparsity\.interval, 9000"):
+        with pytest.raises(ConfigError, match=r"the next multiple of sparsity\.interval, 9000"):
             from_mapping(coarse)
     else:
         from_mapping(coarse)
