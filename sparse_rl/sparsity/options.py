@@ -57,8 +57,8 @@ def _stops_early(config: Config, options: Any, interval: int = 1) -> Iterator[Pr
         every = f" and the next multiple of sparsity.interval, {interval}" if interval > 1 else ""
         yield (
             f"sparsity.{name}.stop",
-            f"found {options.stop:g}, step {stop}: no mask would ever change; allowed: a share that "
-            f"ends after step {first}, where learning begins{every}",
+            f"found {options.stop:g}, step {stop}: no mask would ever change; allowed: an end "
+            f"after step {first}, where learning begins{every}",
         )
 
 
