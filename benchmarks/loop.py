@@ -173,7 +173,9 @@ def checkpoint_rows(prepared: Any, phase: Any, state: Any, repeats: int) -> list
         write = timed(lambda: saved.append(checkpoints.save(position, state, {})), repeats)
         newest = checkpoints.newest_first()[0]
         read = timed(
-            lambda: jax.block_until_ready(checkpoints.load(newest, shapes, prepared.mesh)[0]),
+            lambda: jax.block_until_ready(
+                checkpoints.load(newest, shapes, members, prepared.mesh)[0]
+            ),
             repeats,
         )
     size = {"MB": saved[0].bytes / 1e6}

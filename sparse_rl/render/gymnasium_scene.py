@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,8 +26,7 @@ class _Drawing:
     """Pictures of states; quick where each state follows the one before."""
 
     def __init__(self, simulator: gymnasium.Env) -> None:
-        self._simulator = simulator
-        weakref.finalize(self, simulator.close)
+        self._simulator = simulator  # never closed: pygame would end for every other drawing, too
         self._seed = -1
         self._taken: list[np.ndarray] = []
 

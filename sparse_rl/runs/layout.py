@@ -40,9 +40,9 @@ LOCK = ".lock"
 """Held by the process that writes."""
 OWN = (
     *(CONFIG, VERSIONS, SUMMARY, RECORD, VARIANTS, METRICS, TIMING, NETWORK, POLICIES, ARTIFACTS),
-    *(EVENTS, CHECKPOINTS, DENSE, REPORT, FILM, ABOUT_FILM, WANDB),
+    *(EVENTS, CHECKPOINTS, DENSE, REPORT, FILM, ABOUT_FILM),
 )
-"""All that a run writes beside its lock, and may remove again."""
+"""What a run writes and may remove again; a start that W&B refused has left its file there."""
 FINAL, PREFILL = "final", "prefill"
 """The phases, in metrics.csv, of the last evaluation and of acting at random."""
 RETURN_SPREAD = "return_spread"

@@ -95,14 +95,14 @@ def test_a_fork_and_a_run_resumed_from_disk_go_on_exactly(
     again = prepare(config)
     assert again.environment is not first.environment
     chunk = chunks.collect_chunk(again.program(phase), again.mesh)
-    resumed, _ = store.load(folder, again.shapes(phase), again.mesh)
+    resumed, _ = store.load(folder, again.shapes(phase), len(phase.members), again.mesh)
     for name, values in arrays(chunk(resumed, np.int32(AFTER))).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
     # Two children of one parent, in the same shape, so that nothing is compiled once more: one of
     # them finds the parent's simulator, the other has to put one into its state.
     parents = np.array([1, 1])
-    saved, _ = store.load(folder, again.shapes(phase), again.mesh)
+    saved, _ = store.load(folder, again.shapes(phase), len(phase.members), again.mesh)
     children = chunk(forks.fork(saved, parents, again.mesh), np.int32(AFTER))
     for name, values in arrays(children).items():
         np.testing.assert_array_equal(values, expected[name][parents], err_msg=name)
