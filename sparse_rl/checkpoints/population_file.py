@@ -39,9 +39,8 @@ def write(path: Path, kind: str, state: Population, rows: range, compress: bool)
 def read(
     files: Mapping[str, Files], template: Population, members: int, clock: int, mesh: Mesh
 ) -> Population:
-    """The population of the first `members` rows of `files`; memories may not be among them.
+    """The population of the first `members` rows of `files`, its memories empty if not among them.
 
-    These are empty then.
     `template` gives names and shapes, with the members that fill up the devices of `mesh`; these
     become copies of the first. Raises `CorruptFileError`, and `OtherVersionError` where the files
     are whole and not of such members.

@@ -61,9 +61,7 @@ def _known_options(values: dict[str, Any], given: list[Given]) -> dict[str, opti
 
     `--import NAME` adds to what `values` import.
     """
-    if any(key == "import" and not part for key, part in given):
-        raise ConfigError("import: found no value; allowed: the name of a package")
-    added = [name for key, part in given if key == "import" for name in words.items(part)]
+    added = [name for key, part in given if key == "import" for name in words.packages(part)]
     instead = [name for key, part in given if key == "imports" for name in words.items(part)]
     imports = values.get("imports") or []
     if isinstance(imports, list) and all(isinstance(name, str) for name in imports):

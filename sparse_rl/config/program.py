@@ -55,7 +55,7 @@ def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
         if key == positional:
             raise ConfigError(f"{key}: found as an option; allowed: {_shown(key)} first, unnamed")
         if key == "import" and "imports" in known:
-            values["imports"] = [*values.get("imports", ()), *_packages(part)]
+            values["imports"] = [*values.get("imports", ()), *words.packages(part)]
         else:
             values[key] = words.value(key, part, known.get(key))
     for field in dataclasses.fields(kind):
@@ -129,13 +129,6 @@ def screen(function: Callable[..., Any], name: str) -> str:
         width_of_terminal(),
         bold=sys.stdout.isatty(),
     )
-
-
-def _packages(part: list[str]) -> list[str]:
-    """What one --import names, which adds to the others as it does in `command_line`."""
-    if not part:
-        raise ConfigError("import: found no value; allowed: the name of a package")
-    return words.items(part)
 
 
 def _first(name: str, given: list[str], option: Option) -> object:

@@ -47,6 +47,13 @@ def items(words: Sequence[str]) -> list[str]:
     return [part for word in words for part in word.replace(",", " ").split()]
 
 
+def packages(words: Sequence[str]) -> list[str]:
+    """What one --import names; several add up. Raises `ConfigError` where it names nothing."""
+    if not words:
+        raise ConfigError("import: found no value; allowed: the name of a package")
+    return items(words)
+
+
 def value(key: str, words: list[str], option: Option | None) -> object:
     """The words of one option as the value that is to be checked. Raises `ConfigError`."""
     if option is not None and option.takes == "several values":

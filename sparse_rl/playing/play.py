@@ -96,7 +96,7 @@ def play(
             kept.append(seen[running][: keep - number])
             number += len(kept[-1])
         action = np.asarray(act(seen))
-        unusable = running & ~(_all_finite(seen) & _all_finite(action))
+        unusable = running & ~(all_finite(seen) & all_finite(action))
         state, outcome = step(state, _in_agent_units(spec.action, action))
         reward = np.where(running, np.asarray(outcome.reward), 0.0)
         returns += np.where(unusable, np.nan, reward)
@@ -130,7 +130,8 @@ def _in_agent_units(space: Continuous | Discrete, action: np.ndarray) -> np.ndar
     return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _all_finite(values: Num[np.ndarray, "episodes *shape"]) -> Bool[np.ndarray, " episodes"]:
+def all_finite(values: Num[np.ndarray, "episodes *shape"]) -> Bool[np.ndarray, " episodes"]:
+    """In which episodes every number is finite."""
     return np.isfinite(values).reshape(len(values), -1).all(axis=1)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from sparse_rl.envs import VectorEnv
-from sparse_rl.playing.play import Act, play, random_policy
+from sparse_rl.playing.play import Act, all_finite, play, random_policy
 
 MOST_AT_ONCE = 2_000
 """Environments that are played side by side."""
@@ -68,8 +68,7 @@ def meet(policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: i
     def remembering(index: int, act: Act) -> Act:
         def remember(seen: NDArray) -> NDArray:
             if sum(map(len, kept[index])) < _OBSERVATIONS:
-                finite = np.isfinite(seen).reshape(len(seen), -1).all(axis=1)
-                kept[index].append(np.array(seen[finite]))
+                kept[index].append(np.array(seen[all_finite(seen)]))
             return act(seen)
 
         return remember

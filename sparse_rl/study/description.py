@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
-from sparse_rl.runs.wandb_runs import require_package
-from sparse_rl.runs.writer import free
 from sparse_rl.study import memory
 from sparse_rl.study.continuation import kept
 from sparse_rl.study.phases import Phase, start_in_words
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.reach import too_sparse
+from sparse_rl.study.recording import Recorder
 
 
 def describe(config: Config) -> str:
@@ -21,16 +19,10 @@ def describe(config: Config) -> str:
     Raises `ConfigError`, one line, where the study could not start.
     """
     study = prepare(config)
-    if config.log.wandb:
-        require_package()
-    if config.out and not config.resume:
-        try:
-            free(Path(config.out))
-        except ValueError as error:
-            raise ConfigError(f"out: {error}") from None
-    kept(study)
+    Recorder(Path(config.out)).check(config)
     said: list[str] = []
     memory.require(study, said.append)
+    kept(study)
     members = [member for phase in study.phases for member in phase.members]
     variants = list(dict.fromkeys(member.variant.name for member in members))
     devices = study.mesh.devices.size

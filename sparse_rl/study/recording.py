@@ -30,7 +30,7 @@ from sparse_rl.runs.metrics import Row, read_metrics, table_of
 from sparse_rl.runs.record import Span
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.wandb_runs import WandbRuns, require_package
-from sparse_rl.runs.writer import RunWriter
+from sparse_rl.runs.writer import RunWriter, free
 from sparse_rl.runtime import devices
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.study.phases import Member, Phase
@@ -81,6 +81,14 @@ class Recorder:
             self._wandb.close()
             self._wandb = None
         self._writer.close()
+
+    def check(self, config: Config) -> None:
+        """Refuses, and makes nothing, where W&B is missing or the directory is somebody's."""
+        if config.log.wandb:
+            require_package()
+        if config.out and not config.resume:
+            with self._naming_errors():
+                free(self.path)
 
     def create(
         self, config: Config, command: str, network: Network, phases: Sequence[Phase]

@@ -133,8 +133,8 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
         targets.extend([*found, *([found[-1]] * missing)])
         weights.extend([*values[i, found], *([0] * missing)])
     index = smallest_unsigned(outputs - 1)
-    same_length = np.unique(padded[padded > 0], return_counts=True)[1].max(initial=1)
-    place = "uint16_t" if same_length <= 1 << 16 else "uint32_t"
+    largest = max((number for _, _, number in groups), default=1)
+    place = "uint16_t" if largest <= 1 << 16 else "uint32_t"
     constants = array(f"{name}_target", index, targets) + array(f"{name}_weight", element, weights)
     constants += array(f"{name}_input", smallest_unsigned(inputs - 1), order)
     lines = [f"    for (i = 0; i < {outputs}; i++) sum[i] = 0;"]
@@ -156,7 +156,7 @@ def _columns(name: str, values: NDArray, element: str) -> Product:
         start += length * number
     if not groups:
         return Product("", "", lines[0], inputs, outputs)
-    declarations = f"    {place} active[{same_length}];\n    int n;\n"
+    declarations = f"    {place} active[{largest}];\n    int n;\n"
     return Product(constants, declarations, "\n".join(lines), inputs, outputs)
 
 
