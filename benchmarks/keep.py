@@ -17,7 +17,10 @@ from sparse_rl import atomic_file
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 
-SMALL = (layout.CONFIG, layout.VERSIONS, layout.RECORD, layout.VARIANTS, layout.SUMMARY)
+SMALL = (
+    *(layout.CONFIG, layout.VERSIONS, layout.NETWORK, layout.RECORD),
+    *(layout.VARIANTS, layout.SUMMARY),
+)
 
 
 def keep(run: Path, results: Path) -> None:

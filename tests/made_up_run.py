@@ -147,6 +147,7 @@ def _write_record(
         "policies": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
     }
     (directory / "run.json").write_text(json.dumps(record))
+    (directory / "network.json").write_text("{}")  # nothing reads it: no arm is packed
 
 
 def config(

@@ -108,6 +108,26 @@ def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
     assert "1 candidates are there already" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verdict", ["not worse", "undecided"])
+def test_what_fresh_starts_do_not_confirm_is_delivered_and_said(
+    verdict: str,
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    confirm = compression.Compression.confirm
+
+    def found(*arguments: Any) -> pd.DataFrame:
+        return confirm(*arguments).assign(verdict=verdict)
+
+    monkeypatch.setattr(compression.Compression, "confirm", found)
+    words = ["--chain", "int8", "--episodes", "3", "--margin", "9999", "--format", "packed"]
+    call(run, *words)
+    printed = capsys.readouterr().out
+    assert "delivered: int8" in printed
+    assert ("not confirmed from fresh starts" in printed) == (verdict == "undecided")
+
+
 def test_in_rougher_worlds_the_chosen_one_is_played_beside_the_original(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

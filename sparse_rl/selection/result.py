@@ -21,6 +21,7 @@ from sparse_rl.render import comparison
 from sparse_rl.report.compression_page import Told, write_page
 from sparse_rl.selection.compression import Compression, Judged
 from sparse_rl.selection.table import ORIGINAL, unit_of
+from sparse_rl.summary.final_table import NOT_WORSE
 
 DELIVERED, FILM, REPORT = "delivered", "film.gif", "report"
 
@@ -48,6 +49,8 @@ def deliver(
     worth = card_of(compression, judged, policy, name)
     delivery = Delivery(pack.graph, pack, seen[name], worth)
     yield f"delivered: {judged.chosen}, the smallest that is not worse; {name}, the best of its own"
+    if judged.confirmed is not None and judged.confirmed.iloc[0]["verdict"] != NOT_WORSE:
+        yield "  not confirmed from fresh starts: look at the second table before you ship it"
     with atomic_file.replacing_contents(compression.folder.path / DELIVERED) as part:
         for form in formats:
             if problem := refusal(form, pack.graph):

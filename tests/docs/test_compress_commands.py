@@ -30,7 +30,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(compilation_cache, "use", lambda _: None)  # the tests have their own
     monkeypatch.setattr(comparison, "MOST_FRAMES", 5)
     monkeypatch.setattr(compression, "find_compiler", lambda: None)  # nothing is timed here
-    run_by_hand.write(tmp_path / "runs" / "x", {DENSE: (-9.0, -8.0, -7.0)})
+    for name in ("x", "demo"):
+        run_by_hand.write(tmp_path / "runs" / name, {DENSE: (-9.0, -8.0, -7.0)})
     return tmp_path
 
 

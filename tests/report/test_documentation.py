@@ -41,4 +41,5 @@ def test_python(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(PROGRAM, str(PAGE), "exec"), {})
     assert "0.98-int8" in capsys.readouterr().out
     assert (runs / "report" / "index.html").is_file()
+    assert (runs / "panel.pdf").read_bytes().startswith(b"%PDF")
     assert len(list((runs / "runs/hopper/tensorboard").rglob("events*"))) == 8 * 14

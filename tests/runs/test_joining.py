@@ -102,6 +102,18 @@ def test_results_that_were_kept_without_policies_are_joined_too(
     assert not any(joined.has_policies(name) for name in joined.variants)
 
 
+def test_the_repositorys_pendulum_is_joined_with_its_other_seeds(tmp_path: Path) -> None:
+    """As `docs/commands/join.md` has it: what `benchmarks.keep` keeps is enough."""
+    results = Path(__file__).parents[2] / "results" / "pendulum"
+    joined = join([results, results / "seeds_10"], tmp_path / "both")
+    assert joined.config.seed_numbers == range(20)
+    for variant in joined.variants:
+        parts = Run(results).final_returns(variant) | Run(results / "seeds_10").final_returns(
+            variant
+        )
+        assert joined.final_returns(variant) == parts
+
+
 def other_level(path: Path) -> None:
     config = Run(path).config
     sparsity = dataclasses.replace(config.sparsity, interval=17)
