@@ -24,6 +24,7 @@ from sparse_rl.dot_products import DotProducts
 from sparse_rl.memory.replay import Batch, ReplayBuffer
 from sparse_rl.networks import QNetwork
 from sparse_rl.spaces import Discrete, EnvSpec
+from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.masks import Params
 
 
@@ -39,8 +40,8 @@ class DQNState(NamedTuple):
 class DQN(EpsilonGreedy, OffPolicy):
     """The algorithm over a Q network.
 
-    The target stays what it was when it was copied: weights that were pruned since go from it at
-    its next copy. A network that is sparse from its first step begins with a target that is, too.
+    The target stays what it was at its last turn: weights that were pruned since go from it at
+    the next. A network that is sparse from its first step begins with a target that is, too.
     """
 
     config: DQNOptions
@@ -84,10 +85,16 @@ class DQN(EpsilonGreedy, OffPolicy):
         # The clock is not batched over members, so this stays a branch under vmap.
         target = jax.lax.cond(
             clock % self.config.target_interval == 0,
-            lambda: optax.incremental_update(state.policy.params, state.target, self.config.tau),
+            lambda: self.nearer(state.policy, state.target),
             lambda: state.target,
         )
         return state._replace(target=target)
+
+    def nearer(self, policy: MaskedNetwork, target: Params) -> Params:
+        """(1 - tau) target + tau policy, where the policy has weights; a copy for tau 1."""
+        moved = optax.incremental_update(policy.params, target, self.config.tau)
+        # A copy has the policy's zeros already.
+        return moved if self.config.tau == 1 else mask_rules.apply(policy.masks, moved)
 
     def update(
         self, state: DQNState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, Key
 
 from sparse_rl.agents.agent import Agent, Learned
@@ -104,7 +103,7 @@ class EauDQN(DQN):
         rivals = jax.vmap(MaskedNetwork.with_masks, (None, 0))(policy, masks)
         return state._replace(
             policy=policy,
-            target=optax.incremental_update(policy.params, state.target, self.config.tau),
+            target=self.nearer(policy, state.target),
             rivals=rivals,
             losses=jnp.zeros_like(state.losses),
         )

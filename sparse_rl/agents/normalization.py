@@ -55,18 +55,22 @@ def update(
     Chan, Golub and LeVeque (1983), equation 2.1: with n old and m new ones, d = mean_m - mean_n,
 
         mean = mean_n + d m / (n + m)
-        variance = (n variance_n + m variance_m + d^2 n m / (n + m)) / (n + m)
+        variance = variance_n + (variance_m + d^2 n / (n + m) - variance_n) m / (n + m)
+
+    So the share of the new ones, and not n, is what is rounded: where n + m is n in float32, from
+    2^24 steps on, they count as one in n for ever.
     """
     observation = observation.astype(jnp.float32)
     added = observation.shape[0]
     total = statistics.seen + added
+    share, old = added / total, statistics.seen / total
     difference = observation.mean(axis=0) - statistics.mean
-    squares = (
-        statistics.variance * statistics.seen
-        + observation.var(axis=0) * added
-        + jnp.square(difference) * statistics.seen * added / total
+    own = observation.var(axis=0) + jnp.square(difference) * old
+    return RunningStatistics(
+        total,
+        statistics.mean + difference * share,
+        statistics.variance + (own - statistics.variance) * share,
     )
-    return RunningStatistics(total, statistics.mean + difference * added / total, squares / total)
 
 
 def apply(
@@ -122,17 +126,14 @@ def scaled_rewards(
         added = weight.sum()
         total = before.seen + added
         mean = (running * weight).sum() / jnp.maximum(added, 1.0)
-        own = (jnp.square(running - mean) * weight).sum()
+        squares = (jnp.square(running - mean) * weight).sum() / jnp.maximum(added, 1.0)
+        share, old = added / total, before.seen / total
         difference = mean - before.mean
-        squares = (
-            before.variance * before.seen
-            + own
-            + jnp.square(difference) * before.seen * added / total
-        )
+        own = squares + jnp.square(difference) * old
         after = ReturnStatistics(
             total,
-            before.mean + difference * added / total,
-            squares / total,
+            before.mean + difference * share,
+            before.variance + (own - before.variance) * share,
             jnp.where(ended, 0.0, running),
         )
         scaled = reward / jnp.sqrt(after.variance + EPSILON)

@@ -66,7 +66,8 @@ class OnPolicy(RolloutAgent):
     """Functions of `Agent` for a subclass that has `learn` and `_optimizer`.
 
     The statistics of observations stay the same during a rollout and its updates, so that the first
-    ratio of new to old probabilities is 1, and then take it in. `learning_rate` is the
+    ratio of new to old probabilities is 1 (in `integer` nearly 1, where ranges of layers move with
+    every step), and then take it in. `learning_rate` is the
     optimizer's step size, first or of an update (`at`).
     """
 

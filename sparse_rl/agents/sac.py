@@ -16,7 +16,7 @@ from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.updates import adam, weighted_mean
-from sparse_rl.architecture import Network, dense_layers, policy_network
+from sparse_rl.architecture import Network, critic_torso, policy_network
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
@@ -158,7 +158,7 @@ class SAC(OffPolicy):
             return self.draw(variables, batch.observation, key_now)
 
         (action, log_prob), pull_back = jax.vjp(actor_terms, state.policy.params)
-        entropy_gap = weighted_mean(log_prob, batch.weight) - self.action_size
+        entropy_gap = weighted_mean(log_prob - self.action_size, batch.weight)
         step, temperature_optimizer = self._temperature_optimizer.update(
             -entropy_gap, state.temperature_optimizer
         )
@@ -224,12 +224,12 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
     assert isinstance(config.agent, SACOptions)
     size = len(spec.action.low)
     network = policy_network(config.network, spec)
-    hidden = dense_layers(config.network, config.agent.critic_layer_norm)
+    layers = critic_torso(config.network, network.observation, config.agent.critic_layer_norm)
     return SAC(
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=GaussianActor(network, dots),
-        critic=Critic(network.observation, hidden, of_precision(config.training.precision)),
+        critic=Critic(network.observation, layers, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

@@ -22,7 +22,7 @@ from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import (
     Dense,
     Network,
-    dense_layers,
+    critic_torso,
     observation_of,
     output_of,
     torso,
@@ -211,13 +211,13 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
     observation = observation_of(spec)
     size = len(spec.action.low)
     operations = torso(config.network, observation)
-    hidden = dense_layers(config.network, config.agent.critic_layer_norm)
+    layers = critic_torso(config.network, observation, config.agent.critic_layer_norm)
     actor = Network(observation, operations, (Dense("action", size),), output_of(spec))
     return TD3(
         config=config.agent,
         rhythm=Rhythm.of(config, spec),
         actor=FlaxNetwork(actor, dots),
-        critic=Critic(observation, hidden, of_precision(config.training.precision)),
+        critic=Critic(observation, layers, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
         sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),

@@ -33,6 +33,7 @@ from sparse_rl.architecture.operations import (
 )
 from sparse_rl.architecture.shapes import shape_after
 from sparse_rl.architecture.torsos import (
+    critic_torso,
     dense_layers,
     hidden_initializer,
     hidden_layers,
@@ -64,6 +65,7 @@ __all__ = [
     "Tanh",
     "check_bounds",
     "check_fits",
+    "critic_torso",
     "dense_layers",
     "from_json",
     "hidden_initializer",

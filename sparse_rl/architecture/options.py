@@ -8,7 +8,7 @@ from sparse_rl.config.interfaces import NetworkOptions
 
 @section
 class TorsoOptions(NetworkOptions):
-    """The policy's network: SAC's actor or the Q network. SAC's critics have its hidden sizes."""
+    """The policy's network: SAC's actor or the Q network. Critics have such layers of their own."""
 
     torso: str = "mlp"
     """mlp; minatar (one 3x3 convolution), nature (Mnih et al.), impala (residual)."""

@@ -5,6 +5,7 @@ Each ends with the dense layers `hidden_0`, `hidden_1`, ..., an activation after
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -44,6 +45,21 @@ def torso(options: NetworkOptions, observation: Observation) -> tuple[Operation,
     if options.normalize:
         return (Normalize("normalize"), *operations)
     return operations
+
+
+def critic_torso(
+    options: NetworkOptions, observation: Observation, layer_norm: bool = False
+) -> tuple[Operation, ...]:
+    """A critic's operations: those of the torso before its first dense layer, then `dense_layers`.
+
+    Without a `Normalize`: a critic's observations are normalized before they come. Raises as
+    `torso`.
+    """
+    before = itertools.takewhile(
+        lambda operation: not isinstance(operation, Dense), torso(options, observation)
+    )
+    own = (operation for operation in before if not isinstance(operation, Normalize))
+    return (*own, *dense_layers(options, layer_norm))
 
 
 def mlp(options: NetworkOptions, observation: Observation) -> tuple[Operation, ...]:

@@ -80,10 +80,13 @@ InputScale = DynamicScale | StaticScale | None
 
 
 def power_of_two(largest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The smallest power of two s with 127 s >= largest, that of 1 for 0, as in training."""
+    """The smallest power of two s with 127 s >= largest, not below 2^-126, as in training.
+
+    That of 1 for 0.
+    """
     mantissa, exponent = np.frexp(np.where(largest == 0, np.float32(1), largest))
     shift = np.where(mantissa <= LARGEST_INTEGER / 128, 7, 6)
-    return np.ldexp(np.float32(1), exponent - shift).astype(np.float32)
+    return np.ldexp(np.float32(1), np.maximum(exponent - shift, -126)).astype(np.float32)
 
 
 def exponent_of(scale: float | np.floating) -> int | None:

@@ -128,7 +128,7 @@ def seen(buffer: ReplayBuffer, time: Int[Array, "*times"], frame_stack: int, tak
         same_episode = same_episode & take(buffer.valid, earlier % rows) & begun
         frame = take(buffer.observation, earlier % rows)
         shown = same_episode.reshape(same_episode.shape + (1,) * (frame.ndim - same_episode.ndim))
-        frames.append(jnp.where(shown, frame, 0))
+        frames.append(jnp.where(shown, frame, jnp.zeros_like(frame)))
     return jnp.stack(frames[::-1], axis=-1)
 
 
@@ -166,6 +166,7 @@ def sample(
             oldest = jnp.maximum(oldest, bound)
     take = _taker(environments, key, batch_size)
     ahead = n_step if rewards is None else rewards
+    oldest = jnp.minimum(oldest, time - ahead)  # a member's own bound may leave fewer steps
     start = jax.random.randint(key, (batch_size,), oldest, time - ahead + 1)
     window = (start[:, None] + jnp.arange(n_step)) % rows
     terminated = take(buffer.terminated, window)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Shaped
 
-from sparse_rl.architecture import Dense, Network, Normalize, Observation, Operation
+from sparse_rl.architecture import Dense, Network, Observation, Operation
 from sparse_rl.dot_products import FLOAT32, DotProducts
 from sparse_rl.networks.interpreter import as_float32, interpret
 
@@ -48,7 +48,8 @@ class QNetwork(nn.Module):
 class Critic(nn.Module):
     """The value of one action: observation and action, concatenated, through operations to `head`.
 
-    Where the operations begin with a `Normalize`, that is applied to the observation alone.
+    What stands before the first `Dense`, convolutions and a `Normalize`, is applied to the
+    observation alone; the action joins where it ends.
     """
 
     observation: Observation
@@ -60,7 +61,8 @@ class Critic(nn.Module):
         self, observation: Shaped[Array, "batch *shape"], action: Float[Array, "batch action"]
     ) -> Float[Array, " batch"]:
         features = as_float32(observation, self.observation)
-        before = int(isinstance(self.operations[0], Normalize)) if self.operations else 0
+        dense = [isinstance(operation, Dense) for operation in self.operations]
+        before = dense.index(True) if any(dense) else len(dense)
         features = interpret(self.operations[:before], features, self.dots)
         flat = features.reshape(observation.shape[0], -1)
         features = jnp.concatenate([flat, action], axis=-1)

@@ -33,15 +33,18 @@ from sparse_rl.dot_products import DotGeneral, DotProducts, FixedScales, of_prec
 LARGEST = 127
 DECAY = 0.9999
 """Of the largest input, at each step of all environments: half is forgotten after 7,000 steps."""
+LEAST_EXPONENT = -126
 LARGEST_BIAS = 1 << 23
 """Of c: 520 inputs, 520 * 127^2, and the largest bias are below 2^24 together."""
 
 
 def scale_of(largest: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The smallest power of two s with 127 s >= largest; that of 1 for 0."""
+    """The smallest power of two s with 127 s >= largest, not below 2^-126; that of 1 for 0."""
     mantissa, exponent = jnp.frexp(jnp.where(largest == 0, 1.0, largest))
     # 127 = 0.9921875 * 2^7, and a mantissa lies in [0.5, 1).
-    return jnp.ldexp(jnp.float32(1), exponent - jnp.where(mantissa <= LARGEST / 128, 7, 6))
+    exponent = exponent - jnp.where(mantissa <= LARGEST / 128, 7, 6)
+    # A smaller one is no normal number, and processors may take it for 0: inputs are divided by it.
+    return jnp.ldexp(jnp.float32(1), jnp.maximum(exponent, LEAST_EXPONENT))
 
 
 def largest_so_far(

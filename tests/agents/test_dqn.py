@@ -147,6 +147,28 @@ def test_the_target_is_copied_before_the_gradient_steps_of_its_turn() -> None:
         assert (found != old).any()
 
 
+def test_a_target_that_follows_slowly_has_no_weight_that_the_policy_has_not() -> None:
+    """(1 - tau) target + tau policy where the policy has weights, and zero elsewhere."""
+    agent = make(tau=0.1)
+    state = make_state(agent)
+    masks = jax.tree.map(
+        lambda mask: jax.random.bernoulli(jax.random.key(2), 0.3, mask.shape), state.policy.masks
+    )
+    state = state._replace(policy=state.policy.with_masks(masks))
+    moved = agent.with_target(state, jax.random.key(0), jnp.int32(200)).target["params"]
+    policy, before = state.policy.params["params"], state.target["params"]
+    for layer, alive in masks["params"].items():
+        for leaf in ("kernel", "bias"):
+            wanted = 0.9 * before[layer][leaf] + 0.1 * policy[layer][leaf]
+            if leaf == "kernel":
+                wanted = np.where(alive["kernel"], wanted, 0.0)
+                assert 0 < (wanted == 0).sum() < wanted.size
+            np.testing.assert_allclose(moved[layer][leaf], wanted, rtol=1e-6)
+    kept = agent.with_target(state, jax.random.key(0), jnp.int32(201)).target
+    for one, other in zip(leaves(kept), leaves(state.target), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_epsilon_falls_linearly_and_then_stays() -> None:
     agent = make(exploration_first=1.0, exploration_last=0.1)
     found = [float(agent.epsilon(jnp.int32(clock))) for clock in (0, 500, 1_000, 9_000)]

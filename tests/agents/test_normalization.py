@@ -39,6 +39,22 @@ def test_all_observations_count_the_same(dtype: type) -> None:
     assert (statistics.variance[constant] < 1e-5).all()
 
 
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_after_so_many_observations_that_one_more_counts_for_nothing(spread: float) -> None:
+    """From 2^24 on n + 1 is n in float32: mean and variance stay what they are."""
+    statistics = normalization.RunningStatistics(
+        jnp.float32(2.0**24), jnp.full(1, 1.0), jnp.full(1, spread**2)
+    )
+
+    def observed(statistics: normalization.RunningStatistics, step: jax.Array) -> tuple:
+        sign = jnp.where(step % 2 == 0, 1.0, -1.0)
+        return normalization.update(statistics, jnp.full((1, 1), 1.0 + sign * spread)), ()
+
+    found, _ = jax.lax.scan(observed, statistics, jnp.arange(200_000))
+    np.testing.assert_allclose(found.mean, 1.0, atol=1e-3)
+    np.testing.assert_allclose(found.variance, spread**2, rtol=2e-3)
+
+
 def test_a_constant_observation_does_not_blow_up() -> None:
     """Its variance goes to zero, and its normalized value to zero too, not to the clip."""
     statistics = normalization.init((1,))

@@ -230,6 +230,15 @@ def test_what_the_policy_sees_while_it_acts(frame_stack: int) -> None:
         assert checked > STEPS / 2
 
 
+@pytest.mark.parametrize("dtype", [jnp.bool_, jnp.uint8, jnp.float32])
+def test_stacked_frames_have_the_type_of_one(dtype: jnp.dtype) -> None:
+    buffer = replay.init(16, jnp.ones((2, 3), dtype), jnp.zeros(2, jnp.int32))
+    found = replay.observe(buffer, jnp.int32(0), 2)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[..., 0], np.zeros((2, 3)))
+    np.testing.assert_array_equal(found[..., 1], np.ones((2, 3)))
+
+
 def test_time_outs_bootstrap_and_terminations_do_not() -> None:
     """By hand: two episodes of two steps; the first terminates, the second runs out of time."""
     false = np.zeros(6, bool)

@@ -60,6 +60,18 @@ def test_a_traced_number_of_rewards_draws_what_a_fixed_one_does(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize("left", [0, 1, 2, 3, 8])
+def test_of_a_memory_that_shrank_only_what_was_written_is_drawn(
+    memory: ReplayBuffer, n_step: int, left: int
+) -> None:
+    """With fewer steps left than a target sums, one of the last that it can sum is drawn."""
+    shrunk = memory._replace(oldest=jnp.int32(41 - left))
+    batch = replay.sample(shrunk, jax.random.key(0), jnp.int32(41), 256, DISCOUNT, n_step)
+    first = min(41 - left, 41 - n_step)
+    assert set(np.asarray(batch.action).tolist()) == set(range(first, 41 - n_step + 1))
+
+
 @pytest.mark.parametrize("emptied", [(), (5,), (5, 20), (20, 5, 33)])
 @pytest.mark.parametrize("least", [1, 4])
 def test_what_an_emptied_buffer_keeps(emptied: tuple[int, ...], least: int) -> None:

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
-from sparse_rl.architecture import Observation, hidden_layers
-from sparse_rl.networks import Critic, GaussianActor
+from sparse_rl.architecture import (
+    Convolution,
+    Dense,
+    Network,
+    Observation,
+    critic_torso,
+    hidden_layers,
+)
+from sparse_rl.architecture.options import TorsoOptions
+from sparse_rl.networks import Critic, FlaxNetwork, GaussianActor
 from tests.example_networks import gaussian
 
 
@@ -44,6 +52,32 @@ def test_log_standard_deviation_is_clamped(raw, expected):
     params["log_std"] = {"kernel": jnp.zeros((8, 2)), "bias": jnp.full((2,), raw)}
     _, log_std = actor.apply({"params": params}, observation)
     np.testing.assert_array_equal(log_std, jnp.full((1, 2), expected))
+
+
+@pytest.mark.parametrize("torso", ["minatar", "nature"])
+def test_a_critic_of_images_convolves_them_before_the_action_joins(torso):
+    """The features are those of the convolutions alone, as another network gives them."""
+    options = TorsoOptions(torso, hidden=(6,))
+    seen = Observation((36, 36, 2), "uint8", 255.0)
+    layers = critic_torso(options, seen, layer_norm=True)
+    critic, random = Critic(seen, layers), np.random.default_rng(0)
+    image = random.integers(0, 256, (3, 36, 36, 2)).astype(np.uint8)
+    action = random.normal(size=(3, 2)).astype(np.float32)
+    params = critic.init(jax.random.key(0), image, action)["params"]
+    convolutions = layers[: layers.index(next(x for x in layers if isinstance(x, Dense)))]
+    assert isinstance(convolutions[0], Convolution)
+    identity = np.eye(params["hidden_0"]["kernel"].shape[0] - 2, dtype=np.float32)
+    alone = FlaxNetwork(Network(seen, convolutions, (Dense("out", len(identity)),)))
+    own = {name: params[name] for name in params if name.startswith("convolution")}
+    out = {"out": {"kernel": identity, "bias": np.zeros(len(identity))}}
+    features = alone.apply({"params": {**own, **out}}, image)["out"]
+    dense = Critic(Observation((len(identity),)), layers[len(convolutions) :])
+    rest = {name: params[name] for name in params if name not in own}
+    np.testing.assert_allclose(
+        critic.apply({"params": params}, image, action),
+        dense.apply({"params": rest}, features, action),
+        atol=1e-5,
+    )
 
 
 def test_critic_reads_observation_then_action():

@@ -52,6 +52,25 @@ def test_a_layer_that_has_met_nothing_but_zeros_has_the_scale_of_one():
     assert scale_of(jnp.float32(0)) == 2.0**-6 == smallest_power(1.0)
 
 
+def test_a_quantity_that_is_forgotten_to_nothing_divides_by_no_zero():
+    """An input that was 1 once and 0 ever since: its largest fades until it is no number at all."""
+
+    def later(largest: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(
+            0, 2_000, lambda _, x: largest_so_far(x, jnp.zeros((1, 2))), largest
+        )
+
+    x, w, b = jnp.array([[0.0, 3.0]]), jnp.ones((2, 4)), jnp.zeros(4)
+    largest, fade = jnp.array([1e-30, 3.0]), jax.jit(later)
+    layer = jax.jit(affine, static_argnums=0)
+    scales = []
+    while largest[0] > 0:
+        largest = fade(largest).at[1].set(3.0)
+        scales.append(scale_of(largest)[0])
+        np.testing.assert_allclose(layer(FLOAT32.dense, x, w, b, largest), 3.0, rtol=0.02)
+    assert min(scales) == 2.0**-126
+
+
 @pytest.mark.parametrize("each", [False, True])
 def test_a_layer_equals_integer_arithmetic_to_the_bit(each):
     x, w, b = layer(0)
