@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.gpu_cases import CAPACITY, Case
 from benchmarks.roofline import Peak, Work, data_sheet, floors
+from sparse_rl.units import in_figures
 
 Row = dict[str, Any]
 Measured = Mapping[Case, Row]
@@ -280,6 +281,4 @@ def _text(value: Any) -> str:
         return str(value).replace("|", "\\|")
     if not math.isfinite(value):
         return ""
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)

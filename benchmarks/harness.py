@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparse_rl import atomic_file
+from sparse_rl.units import in_figures
 
 Row = Mapping[str, Any]
 SHORTEST_REPEAT = 0.02  # seconds; faster functions are called several times for each figure
@@ -154,9 +155,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)
 
 
 def write_json(path: Path, title: str, rows: Sequence[Row]) -> None:

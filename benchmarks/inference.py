@@ -221,8 +221,14 @@ def _vectors() -> str:
 
 def forced_target(name: str, unrolled: float, terms: int, sparse: float) -> Target:
     """The host with densities that leave one kernel for every layer."""
-    return Target(
-        name, unrolled, unrolled, terms, sparse, sparse, False, HOST.vector, HOST.wide_weights
+    return replace(
+        HOST,
+        name=name,
+        unrolled_density_float=unrolled,
+        unrolled_density_integer=unrolled,
+        unrolled_terms=terms,
+        sparse_density_float=sparse,
+        sparse_density_integer=sparse,
     )
 
 

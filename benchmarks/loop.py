@@ -79,7 +79,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     state = steps("random actions", collect, prepared.fresh(dense), 1)
     # As many random steps as training begins with, so that a batch can be drawn.
     state = collect(state, np.int32(config.training.learning_starts // agent.environments))
-    state = steps("acting", acting_chunk(program, mesh), state, 1)
+    state = steps("acting", chunks.act_chunk(program, mesh), state, 1)
     state = steps("training", chunks.train_chunk(program, mesh), state, agent.steps)
     step = rows[-1]["ms"]
 
@@ -127,13 +127,6 @@ def row(part: str, per: str, timing: Seconds, share: int, members: int) -> dict[
     }
 
 
-def acting_chunk(program: Any, mesh: Any) -> Any:
-    """The program that acts with the policy and learns nothing."""
-    from sparse_rl.population import chunks
-
-    return chunks._compiled(chunks._steps(program, chunks._explorer(program)), mesh)
-
-
 def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
     """New masks of all members in the middle of pruning; a function and its arguments.
 
@@ -142,7 +135,7 @@ def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
     import jax
     import jax.numpy as jnp
 
-    from sparse_rl.population import members as population
+    from sparse_rl.population.masking import updated_masks
 
     program = prepared.program(prune)
     highest = max(prune.members, key=lambda member: member.variant.sparsity)
@@ -152,7 +145,7 @@ def mask_update(prepared: Any, prune: Any, state: Any) -> tuple[Any, ...]:
     def update(agent: Any, counts: Any, key: Any, clock: Any) -> Any:
         # Any numbers will do as gradients, for a method that looks at them.
         gradients = {name: getattr(agent, name).params for name in program.agent.prunable}
-        return population.updated_masks(program, agent, gradients, counts, key, clock)
+        return updated_masks(program.agent, program.method, agent, gradients, counts, key, clock)
 
     every = jax.jit(jax.vmap(update, (0, 0, 0, None)))
     return every, state.members.agent, counts, state.members.learn_key, middle

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sections import SECTIONS, Row, Section
+from sparse_rl.units import in_figures
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -128,9 +129,7 @@ def text(value: Any) -> str:
         return " ".join(text(each) for each in value)
     if not _is_number(value):
         return str(value).replace("|", "\\|").replace("\n", " ")
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)
 
 
 def _is_number(value: Any) -> bool:

@@ -242,7 +242,7 @@ def damage_config(run):
         (damage_digest, "0.9-int8.safetensors: damaged: SHA-256"),
         (damage_seeds, "allowed: 4 seeds first, as config.yaml says"),
         (damage_path, "0.9-int8.safetensors: cannot be read: Is a directory"),
-        (damage_config, "config.yaml: not YAML"),
+        (damage_config, "config.yaml: not UTF-8 text"),
     ],
 )
 def test_a_damaged_run_gives_one_line_and_no_actor(run, tmp_path, damage, named):

@@ -227,6 +227,11 @@ def _explorer(program: Program) -> Callable[..., Chosen]:
     return choose
 
 
+def act_chunk(program: Program, mesh: Mesh) -> Chunk:
+    """The program that takes n steps as training does and learns nothing."""
+    return _compiled(_steps(program, _explorer(program)), mesh)
+
+
 def train_chunk(program: Program, mesh: Mesh) -> Chunk:
     """The program of n iterations; one is `agent.steps` steps and an update."""
     step = _steps(program, _explorer(program))

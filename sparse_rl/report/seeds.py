@@ -12,6 +12,7 @@ from sparse_rl.runs.layout import PREFILL
 from sparse_rl.summary.estimates import interquartile_mean
 from sparse_rl.summary.final_table import Margin, dense_variant, final_returns
 from sparse_rl.summary.kinds import variants
+from sparse_rl.units import in_figures
 
 
 def seed_table(metrics: pd.DataFrame, margin: Margin) -> dict[str, Any]:
@@ -69,6 +70,4 @@ def so_far(metrics: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _figures(value: float) -> str:
-    if not math.isfinite(value):
-        return "failed"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return in_figures(value) if math.isfinite(value) else "failed"

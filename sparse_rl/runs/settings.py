@@ -7,28 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sparse_rl.config.error import show
+from sparse_rl.config.text import read_file
 from sparse_rl.runs.layout import CONFIG
 
 
 def read_settings(run: Path) -> dict[str, Any]:
     """config.yaml of a run directory. Raises ValueError, one line that names the file."""
     file = run / CONFIG
-    try:
-        values = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"{file}: missing; a run directory has config.yaml and metrics.csv"
-        ) from None
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{file}: must be a mapping, found {type(values).__name__}")
-    return values
+    if not file.exists():
+        raise ValueError(f"{file}: missing; a run directory has config.yaml and metrics.csv")
+    if not (found := read_file(file)):
+        raise ValueError(f"{file}: found nothing; allowed: keys and values")
+    return found
 
 
 def setting(config: Mapping[str, Any], key: str) -> Any:

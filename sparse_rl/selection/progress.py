@@ -6,7 +6,7 @@ import time
 
 from rich.console import Console
 
-from sparse_rl.study.units import in_time
+from sparse_rl.units import in_time
 
 _EVERY = 0.25
 """In a log, a line for each such share of a course."""

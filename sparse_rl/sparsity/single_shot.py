@@ -1,4 +1,4 @@
-"""Masks that change once: by magnitude late in training, or by SNIP before the first update."""
+"""Masks that change once: by magnitude late in training, or by SNIP after the first update."""
 
 from __future__ import annotations
 

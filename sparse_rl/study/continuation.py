@@ -30,7 +30,7 @@ from sparse_rl.study.phases import Phase, donors, parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.recording import Recorder, command_line, rows_of
-from sparse_rl.study.units import in_bytes
+from sparse_rl.units import in_bytes
 
 
 class StudyState(NamedTuple):

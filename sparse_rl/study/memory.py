@@ -15,7 +15,7 @@ from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import keeps_dense_weights
 from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.preparation import Study
-from sparse_rl.study.units import in_bytes
+from sparse_rl.units import in_bytes
 
 
 class MemoryEstimate(NamedTuple):

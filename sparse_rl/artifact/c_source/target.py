@@ -8,7 +8,7 @@ the time) and one without, where a sparse int8 kernel gains from 80 % on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Target:
     unrolled_terms: int
     sparse_density_float: float
     sparse_density_integer: float
+    _: KW_ONLY
     rows: bool
     """Store sparse layers by rows (small) instead of by columns (fast: zero inputs are skipped)."""
     vector: int = 1

@@ -24,6 +24,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sparse_rl import atomic_file
 from sparse_rl.summary.kinds import Kind, kinds
+from sparse_rl.units import in_figures
 
 INK, FAINT, GRID, SHADE, PAPER = "#1b1c1d", "#77787a", "#dcddde", "#f1f2f3", "#fefefe"
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
@@ -217,7 +218,7 @@ def sparsity_ticks(axes: Axes, names: Mapping[float, str], ends: tuple[float, fl
 
 def in_times(times: float) -> str:
     """A factor with its sign; three figures, or all of those before the point."""
-    return (f"{times:,.0f}" if times >= 1000 else f"{times:.3g}") + TIMES
+    return in_figures(times, 3) + TIMES
 
 
 def factor(sparsity: Level) -> Level:

@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 
 from sparse_rl.report.figures.appearance import PAPER
 from sparse_rl.summary.final_table import random_return
+from sparse_rl.units import in_figures
 
 HEALTHY = 0.5
 """The share of what dense gained over acting at random from which on a variant has not collapsed.
@@ -131,10 +132,6 @@ def _rows(points: Sequence[Below]) -> list[tuple[str, str]]:
     for point in points:
         values.setdefault(point.color, []).append(point.value)
     return [
-        (color, _number(own[0]) if len(own) == 1 else f"{len(own)} to {_number(min(own))}")
+        (color, ("" if len(own) == 1 else f"{len(own)} to ") + in_figures(min(own), 3))
         for color, own in sorted(values.items(), key=lambda item: min(item[1]))
     ]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -16,8 +16,8 @@ from sparse_rl.study.phases import Phase, start_in_words
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import INTERRUPTED
 from sparse_rl.study.progress.time_left import Left, Pace, Position, work_of
-from sparse_rl.study.units import in_bytes, in_figures, in_time
 from sparse_rl.summary.table import terminal_table
+from sparse_rl.units import in_bytes, in_figures, in_time
 
 
 class Lines:

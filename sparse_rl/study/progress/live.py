@@ -22,7 +22,7 @@ from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.lines import Lines, in_words
-from sparse_rl.study.units import in_figures, in_time
+from sparse_rl.units import in_figures, in_time
 
 BAR, WIDE_BAR, WIDE = 12, 30, 104
 """Columns of a bar, and of one in a terminal of so many columns or more."""

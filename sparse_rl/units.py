@@ -19,6 +19,7 @@ def in_time(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def in_figures(value: float) -> str:
-    """Four figures of a number, or all of those before its point: -1.234, 12,345."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def in_figures(value: float, figures: int = 4) -> str:
+    """So many figures of a number, or all of those before its point: -1.234, 12,345."""
+    whole = abs(value) >= 10 ** (figures - 1)
+    return f"{value:,.0f}" if whole else f"{value:.{figures}g}"
