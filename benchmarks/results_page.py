@@ -55,6 +55,8 @@ def _study(study: Study) -> Iterator[str]:
     yield f"{_conditions(study)} Files: `{folder}/`.\n"
     if not study.has_learned:
         yield "Nothing was learned that could be lost: dense is no better than acting at random.\n"
+    if study.caution:
+        yield f"**Caution**: {study.caution}\n"
     if (study.run.path / "README.md").is_file():
         yield f"Budget, pictures and what to think of it: `{folder}/README.md`.\n"
     if (study.run.path / "policies").is_dir():

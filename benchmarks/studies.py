@@ -57,6 +57,17 @@ class Study:
         return said[: same[0] + 1] if same else typed
 
     @property
+    def caution(self) -> str:
+        """What its folder's README has after "Caution: ", for whom the numbers would mislead.
+
+        It has a place on the page only, with these words.
+        """
+        readme = self.run.path / "README.md"
+        lines = readme.read_text().splitlines() if readme.is_file() else []
+        said = [line.removeprefix("Caution: ") for line in lines if line.startswith("Caution: ")]
+        return " ".join(said)
+
+    @property
     def task(self) -> str:
         """The environment without its options; the suite where others have the task: Hopper-v4."""
         suite, _, task = self.run.config.environment.partition("?")[0].partition("/")
@@ -219,7 +230,7 @@ def read_all(results: Path = RESULTS) -> list[Study]:
     return sorted(
         found,
         key=lambda study: (
-            not (study.is_pruned and study.has_learned),
+            not (study.is_pruned and study.has_learned and not study.caution),
             -study.run.config.seeds,
             study.run.config.training.steps,
             -study.sparsest,
@@ -238,5 +249,7 @@ def shown(studies: list[Study]) -> list[Study]:
     return [
         study
         for study in studies
-        if study.is_pruned and study.has_learned and not study.compares and not study.goes_on
+        if study.is_pruned
+        and study.has_learned
+        and not (study.compares or study.goes_on or study.caution)
     ]

@@ -130,6 +130,19 @@ def test_methods_and_critics_that_are_compared_have_the_page_only(
     assert study.title.endswith(", sparse critics") and not studies.shown([study])
 
 
+def test_a_study_whose_numbers_would_mislead_has_the_page_only_and_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_page, "ROOT", tmp_path)
+    shutil.copytree(folder, tmp_path / "results")
+    assert [study.task for study in studies.shown(studies.read_all(tmp_path / "results"))]
+    readme = tmp_path / "results" / "hopper" / "README.md"
+    readme.write_text("# Hopper\n\nCaution: it stands still.\n")
+    found = studies.read_all(tmp_path / "results")
+    assert not studies.shown(found)
+    assert results_page.page(found).count("**Caution**: it stands still.\n") == 1
+
+
 def test_what_goes_on_with_another_run_has_the_page_only(folder: Path, tmp_path: Path) -> None:
     (study,) = studies.shown(studies.read_all(folder))
     later = Path(shutil.copytree(study.run.path, tmp_path / "later"))
