@@ -7,6 +7,7 @@ actor of the same layers. The formula's ratio stands beside it, labelled as theo
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ def measure(
     if find_compiler():
         for name, graph in (("c_dense_float32", dense), ("c", delivered.graph)):
             source = generate(graph)
-            sizes[f"{name}_object"] = object_bytes(graph)
+            if shutil.which("size"):
+                sizes[f"{name}_object"] = object_bytes(graph)
             measured[name] = latency.of_source(source, observations)
             number = instructions.count(source, observations)
             if number:
@@ -218,6 +220,8 @@ def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
 
 
 def _meter(graph: Graph, observations: NDArray) -> float | None:
+    if not energy.is_metered():
+        return None
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         program = latency.build_timer(generate(graph), directory)

@@ -38,10 +38,6 @@ class EnergyEstimate:
     memory: float
     memory_name: str
 
-    @property
-    def total(self) -> float:
-        return self.arithmetic + self.memory
-
 
 def estimate(multiply_accumulates: int, stored_bytes: int, integer: bool) -> EnergyEstimate:
     """Energy of one action that reads all `stored_bytes` once."""
@@ -52,12 +48,17 @@ def estimate(multiply_accumulates: int, stored_bytes: int, integer: bool) -> Ene
     )
 
 
+def is_metered() -> bool:
+    """Whether this machine has a meter that may be read."""
+    return _read_meter() is not None
+
+
 def measured(repeat: Callable[[int], object], seconds: float = 1.0) -> float | None:
     """Nanojoules per repetition by the package's RAPL meter; None where it cannot be read.
 
     The meter counts the whole package, idle power included: an upper bound on a quiet machine.
     """
-    if _read_meter() is None:
+    if not is_metered():
         return None
     count = 1
     while True:

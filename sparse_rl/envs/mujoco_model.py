@@ -7,7 +7,7 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
-from sparse_rl.envs.mujoco_tasks import TIME_LIMIT, Task
+from sparse_rl.envs.mujoco_tasks import Task
 from sparse_rl.envs.vector_env import Continuous, EnvSpec
 
 
@@ -58,4 +58,4 @@ def spec(full_name: str, task: Task, model: mujoco.MjModel, time_limit: int) -> 
     )
 
 
-__all__ = ["AS_IT_IS", "TIME_LIMIT", "Altered", "load", "spec"]
+__all__ = ["AS_IT_IS", "Altered", "load", "spec"]

@@ -220,7 +220,7 @@ def _of_constant(
     if kind == "Transpose":
         axes = attributes.get("perm", list(range(value.ndim))[::-1])
         return value.transpose(axes)
-    if kind in ("Reshape", "Squeeze", "Unsqueeze") and kind == "Reshape" and others:
+    if kind == "Reshape" and others:
         shape = [] if others[0] is None else [int(size) for size in others[0].ravel()[:8]]
         return value.reshape(shape)
     raise ValueError("an operator that is not read, of constants")

@@ -35,7 +35,6 @@ from sparse_rl.importers.torch_layers import clipped_to, squashed_to
 _MOST_JSON = 1 << 24
 _LONGEST_VERSION = 64
 _ACTIVATIONS: dict[str, Relu | Tanh] = {"ReLU": Relu(), "Tanh": Tanh()}
-_ON_POLICY = ("ActorCriticPolicy", "ActorCriticCnnPolicy")
 _FAMILIES = {
     "SACPolicy": "SAC",
     "TD3Policy": "TD3",

@@ -90,7 +90,7 @@ def _head(
 ) -> list[Operation]:
     if not names:
         raise ValueError(f"{what} has no layers")
-    return perceptron(tensors, names, activation, activate_last=False, flattened=flattened)
+    return perceptron(tensors, names, activation, flattened=flattened)
 
 
 def _hard_tanh(size: int, limit: Any) -> list[Operation]:

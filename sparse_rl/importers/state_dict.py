@@ -72,7 +72,7 @@ def read(archive: Archive, output: Output | None) -> Imported:
         graph = _squashed(tensors, layer, output)
         origin = "CleanRL, SAC" if layer == "fc_mean" else "CleanRL, TD3 or DDPG"
     elif layer == "actor_mean.0":
-        steps = perceptron(tensors, numbered(tensors, "actor_mean"), Tanh(), activate_last=False)
+        steps = perceptron(tensors, numbered(tensors, "actor_mean"), Tanh())
         given = agreed(output, Clip, "a state dict of PPO for continuous actions")
         assert isinstance(given, Clip)
         last, clip = clipped_to(_last(steps), given.low, given.high, "output")
@@ -83,7 +83,7 @@ def read(archive: Archive, output: Output | None) -> Imported:
         origin = "CleanRL, PPO or DQN on pixels"
     else:
         prefix, activation = ("actor", Tanh()) if layer == "actor.0" else ("network", Relu())
-        steps = perceptron(tensors, numbered(tensors, prefix), activation, activate_last=False)
+        steps = perceptron(tensors, numbered(tensors, prefix), activation)
         graph = Graph(_vector(steps), tuple(steps), _discrete(output))
         origin = "CleanRL, PPO" if layer == "actor.0" else "CleanRL, DQN"
     return Imported(graph, f"{origin}, a state dict")
@@ -124,7 +124,7 @@ def _recognised(tensors: Tensors) -> tuple[Tensors, str]:
 def _squashed(tensors: Tensors, head: str, output: Output | None) -> Graph:
     count = sum(1 for name in tensors if re.fullmatch(r"fc\d+\.weight", name))
     hidden = [f"fc{k}" for k in range(1, count + 1)]
-    steps = perceptron(tensors, [*hidden, head], Relu(), activate_last=False)
+    steps = perceptron(tensors, [*hidden, head], Relu())
     last = _last(steps)
     if "action_scale" not in tensors:
         given = agreed(output, Squash, f"a state dict with {head} and without action_scale")

@@ -75,7 +75,7 @@ def convolution(tensors: Tensors, layer: Stride) -> Convolution:
     return Convolution(Weights(kernel), bias, (stride, stride))
 
 
-def numbered(tensors: Tensors, prefix: str, step: int = 2) -> list[str]:
+def numbered(tensors: Tensors, prefix: str) -> list[str]:
     """Names of the layers 0, 2, 4, ... of a Sequential; empty where it has none.
 
     Raises ValueError where there are others than these: something stands between them that has
@@ -83,11 +83,11 @@ def numbered(tensors: Tensors, prefix: str, step: int = 2) -> list[str]:
     """
     start = f"{prefix}."
     found = {name[len(start) :].partition(".")[0] for name in tensors if name.startswith(start)}
-    expected = [str(step * k) for k in range(len(found))]
+    expected = [str(2 * k) for k in range(len(found))]
     if found != set(expected):
         raise ValueError(
             f"{prefix}: has the layers {', '.join(sorted(found)[:20])}; "
-            f"allowed: linear layers 0, {step}, {2 * step}, ..."
+            f"allowed: linear layers 0, 2, 4, ..."
         )
     return [start + number for number in expected]
 
@@ -96,15 +96,14 @@ def perceptron(
     tensors: Tensors,
     names: Sequence[str],
     activation: Relu | Tanh,
-    activate_last: bool,
     flattened: Shape | None = None,
 ) -> list[Operation]:
-    """Linear layers with `activation` between them, and after the last one if it is hidden."""
+    """Linear layers with `activation` between them."""
     steps: list[Operation] = []
     for name in names:
         steps += [dense(tensors, name, flattened), activation]
         flattened = None
-    return steps if activate_last else steps[:-1]
+    return steps[:-1]
 
 
 def clipped_to(

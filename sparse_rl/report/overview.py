@@ -37,7 +37,6 @@ CAPTION = (
 )
 BYTES = {"int8": 1, "int8w": 1, "integer": 1}
 """Of a weight; of every other arithmetic it is four."""
-BEST = ("smallest", "return", "interval", "sparsity")
 
 
 def overview(

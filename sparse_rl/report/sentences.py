@@ -17,7 +17,7 @@ from sparse_rl.summary.final_table import (
     Margin,
     highest_not_worse,
 )
-from sparse_rl.summary.kinds import Kind, by_kind
+from sparse_rl.summary.kinds import by_kind
 
 
 def criterion(margin: Margin) -> str:
@@ -54,27 +54,9 @@ def no_loss(table: pd.DataFrame) -> list[Sentence]:
     return sentences
 
 
-def without_loss(table: pd.DataFrame) -> str:
-    """The same in a few words: "95 %, 90 % (int8)"; "-" where nothing is shown."""
-    parts = []
-    for kind, rows in by_kind(table):
-        best = highest_not_worse(rows)
-        if best is not None:
-            parts.append(level(best["target_sparsity"]) + _in_brackets(kind))
-    return ", ".join(parts) or "-"
-
-
 def level(sparsity: float) -> str:
     """A sparsity as a percentage: 0.98 -> "98 %"."""
     return f"{100 * sparsity:g} %"
-
-
-def _in_brackets(kind: Kind) -> str:
-    if kind == Kind():
-        return ""
-    return (
-        f" ({kind.arithmetic})" if kind == Kind(arithmetic=kind.arithmetic) else f" ({kind.label})"
-    )
 
 
 def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) -> Sentence:

@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from sparse_rl.report.sentences import criterion, no_loss, without_loss
+from sparse_rl.report.sentences import criterion, no_loss
 from sparse_rl.summary.final_table import Margin
 
 
@@ -71,12 +71,6 @@ def test_one_that_is_not_pruned_has_no_level() -> None:
     (sentence,) = no_loss(table(int8w_0="not worse"))
     assert "not worse than dense" in sentence.claim
     assert percentages(sentence.claim) == set()
-
-
-def test_in_a_few_words() -> None:
-    verdicts = {"float32_90": "not worse", "int8_95": "not worse", "int8w_50": "worse"}
-    assert without_loss(table(**verdicts)) == "90 %, 95 % (int8)"
-    assert without_loss(table(float32_90="undecided")) == "-"
 
 
 def test_criterion_says_its_margin_and_where_it_comes_from() -> None:
