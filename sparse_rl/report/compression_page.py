@@ -17,6 +17,7 @@ from sparse_rl.report.figures import tradeoff
 from sparse_rl.report.films import Film, read_film
 from sparse_rl.report.html import figure_view
 from sparse_rl.report.templates import render
+from sparse_rl.summary.final_table import NOT_WORSE
 from sparse_rl.summary.table import decimals_of, interval, number
 
 HEADINGS = {
@@ -148,7 +149,7 @@ def sentences(told: Told) -> list[dict[str, str]]:
     if told.confirmed is not None:
         fresh = told.confirmed.iloc[0]
         gap, low, high = fresh["difference"], fresh["difference_low"], fresh["difference_high"]
-        again = "again not worse" if low > -told.margin else "not confirmed"
+        again = "again not worse" if fresh["verdict"] == NOT_WORSE else "not confirmed"
         found.append(
             {
                 "claim": f"With fresh starts it is {again}",

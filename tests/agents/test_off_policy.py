@@ -16,8 +16,9 @@ from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
 from sparse_rl.memory.replay import Batch
-from sparse_rl.spaces import Discrete, EnvSpec, Outcome
+from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
 from sparse_rl.study.preparation import build_agent
+from tests.agents.reference import transitions
 
 RHYTHM = Rhythm(
     environments=2,
@@ -194,3 +195,40 @@ def test_pixels_and_planes_are_not_normalized() -> None:
         ConfigError, match=r"^network.normalize: found true, .* gives bool; allowed"
     ):
         build_agent(breakout, make(breakout.environment).spec, FLOAT32)
+
+
+@pytest.mark.parametrize("name", ["sac", "td3", "ddpg", "dqn"])
+def test_an_update_is_that_of_a_batch_that_was_normalized_before(name: str) -> None:
+    """Of all networks and both observations: also the next ones, of which targets are made."""
+    space = Discrete(2) if name == "dqn" else Continuous((-1.0,) * 2, (1.0,) * 2)
+    spec = EnvSpec("numbers", (3,), np.dtype(np.float32), space, 100)
+
+    def metrics(normalize: bool, statistics: Any, batch: Batch) -> dict[str, jax.Array]:
+        config = from_mapping(
+            {
+                "environment": "gymnax/Pendulum-v1",
+                "agent": {"name": name},
+                "network": {"hidden": [4], "normalize": normalize},
+                "replay": {"capacity": 100, "batch_size": 6},
+                "training": {"steps": 1_000, "learning_starts": 10},
+                "sparsity": {"interval": 10},
+            }
+        )
+        agent: Any = build_agent(config, spec, FLOAT32)
+        state = agent.init(jax.random.key(0))._replace(statistics=statistics)
+        learned: Learned = jax.jit(agent.update)(state, batch, jax.random.key(3), jnp.int32(1))
+        return learned.metrics
+
+    batch = transitions(6, 2)
+    if name == "dqn":
+        batch = batch._replace(action=jnp.asarray([0, 1, 1, 0, 0, 1]))
+    mean, variance = np.float32([1.0, -2.0, 0.5]), np.float32([4.0, 0.25, 9.0])
+    now, following = (
+        (np.asarray(seen) - mean) / np.sqrt(variance)
+        for seen in (batch.observation, batch.next_observation)
+    )
+    by_hand = batch._replace(observation=jnp.asarray(now), next_observation=jnp.asarray(following))
+    statistics = RunningStatistics(jnp.float32(9), jnp.asarray(mean), jnp.asarray(variance))
+    found = metrics(True, statistics, batch)
+    for metric, wanted in metrics(False, (), by_hand).items():
+        np.testing.assert_allclose(found[metric], wanted, rtol=1e-4, atol=1e-6, err_msg=metric)

@@ -150,3 +150,38 @@ def test_the_deviation_is_trained_and_not_delivered() -> None:
     new = agent.update(state, random_batch("continuous")).state
     before, after = (s.policy.params["exploration"]["log_std"] for s in (state, new))
     assert (before != after).all()
+
+
+@pytest.mark.parametrize(("kind", "head"), [("continuous", "mean"), ("discrete", "head")])
+def test_a_policy_begins_next_to_indifferent_and_a_value_does_not(kind: str, head: str) -> None:
+    """Gains of orthogonal kernels: 0.01 and 1 (Andrychowicz et al. 2021, section 3.2)."""
+    state = agent_of("ppo", kind, batch_size=8).init(jax.random.key(0))
+    policy, value = (network.params["params"] for network in (state.policy, state.value))
+    for kernel, gain in ((policy[head], 0.01), (value["value"], 1.0)):
+        size = np.linalg.svd(kernel["kernel"], compute_uv=False)
+        np.testing.assert_allclose(size, gain, rtol=1e-4)
+
+
+def test_advantages_are_those_of_the_rewards_over_the_deviation_of_returns() -> None:
+    """So rewards a thousand times as large are learned from as well."""
+    plain, scaling = (
+        agent_of("ppo", "continuous", batch_size=8, normalize_rewards=scaled, discount=0.9)
+        for scaled in (False, True)
+    )
+    state = scaling.init(jax.random.key(0))
+    memory, _ = collected(scaling, state)
+    rewards = np.asarray(memory.reward, np.float64)
+    running, returns, by_hand = np.zeros(2), [], np.zeros_like(rewards)
+    for t, reward in enumerate(rewards):
+        running = 0.9 * running + reward
+        returns += list(running)
+        by_hand[t] = reward / np.sqrt(np.var(returns) + 1e-8)
+    assert by_hand.max() < 10, "nothing is clipped"
+    divided = memory._replace(reward=jnp.asarray(by_hand, jnp.float32))
+    _, wanted = plain.collected(plain.init(jax.random.key(0)), divided, jnp.int32(16))
+    for factor in (1, 1_000):
+        larger = memory._replace(reward=memory.reward * factor)
+        _, found = scaling.collected(state, larger, jnp.int32(16))
+        # The variance of 1 that there was before any return has a little weight.
+        np.testing.assert_allclose(found.advantage, wanted.advantage, rtol=1e-2)
+        np.testing.assert_allclose(found.target, wanted.target, rtol=1e-2)

@@ -7,7 +7,7 @@ from benchmarks import synthetic
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
 from sparse_rl.artifact.fixed_scales import unit_of
-from sparse_rl.artifact.graph import Convolution, layers
+from sparse_rl.artifact.graph import Convolution, Dense, Residual, layers
 from sparse_rl.artifact.weights import DynamicScale, StaticScale, quantize, quantize_weights
 from sparse_rl.compression.options import (
     DynamicOptions,
@@ -140,12 +140,36 @@ def test_calibrations_in_order(graph, observations):
         assert error(seen, best) <= error(seen, largest) * (1 + 1e-6)
 
 
+def test_the_scale_of_least_error_clips_what_is_far_from_the_rest():
+    """A single 10 among a million numbers of deviation 1 would more than double every step."""
+    graph = synthetic.mlp_actor((1000, 8, 2), 0.0, "float32")
+    seen = np.random.default_rng(0).standard_normal((1_000, 1_000)).astype(np.float32)
+    seen[3, 5] = 10.0
+    found = after(build_static, StaticOptions(calibration="mse"), graph, seen)
+    top = 127 * next(layers(found.operations)).input_scale.scale
+    assert 3 < top < 7
+
+    def error(largest):
+        step = largest / 127
+        return np.square(np.clip(np.rint(seen / step), -127, 127) * step - seen).mean()
+
+    assert error(top) < 0.5 * error(10.0)
+    assert error(top) == pytest.approx(min(error(0.1 * tried) for tried in range(1, 101)), rel=1e-3)
+
+
 def test_inputs_of_layers_are_what_they_read(graph, observations):
-    read = inputs_of_layers(graph, observations)
-    x = reference.prepare(graph, observations)
-    if not isinstance(graph.operations[0], Convolution):
-        return
-    np.testing.assert_allclose(np.sort(read[0]), np.sort(x.ravel()))
+    read = iter(inputs_of_layers(graph, observations))
+
+    def walk(operations, x):
+        for operation in operations:
+            if isinstance(operation, Residual):
+                walk(operation.body, x)
+            elif isinstance(operation, Dense | Convolution):
+                np.testing.assert_allclose(next(read), x.ravel(), rtol=1e-5, atol=1e-6)
+            x = reference.apply(operation, x)
+
+    walk(graph.operations, reference.prepare(graph, observations))
+    assert next(read, None) is None
 
 
 @pytest.mark.parametrize("scales", ["layer", "channel"])

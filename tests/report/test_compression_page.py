@@ -1,11 +1,12 @@
-"""The table of a compression fits the terminal for which it is made."""
+"""The page of a compression says what was found; its table fits the terminal it is made for."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from sparse_rl.report.compression_page import terminal_table
+from sparse_rl.report.compression_page import Told, sentences, terminal_table
+from sparse_rl.summary import final_table
 
 NUMBERS = {
     "weights": 132_032.0, "bytes": 495_560.0, "microseconds": 10.746,
@@ -35,3 +36,35 @@ def test_a_line_of_80_holds_every_row(name: str, gone: tuple[str, ...]) -> None:
     assert name in lines[2] and "-145.9..-101.6" not in lines[0]
     for heading in ("weights", "us"):
         assert (heading not in lines[0].split()) == (heading in gone), lines[0]
+
+
+@pytest.mark.parametrize(
+    ("difference", "margin", "verdict", "claim"),
+    [
+        ((-1.0, -9.0, 7.0), 5.0, "undecided", "not confirmed"),
+        ((-7.0, -9.0, -5.0), 5.0, "worse", "not confirmed"),
+        ((-1.0, -4.9, 7.0), 5.0, "not worse", "again not worse"),
+        ((0.0, 0.0, 0.0), 0.0, "not worse", "again not worse"),
+    ],
+)
+def test_the_page_and_its_table_say_the_same_of_fresh_starts(
+    difference: tuple[float, float, float], margin: float, verdict: str, claim: str
+) -> None:
+    """The whole interval counts; and where nothing may be lost, nothing was."""
+    original, chosen = ({**NUMBERS, "candidate": name} for name in ("original", "int8"))
+    table = pd.DataFrame([original | {"verdict": ""}, chosen | {"verdict": "not worse"}])
+    fresh = dict(zip(("difference", "difference_low", "difference_high"), difference, strict=True))
+    told = Told(
+        environment="gymnax/Pendulum-v1",
+        origin="made up",
+        table=table,
+        over="episodes",
+        random=-1200.0,
+        margin=margin,
+        chosen="int8",
+        confirmed=pd.DataFrame([{"world": "as it is", **fresh, "verdict": verdict}]),
+        film="made up",
+        provenance={},
+    )
+    assert final_table.verdict(*difference[1:], margin) == verdict
+    assert sentences(told)[-1]["claim"] == f"With fresh starts it is {claim}"

@@ -65,3 +65,12 @@ def test_time_counts_as_much_as_size(monkeypatch):
 
 def test_no_limit_is_none():
     assert not Limits().given and Limits(1).given and Limits(0, 0.5).given
+
+
+def test_the_limit_that_is_exceeded_most_counts_alone():
+    """So 60 % of one and 60 % of the other are within both."""
+    both = Limits(100, 10.0)
+    assert both.excess(60, 6.0) == pytest.approx(0.6)
+    assert both.excess(120, 6.0) == pytest.approx(1.2)
+    assert both.excess(60, 25.0) == pytest.approx(2.5)
+    assert Limits(bytes=100).excess(60, 1e9) == pytest.approx(0.6)

@@ -7,10 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.registry import METHODS
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.distributions import erk, pruned_counts
 from sparse_rl.sparsity.dynamic import (
     DynamicSparseTraining,
+    Growth,
     Static,
     at_random,
     by_gradient,
@@ -118,3 +121,26 @@ def test_what_is_exchanged_falls_to_nothing() -> None:
             sum(int((after[n]["kernel"] != before.masks[n]["kernel"]).sum()) for n in ORDER)
         )
     assert moved[0] > moved[1] > moved[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "growth", "needs_gradients", "drop_fraction", "end"),
+    [("rigl", by_gradient, True, 0.4, 1_000), ("set", at_random, False, 0.3, 1_500)],
+)
+def test_each_name_is_the_method_of_its_paper_with_its_own_options(
+    name: str, growth: Growth, needs_gradients: bool, drop_fraction: float, end: int
+) -> None:
+    config = from_mapping(
+        {
+            "environment": "gymnax/Pendulum-v1",
+            "training": {"steps": 2_000, "learning_starts": 100},
+            "sparsity": {
+                "methods": ["rigl", "set"],
+                "interval": 100,
+                "rigl": {"drop_fraction": 0.4, "stop": 0.5},
+                "set": {"drop_fraction": 0.3, "stop": 0.75},
+            },
+        }
+    )
+    found = METHODS.implementation(name)(config.sparsity.options_of(name), config)
+    assert found == DynamicSparseTraining(growth, needs_gradients, drop_fraction, 100, end)

@@ -277,3 +277,30 @@ def test_the_sparsity_of_critics_is_counted_whatever_they_are_called(agent: str)
     wanted = [member.variant.critic_sparsity for member in phase.members]
     np.testing.assert_allclose(found, wanted, atol=0.05)  # of few weights
     assert max(found) > 0.4
+
+
+def test_a_layer_in_groups_loses_whole_weights_of_each_and_not_its_share() -> None:
+    """2:4 along the inputs: two of four, and of what is left over all but two."""
+    levels = {"levels": [0, 0.5], "critic_levels": [0, 0.5], "interval": 4}
+    study = prepare(
+        tiny(
+            network={"hidden": [7, 9, 6]},
+            sparsity={**levels, "methods": ["gradual", "n_m"]},
+        )
+    )
+    sparse = [
+        member
+        for phase in study.phases
+        for member in phase.members
+        if member.variant.method == "n_m"
+        and member.variant.sparsity == member.variant.critic_sparsity == 0.5
+    ]
+    assert sparse
+    for network, found in study.target_counts(tuple(sparse)).items():
+        shapes = [layer.shape for layer in study.layers[network]]
+        assert {inputs % 4 for inputs, _ in shapes} >= {1, 2, 3}
+        wanted = [
+            outputs * (2 * (inputs // 4) + max(0, inputs % 4 - 2)) for inputs, outputs in shapes
+        ]
+        for counts in found:
+            np.testing.assert_array_equal(counts, wanted, network)
