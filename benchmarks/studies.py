@@ -92,7 +92,15 @@ class Study:
         one = self.compares and len(levels) == 1
         at = [f"at {100 * level:g} %" for level in levels] if one else []
         own = [*pruned, *critics, *self.other_layers, *self.other_steps, *self.other_methods, *at]
+        own += ["laptop"] * self.is_for_two_cores
         return ", ".join([self.task, self.agent, *own])
+
+    @property
+    def is_for_two_cores(self) -> bool:
+        """Whether it is its task's experiment for a laptop, of which a larger one is there too."""
+        task = self.task.lower().replace("-", "_")
+        name = f" {self.agent.lower()}_laptop_{task} "
+        return any(name in f"{command} " for command in self.commands)
 
     @property
     def anchor(self) -> str:

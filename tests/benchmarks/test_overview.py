@@ -279,3 +279,10 @@ def test_kept_results_are_the_same_bytes_each_time(folder: Path, tmp_path: Path)
     keep.keep(run, tmp_path / "again")
     for name in (*keep.SMALL, "metrics.csv.gz"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / "hopper" / name).read_bytes()
+
+
+def test_an_experiment_for_two_cores_is_told_from_the_larger_one(
+    committed: list[studies.Study],
+) -> None:
+    titles = {study.run.path.name: study.title for study in committed}
+    assert titles["hopper_v4_ppo"] + ", laptop" == titles["hopper_v4_ppo_laptop"]
