@@ -1,6 +1,7 @@
 """DQN against its formulas in NumPy, and against the known values of probe environments."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,12 @@ from scipy import stats
 from sparse_rl.agents.dqn import DQN, DQNState
 from sparse_rl.agents.off_policy import Rhythm
 from sparse_rl.agents.options import DQNOptions
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.dot_products import FLOAT32
 from sparse_rl.memory.replay import Batch
 from sparse_rl.networks import QNetwork
+from sparse_rl.spaces import Discrete, EnvSpec
+from sparse_rl.study.preparation import build_agent
 from tests.agents.reference import (
     added,
     first_adam_step,
@@ -172,6 +177,22 @@ def test_a_target_that_follows_slowly_has_no_weight_that_the_policy_has_not() ->
 def test_epsilon_falls_linearly_and_then_stays() -> None:
     agent = make(exploration_first=1.0, exploration_last=0.1)
     found = [float(agent.epsilon(jnp.int32(clock))) for clock in (0, 500, 1_000, 9_000)]
+    np.testing.assert_allclose(found, [1.0, 0.55, 0.1, 0.1], rtol=1e-6)
+
+
+def test_epsilon_falls_for_the_configured_share_of_training() -> None:
+    options = {"exploration_fraction": 0.2, "exploration_last": 0.1}
+    config = from_mapping(
+        {
+            "environment": "gymnax/CartPole-v1",
+            "agent": {"name": "dqn", **options},
+            "training": {"steps": 1_000, "learning_starts": 100},
+            "sparsity": {"interval": 100},
+        }
+    )
+    spec = EnvSpec("numbers", (4,), np.dtype(np.float32), Discrete(2), 100)
+    agent: Any = build_agent(config, spec, FLOAT32)
+    found = agent.epsilon(jnp.array([0, 100, 200, 500]))
     np.testing.assert_allclose(found, [1.0, 0.55, 0.1, 0.1], rtol=1e-6)
 
 

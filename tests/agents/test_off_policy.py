@@ -66,7 +66,9 @@ class Listener(OffPolicy):
     def random_action(self, key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (self.environments,), 0, 4)
 
-    def update(self, state: Witness, batch: Batch, key: jax.Array, clock: jax.Array) -> Learned:
+    def update(
+        self, state: Witness, batch: Batch, key: jax.Array, steps_before: jax.Array
+    ) -> Learned:
         count = state.count
         state = state._replace(
             actions=state.actions.at[count].set(batch.action),
@@ -75,7 +77,8 @@ class Listener(OffPolicy):
         )
         number = (count + 1).astype(jnp.float32)
         gradients = {"kernel": jnp.full(2, number)}
-        return Learned(state, {"number": number}, {"policy": gradients})
+        metrics = {"number": number, "steps_before": steps_before}
+        return Learned(state, metrics, {"policy": gradients})
 
 
 def outcome(time: int) -> Outcome:
@@ -106,6 +109,17 @@ def test_every_gradient_step_has_a_batch_and_a_key_of_its_own() -> None:
     # What is said of an update is said of its last step.
     assert metrics["number"] == 3.0
     np.testing.assert_array_equal(gradients["policy"]["kernel"], [3.0, 3.0])
+
+
+@pytest.mark.parametrize("gradient_steps", [1, 2, 3])
+def test_gradient_steps_are_counted_over_all_updates(gradient_steps: int) -> None:
+    """Not environment steps: what TD3 delays would come too often, or never."""
+    agent = Listener(replace(RHYTHM, gradient_steps=gradient_steps))
+    (state, memory), learn = filled(agent, 21), jax.jit(agent.learn)
+    for update in range(1, 8):
+        clock = jnp.int32(update * 2 * 3)  # three steps of two environments
+        metrics = learn(state, memory, jax.random.key(0), clock).metrics
+        assert int(metrics["steps_before"]) == update * gradient_steps - 1
 
 
 def test_another_clock_is_another_chance() -> None:
@@ -181,6 +195,22 @@ def test_the_rhythm_is_what_is_configured() -> None:
     )
     assert spec.policy_shape == (84, 84, 4)
     assert replace(spec, frame_stack=1).policy_shape == (84, 84)
+
+
+def test_the_rhythm_has_what_changes_in_training() -> None:
+    """The memory is emptied when it is asked for, and at the end of pruning, 0.7 of 1,000 steps."""
+    values: dict[str, Any] = {
+        "environment": "gymnax/CartPole-v1",
+        "agent": {"name": "dqn"},
+        "replay": {"n_step": 3, "n_step_begin": 300, "empty_at": [400]},
+        "training": {"steps": 1_000, "learning_starts": 100},
+        "sparsity": {"end": 0.7, "interval": 100},
+    }
+    spec = make(values["environment"]).spec
+    rhythm = Rhythm.of(from_mapping(values), spec)
+    assert (rhythm.emptied, rhythm.n_step_begin) == ((400,), 300)
+    values["replay"]["empty_after_pruning"] = True
+    assert Rhythm.of(from_mapping(values), spec).emptied == (400, 700)
 
 
 def test_pixels_and_planes_are_not_normalized() -> None:

@@ -121,6 +121,9 @@ def test_one_update_agrees_with_the_formulas(agent: SAC, state: SACState, batch:
         return mean(temperature * log_prob - lowest)
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4)
+    action, _ = sampled(actor, data.observation, noise)
+    lowest = values(stepped, 2, data.observation, action).min(axis=0)
+    np.testing.assert_allclose(metrics["value"], mean(lowest), rtol=1e-4, atol=1e-6)
     actor_slopes = gradient(actor_loss, actor)
     check_moment(new.policy.optimizer, added(actor_slopes, scaled(actor, DECAY)))
     np.testing.assert_allclose(metrics["temperature"], 0.7, rtol=1e-6)

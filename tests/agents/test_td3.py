@@ -11,6 +11,7 @@ from sparse_rl.agents.td3 import TD3, TD3State
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.memory.replay import Batch
+from sparse_rl.population.masking import given_masks
 from sparse_rl.spaces import Continuous, EnvSpec
 from sparse_rl.study.preparation import build_agent
 from tests.agents.reference import (
@@ -104,6 +105,8 @@ def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
         return -mean(values(stepped, 1, data.observation, action)[0])
 
     np.testing.assert_allclose(metrics["actor_loss"], actor_loss(actor), rtol=1e-4, atol=1e-6)
+    value = mean(values(stepped, 1, data.observation, act(actor, data.observation))[0])
+    np.testing.assert_allclose(metrics["value"], value, rtol=1e-4, atol=1e-6)
     actor_slopes = gradient(actor_loss, actor)
     check_moment(new.policy.optimizer, actor_slopes)
     np.testing.assert_allclose(metrics["gradient_norm"], norm(actor_slopes), rtol=1e-3)
@@ -134,6 +137,25 @@ def test_the_actor_and_the_targets_wait(batch: Batch) -> None:
         assert same(state.policy.params, new.policy.params) != moved
         assert not same(state.critics.params, new.critics.params)
         state = new
+
+
+def test_targets_lose_the_weights_that_their_networks_lose(agent: TD3) -> None:
+    """The actor's target among them: no value is learned from an action of a dead weight."""
+    state = states(agent)
+    masks = {
+        name: jax.tree.map(
+            lambda mask: jax.random.bernoulli(jax.random.key(2), 0.5, mask.shape),
+            getattr(state, name).masks,
+        )
+        for name in agent.prunable
+    }
+    fields = given_masks(agent, state, masks)
+    for target, name in (("target_policy", "policy"), ("targets", "critics")):
+        before, after = getattr(state, target)["params"], fields[target]["params"]
+        for layer, alive in masks[name]["params"].items():
+            kept = np.where(alive["kernel"], before[layer]["kernel"], 0.0)
+            assert 0 < (kept == 0).sum() < kept.size
+            np.testing.assert_array_equal(after[layer]["kernel"], kept)
 
 
 def same(one: Any, two: Any) -> bool:

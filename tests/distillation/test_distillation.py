@@ -122,6 +122,19 @@ def test_narrow_policies_learn_from_wide_originals(policies):
         assert error(graph, policies, index) < 0.5 * error(narrow[index], policies, index)
 
 
+def test_learning_in_int8_is_a_fifth_as_long_and_its_steps_three_tenths_as_large(policies):
+    one = school.School.of(policies, replace(QUICK, learning_rate=0.01), (0.0,))
+    sizes, updates = [], []
+    for course in map(one.course, ("float32", "int8")):
+        weight = np.float32(0.0)
+        # Adam's first step is as large as its learning rate, whatever the gradient.
+        step, _ = course.optimizer.update(np.float32(5.0), course.optimizer.init(weight), weight)
+        sizes.append(-float(step))
+        updates.append((course.iterations - course.prefill) * course.updates)
+    assert sizes == pytest.approx([0.01, 0.003], rel=1e-4)
+    assert updates == [2_000, 400]
+
+
 def test_refused_in_one_line(policies):
     with pytest.raises(ValueError, match=r"^distil: no environment is known; allowed: --env NAME$"):
         build(QUICK)(replace(policies, environment=""))

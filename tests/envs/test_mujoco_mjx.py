@@ -66,6 +66,14 @@ def test_one_step_from_any_state_is_the_hosts(task: str, share: float, tolerance
     assert np.quantile(every, share) < tolerance
 
 
+def test_an_ant_is_paid_for_where_its_torso_is() -> None:
+    """Its first joint, which is free, says where that is; legs that move are elsewhere."""
+    ant = mujoco_mjx.make("Ant-v4", TASKS["Ant-v4"], 1000)
+    state, _ = jax.jit(ant.reset_one)(jax.random.key(0))
+    np.testing.assert_allclose(state["position"], state["qpos"][:2], atol=1e-6)
+    assert (np.abs(state["qpos"][:2]) > 1e-3).all(), "it is not at the world's origin"
+
+
 def test_the_swimmer_floats_in_a_fluid() -> None:
     """MJX's fluid asks jax.numpy for keywords of old; traced only, which is where it would fail."""
     env = make("mujoco/Swimmer-v4?impl=mjx")

@@ -192,6 +192,31 @@ def test_observations_are_counted_as_they_come() -> None:
     np.testing.assert_allclose(statistics.variance, seen.var(axis=(1, 2)), rtol=1e-3)
 
 
+@pytest.mark.parametrize("clock", [22, 30], ids=["a plain update", "masks are due"])
+def test_a_member_that_fails_keeps_the_policy_that_it_had(clock: int) -> None:
+    """Weights, masks and moments; the members beside it go on."""
+    members = collected(DQN, [1, 2, 3, 4], [9] * 4).members
+    before = members.agent.policy
+    broken = members.memory._replace(reward=members.memory.reward.at[1].set(jnp.nan))
+    learn = jax.vmap(functools.partial(chunks.learn, build_program(DQN)), (0, 0, 0, 0, 0, None))
+    state, failed, _ = jax.jit(learn)(
+        members.agent,
+        broken,
+        members.learn_key,
+        members.target_counts,
+        members.failed,
+        jnp.int32(clock),
+    )
+    assert failed.tolist() == [False, True, False, False]
+    for new, old in zip(arrays(state.policy), arrays(before), strict=True):
+        np.testing.assert_array_equal(new[1], old[1])
+    for member in (0, 2, 3):
+        assert any(
+            (new[member] != old[member]).any()
+            for new, old in zip(arrays(state.policy.params), arrays(before.params), strict=True)
+        )
+
+
 def test_a_lost_memory_is_filled_by_the_policies_of_now() -> None:
     state = trained(DQN_OF_TWO, [1, 2, 3, 4], [3, 0, 0, 0], iterations=8)
     clock, steps = int(state.clock), int(state.clock) // 2

@@ -1,10 +1,15 @@
 """A trained policy's card against numbers computed from the metrics by hand."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from sparse_rl.runs.card import card_of
+from sparse_rl.runs.layout import FINAL, RETURN_SPREAD
 from sparse_rl.runs.run import Run
 from tests.made_up_run import RANDOM
 
@@ -36,3 +41,18 @@ def test_a_seed_that_was_asked_for_is_not_called_the_best(finished_run) -> None:
     assert "best" not in card.chosen and card.verdict == ""
     assert card.own.value == run.final_returns("0")[2]
     assert card.fresh is not None and np.isnan(card.fresh.error)
+
+
+def test_the_error_of_its_own_return_is_that_of_a_mean_over_episodes(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    """The run records how far one episode's return is from another's: the mean of 50 is nearer."""
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    file = run / "metrics.csv"
+    table = pd.read_csv(file)
+    final = table[(table["phase"] == FINAL) & (table["metric"] == "return")]
+    spread = final.assign(metric=RETURN_SPREAD, value=30.0)
+    pd.concat([table, spread]).to_csv(file, index=False)
+    card = card_of(Run(run), "0.98", 2, False, np.array([5.0, 6.0]))
+    assert card.own.episodes == 50
+    assert card.own.error == pytest.approx(30 / 50**0.5)

@@ -1,5 +1,8 @@
 """Evaluation: whole episodes, their true returns, independent of who else is evaluated."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +10,9 @@ import numpy as np
 from sparse_rl import envs
 from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.playing.play import play
+from sparse_rl.population.members import mesh
 from sparse_rl.spaces import Discrete, EnvSpec
-from sparse_rl.study.evaluation import run_episodes
+from sparse_rl.study.evaluation import evaluator, run_episodes
 from tests.playing.counting import COUNTING, DIGITS, RETURN
 
 
@@ -42,6 +46,17 @@ def test_members_and_episodes_are_their_own() -> None:
     assert len(np.unique(together.lengths)) > 1, "episodes of different length were evaluated"
     # CartPole pays 1 per step: a return that went on after the end would be larger.
     np.testing.assert_array_equal(together.returns, together.lengths)
+
+
+def test_arms_of_a_seed_meet_the_same_episodes_and_every_evaluation_new_ones() -> None:
+    agent: Any = SimpleNamespace(act=constant)
+    evaluate = evaluator(agent, envs.make("gymnax/CartPole-v1"), mesh(jax.devices()[:1]), 8)
+    at_10, at_20 = (
+        np.asarray(evaluate(jnp.array([1, 1]), keys(3, 3), jnp.int32(clock)).lengths)
+        for clock in (10, 20)
+    )
+    np.testing.assert_array_equal(at_10[0], at_10[1])
+    assert (at_10[0] != at_20[0]).any()
 
 
 def test_the_policy_sees_stacked_frames_of_its_own_episode() -> None:

@@ -1,0 +1,17 @@
+"""The evaluations of a phase: of every member, in the environment that evaluations have."""
+
+import numpy as np
+
+from sparse_rl.study.evaluations import Evaluations
+from sparse_rl.study.preparation import prepare
+from sparse_rl.study.progress.events import Silent
+from tests.study.test_random_play import config, with_other_rules
+
+
+def test_policies_are_played_by_the_rules_of_evaluations() -> None:
+    study = with_other_rules(prepare(config("gymnax/Pendulum-v1?time_limit=30")))
+    phase = study.phases[0]
+    found = Evaluations(study, phase, Silent()).of(study.fresh(phase))
+    members = slice(len(phase.members))
+    np.testing.assert_array_equal(found["return"][members], 30 * 7.0)
+    np.testing.assert_array_equal(found["episode_length"][members], 30.0)
