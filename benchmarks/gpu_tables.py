@@ -281,4 +281,4 @@ def _text(value: Any) -> str:
         return str(value).replace("|", "\\|")
     if not math.isfinite(value):
         return ""
-    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)
+    return in_figures(value, 3)

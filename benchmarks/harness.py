@@ -155,7 +155,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)
+    return in_figures(value, 3)
 
 
 def write_json(path: Path, title: str, rows: Sequence[Row]) -> None:

@@ -129,7 +129,7 @@ def text(value: Any) -> str:
         return " ".join(text(each) for each in value)
     if not _is_number(value):
         return str(value).replace("|", "\\|").replace("\n", " ")
-    return f"{value:,}" if isinstance(value, int) else in_figures(value, 3)
+    return in_figures(value, 3)
 
 
 def _is_number(value: Any) -> bool:

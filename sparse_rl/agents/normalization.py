@@ -50,7 +50,20 @@ def init(shape: tuple[int, ...]) -> RunningStatistics:
 def update(
     statistics: RunningStatistics, observation: Num[Array, "environments *observation"]
 ) -> RunningStatistics:
-    """The statistics of all observations so far and of these.
+    """The statistics of all observations so far and of these."""
+    observation = observation.astype(jnp.float32)
+    return _merged(
+        statistics, observation.shape[0], observation.mean(axis=0), observation.var(axis=0)
+    )
+
+
+def _merged(
+    before: RunningStatistics | ReturnStatistics,
+    added: int | Float[Array, ""],
+    mean: Float[Array, "*observation"],
+    variance: Float[Array, "*observation"],
+) -> RunningStatistics:
+    """The statistics with `added` numbers of this mean and variance.
 
     Chan, Golub and LeVeque (1983), equation 2.1: with n old and m new ones, d = mean_m - mean_n,
 
@@ -60,16 +73,14 @@ def update(
     So the share of the new ones, and not n, is what is rounded: where n + m is n in float32, from
     2^24 steps on, they count as one in n for ever.
     """
-    observation = observation.astype(jnp.float32)
-    added = observation.shape[0]
-    total = statistics.seen + added
-    share, old = added / total, statistics.seen / total
-    difference = observation.mean(axis=0) - statistics.mean
-    own = observation.var(axis=0) + jnp.square(difference) * old
+    total = before.seen + added
+    share, old = added / total, before.seen / total
+    difference = mean - before.mean
+    own = variance + jnp.square(difference) * old
     return RunningStatistics(
         total,
-        statistics.mean + difference * share,
-        statistics.variance + (own - statistics.variance) * share,
+        before.mean + difference * share,
+        before.variance + (own - before.variance) * share,
     )
 
 
@@ -124,18 +135,10 @@ def scaled_rewards(
         weight = valid.astype(jnp.float32)
         running = jnp.where(valid, discount * before.running + reward, before.running)
         added = weight.sum()
-        total = before.seen + added
         mean = (running * weight).sum() / jnp.maximum(added, 1.0)
-        squares = (jnp.square(running - mean) * weight).sum() / jnp.maximum(added, 1.0)
-        share, old = added / total, before.seen / total
-        difference = mean - before.mean
-        own = squares + jnp.square(difference) * old
-        after = ReturnStatistics(
-            total,
-            before.mean + difference * share,
-            before.variance + (own - before.variance) * share,
-            jnp.where(ended, 0.0, running),
-        )
+        variance = (jnp.square(running - mean) * weight).sum() / jnp.maximum(added, 1.0)
+        merged = _merged(before, added, mean, variance)
+        after = ReturnStatistics(*merged, jnp.where(ended, 0.0, running))
         scaled = reward / jnp.sqrt(after.variance + EPSILON)
         return after, jnp.clip(scaled, -CLIP, CLIP)
 
