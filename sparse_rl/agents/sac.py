@@ -137,8 +137,11 @@ class SAC(OffPolicy):
         observation: Num[Array, "batch *observation"],
         action: Float[Array, "batch action"],
     ) -> Float[Array, "2 batch"]:
-        twins: Any = jax.vmap(self.critic.apply, in_axes=(0, None, None))
-        return twins(critics, observation, action)
+        # An action for each critic, so that each multiplies for itself: with one for all of them
+        # XLA makes one wide product and sorts its columns afterwards, which is slower.
+        actions = jnp.broadcast_to(action, (2, *action.shape))
+        twins: Any = jax.vmap(self.critic.apply, in_axes=(0, None, 0))
+        return twins(critics, observation, actions)
 
     def update(
         self, state: SACState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
