@@ -66,6 +66,9 @@ class DotProducts(NamedTuple):
 PADDING = 4
 """Columns that rows are lengthened by where their gradient's product would else be slow."""
 
+FEW = 32
+"""Outputs up to which a kernel's gradient is computed as its transpose."""
+
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def dense(
@@ -75,11 +78,13 @@ def dense(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Array:
-    """`lax.dot_general`, with a gradient by a kernel [inputs, outputs] that is quick on a CPU.
+    """`lax.dot_general`, with a gradient by the kernel that is quick on a CPU.
 
-    That gradient, lhs^T g, walks down the columns of lhs [batch, inputs]. Where a row is so many
-    whole cache lines that those of one column fall on the same few places of the cache, `PADDING`
-    columns more set them apart: a third less time for the same sums (benchmarks/NOTES.md).
+    That gradient, lhs^T g for lhs [batch, inputs] and g [batch, outputs], walks down the columns of
+    lhs. With a few outputs, (g^T lhs)^T walks down those of g instead, a fifth of the time or less.
+    Else, where a row of lhs is so many whole cache lines that those of one column fall on the same
+    few places of the cache, `PADDING` columns more set them apart: three quarters of the time
+    (benchmarks/NOTES.md).
     """
     return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
 
@@ -91,40 +96,55 @@ def _dense_tangent(
     primals: tuple[Array, Array],
     tangents: tuple[Array | SymbolicZero, Array | SymbolicZero],
 ) -> tuple[Array, Array]:
-    """d(l r) = dl r + l dr; the transpose of the second term is the gradient by a kernel.
+    """d(l r) = dl r + l dr, the second term written so that its transpose is the quick gradient.
 
     As a rule for tangents and not for gradients, so that forward and second derivatives stay.
     """
-
-    def product(lhs: Array, rhs: Array) -> Array:
-        return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
-
+    product = functools.partial(
+        lax.dot_general, precision=precision, preferred_element_type=preferred_element_type
+    )
     (lhs, rhs), (lhs_tangent, rhs_tangent) = primals, tangents
     terms = []
     if not isinstance(lhs_tangent, SymbolicZero):
-        terms.append(product(lhs_tangent, rhs))
+        terms.append(product(lhs_tangent, rhs, dimension_numbers))
     if not isinstance(rhs_tangent, SymbolicZero):
-        if _collides(lhs, rhs, dimension_numbers):
-            lhs_longer = jnp.pad(lhs, ((0, 0), (0, PADDING)))
-            terms.append(product(lhs_longer, jnp.pad(rhs_tangent, ((0, PADDING), (0, 0)))))
+        if not _is_layer(lhs, dimension_numbers) or jax.default_backend() != "cpu":
+            terms.append(product(lhs, rhs_tangent, dimension_numbers))
+        elif _few_outputs(rhs):
+            # The barrier keeps XLA from turning it back.
+            turned = lax.optimization_barrier(rhs_tangent.T)
+            terms.append(product(lhs, turned, (((1,), (1,)), ((), ()))))
+        elif _rows_collide(lhs, rhs):
+            longer = jnp.pad(lhs, ((0, 0), (0, PADDING)))
+            rows = jnp.pad(rhs_tangent, ((0, PADDING), (0, 0)))
+            terms.append(product(longer, rows, dimension_numbers))
         else:
-            terms.append(product(lhs, rhs_tangent))
-    value = product(lhs, rhs)
+            terms.append(product(lhs, rhs_tangent, dimension_numbers))
+    value = product(lhs, rhs, dimension_numbers)
     return value, sum(terms[1:], terms[0]) if terms else jnp.zeros_like(value)
 
 
 dense.defjvp(_dense_tangent, symbolic_zeros=True)
 
 
-def _collides(lhs: Array, rhs: Array, dimension_numbers: DimensionNumbers) -> bool:
-    """Whether longer rows of lhs [batch, inputs] pay: never on a GPU, nor for one output.
+def _is_layer(lhs: Array, dimension_numbers: DimensionNumbers) -> bool:
+    """Whether it is lhs [batch, inputs] times a kernel [inputs, outputs]."""
+    (lhs_contracted, rhs_contracted), (batched, _) = dimension_numbers
+    return lhs.ndim == 2 and not batched and (*lhs_contracted, *rhs_contracted) == (1, 0)
+
+
+def _few_outputs(kernel: Array) -> bool:
+    """Whether the transpose of its gradient pays; a single output has no columns to walk down."""
+    inputs, outputs = kernel.shape
+    return 1 < outputs <= min(FEW, inputs // 2)
+
+
+def _rows_collide(lhs: Array, kernel: Array) -> bool:
+    """Whether longer rows of lhs [batch, inputs] pay.
 
     What they save grows with batch x inputs, what cutting the result costs with inputs x outputs.
     """
-    (contracted, _), (batched, _) = dimension_numbers
-    if lhs.ndim != 2 or tuple(contracted) != (1,) or batched or jax.default_backend() != "cpu":
-        return False
-    (batch, inputs), outputs = lhs.shape, rhs.shape[1]
+    (batch, inputs), outputs = lhs.shape, kernel.shape[1]
     return inputs >= 64 and inputs % 16 == 0 and 1 < outputs <= batch
 
 
@@ -142,7 +162,7 @@ def merged(
     faster.
     """
     (lhs_contracted, rhs_contracted), _ = dimension_numbers
-    product = lax.dot_general(
+    product = dense(
         _as_matrix(lhs),
         _as_matrix(rhs),
         (
