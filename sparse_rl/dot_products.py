@@ -86,7 +86,11 @@ def dense(
     few places of the cache, `PADDING` columns more set them apart: three quarters of the time
     (benchmarks/NOTES.md).
     """
-    return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    value = lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    if _contracted(lhs, dimension_numbers) == (0, 0) and _few(lhs.shape[1], rhs.shape[1]):
+        # AQT asks for g^T lhs, and turns it; XLA would turn the product.
+        return lax.optimization_barrier(value)
+    return value
 
 
 def _dense_tangent(
@@ -108,9 +112,9 @@ def _dense_tangent(
     if not isinstance(lhs_tangent, SymbolicZero):
         terms.append(product(lhs_tangent, rhs, dimension_numbers))
     if not isinstance(rhs_tangent, SymbolicZero):
-        if not _is_layer(lhs, dimension_numbers) or jax.default_backend() != "cpu":
+        if _contracted(lhs, dimension_numbers) != (1, 0):
             terms.append(product(lhs, rhs_tangent, dimension_numbers))
-        elif _few_outputs(rhs):
+        elif _few(rhs.shape[1], rhs.shape[0]):
             # The barrier keeps XLA from turning it back.
             turned = lax.optimization_barrier(rhs_tangent.T)
             terms.append(product(lhs, turned, (((1,), (1,)), ((), ()))))
@@ -127,15 +131,16 @@ def _dense_tangent(
 dense.defjvp(_dense_tangent, symbolic_zeros=True)
 
 
-def _is_layer(lhs: Array, dimension_numbers: DimensionNumbers) -> bool:
-    """Whether it is lhs [batch, inputs] times a kernel [inputs, outputs]."""
-    (lhs_contracted, rhs_contracted), (batched, _) = dimension_numbers
-    return lhs.ndim == 2 and not batched and (*lhs_contracted, *rhs_contracted) == (1, 0)
+def _contracted(lhs: Array, dimension_numbers: DimensionNumbers) -> tuple[int, ...]:
+    """The axes of two matrices that are summed over; none on a GPU, which has its own ways."""
+    (lhs_axes, rhs_axes), (batched, _) = dimension_numbers
+    if lhs.ndim != 2 or batched or jax.default_backend() != "cpu":
+        return ()
+    return (*lhs_axes, *rhs_axes)
 
 
-def _few_outputs(kernel: Array) -> bool:
-    """Whether the transpose of its gradient pays; a single output has no columns to walk down."""
-    inputs, outputs = kernel.shape
+def _few(outputs: int, inputs: int) -> bool:
+    """Whether the transpose of the gradient pays; a single output has no columns to walk down."""
     return 1 < outputs <= min(FEW, inputs // 2)
 
 

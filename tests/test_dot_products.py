@@ -96,6 +96,18 @@ def test_a_gpu_has_the_plain_product(monkeypatch) -> None:
         assert written[0] == written[1]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_product_that_int8_asks_for(shape) -> None:
+    lhs, _ = factors(shape)
+    outputs = jnp.cos(jnp.arange(shape[0] * shape[2], dtype=jnp.float32)).reshape(-1, shape[2])
+    over_batch = (((0,), (0,)), ((), ()))
+    np.testing.assert_array_equal(
+        dense(outputs, lhs, over_batch), lax.dot_general(outputs, lhs, over_batch)
+    )
+    program = jax.make_jaxpr(lambda g, x: dense(g, x, over_batch))(outputs, lhs)
+    assert ("optimization_barrier" in str(program)) == (shape in TURNED)
+
+
 def test_what_is_not_asked_for_is_not_computed() -> None:
     lhs, rhs = factors(LENGTHENED[0])
 
