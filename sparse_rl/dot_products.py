@@ -112,23 +112,28 @@ def _dense_tangent(
     if not isinstance(lhs_tangent, SymbolicZero):
         terms.append(product(lhs_tangent, rhs, dimension_numbers))
     if not isinstance(rhs_tangent, SymbolicZero):
-        if _contracted(lhs, dimension_numbers) != (1, 0):
-            terms.append(product(lhs, rhs_tangent, dimension_numbers))
-        elif _few(rhs.shape[1], rhs.shape[0]):
-            # The barrier keeps XLA from turning it back.
-            turned = lax.optimization_barrier(rhs_tangent.T)
-            terms.append(product(lhs, turned, (((1,), (1,)), ((), ()))))
-        elif _rows_collide(lhs, rhs):
-            longer = jnp.pad(lhs, ((0, 0), (0, PADDING)))
-            rows = jnp.pad(rhs_tangent, ((0, PADDING), (0, 0)))
-            terms.append(product(longer, rows, dimension_numbers))
-        else:
-            terms.append(product(lhs, rhs_tangent, dimension_numbers))
+        terms.append(_by_kernel(product, lhs, rhs_tangent, dimension_numbers))
     value = product(lhs, rhs, dimension_numbers)
     return value, sum(terms[1:], terms[0]) if terms else jnp.zeros_like(value)
 
 
 dense.defjvp(_dense_tangent, symbolic_zeros=True)
+
+
+def _by_kernel(
+    product: DotGeneral, lhs: Array, change: Array, dimension_numbers: DimensionNumbers
+) -> Array:
+    """l dr, in the form whose transpose is quick."""
+    if _contracted(lhs, dimension_numbers) == (1, 0):
+        inputs, outputs = change.shape
+        if _few(outputs, inputs):
+            # The barrier keeps XLA from turning it back.
+            turned = lax.optimization_barrier(change.T)
+            return product(lhs, turned, (((1,), (1,)), ((), ())))
+        if _rows_collide(lhs, outputs):
+            lhs = jnp.pad(lhs, ((0, 0), (0, PADDING)))
+            change = jnp.pad(change, ((0, PADDING), (0, 0)))
+    return product(lhs, change, dimension_numbers)
 
 
 def _contracted(lhs: Array, dimension_numbers: DimensionNumbers) -> tuple[int, ...]:
@@ -144,12 +149,12 @@ def _few(outputs: int, inputs: int) -> bool:
     return 1 < outputs <= min(FEW, inputs // 2)
 
 
-def _rows_collide(lhs: Array, kernel: Array) -> bool:
+def _rows_collide(lhs: Array, outputs: int) -> bool:
     """Whether longer rows of lhs [batch, inputs] pay.
 
     What they save grows with batch x inputs, what cutting the result costs with inputs x outputs.
     """
-    (batch, inputs), outputs = lhs.shape, kernel.shape[1]
+    batch, inputs = lhs.shape
     return inputs >= 64 and inputs % 16 == 0 and 1 < outputs <= batch
 
 

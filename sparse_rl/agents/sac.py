@@ -21,7 +21,7 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch
-from sparse_rl.networks import Critic, GaussianActor
+from sparse_rl.networks import Critic, GaussianActor, values_of_each
 from sparse_rl.spaces import Continuous, EnvSpec
 from sparse_rl.sparsity.masks import Params
 
@@ -131,18 +131,6 @@ class SAC(OffPolicy):
         squash = 2.0 * (jnp.log(2.0) - raw - jax.nn.softplus(-2.0 * raw))
         return jnp.tanh(raw), jnp.sum(gaussian - squash, axis=-1)
 
-    def _values(
-        self,
-        critics: Params,
-        observation: Num[Array, "batch *observation"],
-        action: Float[Array, "batch action"],
-    ) -> Float[Array, "2 batch"]:
-        # An action for each critic, so that each multiplies for itself: with one for all of them
-        # XLA makes one wide product and sorts its columns afterwards, which is slower.
-        actions = jnp.broadcast_to(action, (2, *action.shape))
-        twins: Any = jax.vmap(self.critic.apply, in_axes=(0, None, 0))
-        return twins(critics, observation, actions)
-
     def update(
         self, state: SACState, batch: Batch, key: Key[Array, ""], steps_before: Int[Array, ""]
     ) -> Learned:
@@ -171,12 +159,12 @@ class SAC(OffPolicy):
         next_action, next_log_prob = self.draw(
             self.variables(state), batch.next_observation, key_next
         )
-        next_values = self._values(state.targets, next_observation, next_action)
+        next_values = values_of_each(self.critic, state.targets, next_observation, next_action)
         soft_value = next_values.min(axis=0) - temperature * next_log_prob
         target = batch.reward + batch.discount * soft_value
 
         def critics_loss(params: Params) -> Float[Array, ""]:
-            error = self._values(params, observation, batch.action) - target
+            error = values_of_each(self.critic, params, observation, batch.action) - target
             return 0.5 * weighted_mean(jnp.square(error).sum(axis=0), batch.weight)
 
         loss, critic_gradients = jax.value_and_grad(critics_loss)(state.critics.params)
@@ -186,7 +174,7 @@ class SAC(OffPolicy):
         def actor_loss(
             action: Float[Array, "batch action"], log_prob: Float[Array, " batch"]
         ) -> Float[Array, ""]:
-            values = self._values(critics.params, observation, action).min(axis=0)
+            values = values_of_each(self.critic, critics.params, observation, action).min(axis=0)
             return weighted_mean(temperature * log_prob - values, batch.weight)
 
         actor_value, upstream = jax.value_and_grad(actor_loss, argnums=(0, 1))(action, log_prob)

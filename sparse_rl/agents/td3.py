@@ -31,7 +31,7 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch
-from sparse_rl.networks import Critic, FlaxNetwork
+from sparse_rl.networks import Critic, FlaxNetwork, values_of_each
 from sparse_rl.spaces import Continuous, EnvSpec
 from sparse_rl.sparsity.masks import Params
 
@@ -117,18 +117,6 @@ class TD3(OffPolicy):
         outputs: Any = self.actor.apply(variables, observation)
         return jnp.tanh(outputs["action"])
 
-    def _values(
-        self,
-        critics: Params,
-        observation: Num[Array, "batch *observation"],
-        action: Float[Array, "batch action"],
-    ) -> Float[Array, "critics batch"]:
-        # An action for each critic, so that each multiplies for itself: with one for all of them
-        # XLA makes one wide product and sorts its columns afterwards, which is slower.
-        actions = jnp.broadcast_to(action, (self.config.critics, *action.shape))
-        values: Any = jax.vmap(self.critic.apply, in_axes=(0, None, 0))
-        return values(critics, observation, actions)
-
     def target_action(
         self, state: TD3State, observation: Num[Array, "batch *observation"], key: Key[Array, ""]
     ) -> Float[Array, "batch action"]:
@@ -149,11 +137,11 @@ class TD3(OffPolicy):
 
         # Critics: sum_i MSE(Q_i(s, a), r + discount min Q_target(s', target action)).
         next_action = self.target_action(state, batch.next_observation, key)
-        next_value = self._values(state.targets, next_observation, next_action).min(axis=0)
-        target = batch.reward + batch.discount * next_value
+        next_values = values_of_each(self.critic, state.targets, next_observation, next_action)
+        target = batch.reward + batch.discount * next_values.min(axis=0)
 
         def critics_loss(params: Params) -> Float[Array, ""]:
-            error = self._values(params, observation, batch.action) - target
+            error = values_of_each(self.critic, params, observation, batch.action) - target
             return weighted_mean(jnp.square(error).sum(axis=0), batch.weight)
 
         loss, critic_gradients = jax.value_and_grad(critics_loss)(state.critics.params)

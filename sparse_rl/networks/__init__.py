@@ -3,7 +3,7 @@
 Every multiplication is a dot product given from outside.
 """
 
-from sparse_rl.networks.heads import Critic, GaussianActor, QNetwork
+from sparse_rl.networks.heads import Critic, GaussianActor, QNetwork, values_of_each
 from sparse_rl.networks.interpreter import FlaxNetwork, as_float32
 from sparse_rl.networks.variables import arrays_of, variables_of
 
@@ -14,5 +14,6 @@ __all__ = [
     "QNetwork",
     "arrays_of",
     "as_float32",
+    "values_of_each",
     "variables_of",
 ]

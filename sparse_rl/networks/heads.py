@@ -1,6 +1,9 @@
 """What an agent asks of a network: an action's distribution, the values of actions, a critic."""
 
+from typing import Any
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Shaped
@@ -68,6 +71,21 @@ class Critic(nn.Module):
         features = jnp.concatenate([flat, action], axis=-1)
         features = interpret(self.operations[before:], features, self.dots)
         return interpret((Dense("head", 1),), features, self.dots)[:, 0]
+
+
+def values_of_each(
+    critic: Critic,
+    critics: Any,
+    observation: Shaped[Array, "batch *shape"],
+    action: Float[Array, "batch action"],
+) -> Float[Array, "critics batch"]:
+    """The values by every one of `critics`, parameters with a leading axis."""
+    # An action for each critic, so that each multiplies for itself: with one for all of them XLA
+    # makes one wide product and sorts its columns afterwards, which is slower.
+    count = jax.tree.leaves(critics)[0].shape[0]
+    actions = jnp.broadcast_to(action, (count, *action.shape))
+    each: Any = jax.vmap(critic.apply, in_axes=(0, None, 0))
+    return each(critics, observation, actions)
 
 
 def _features(

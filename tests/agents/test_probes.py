@@ -3,6 +3,8 @@
 One program per probe, three seeds each, a few thousand updates of a small network.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
+from sparse_rl.networks import values_of_each
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population, Program
@@ -59,7 +62,8 @@ def values(program: Program, state: Population, observation: float) -> np.ndarra
     agent, members = program.agent, state.members.agent
     if hasattr(agent, "critic"):
         action = jnp.full((1, 1), 0.5)
-        q = jax.vmap(agent._values, (0, None, None))(members.critics.params, seen, action)
+        of_member = partial(values_of_each, agent.critic)
+        q = jax.vmap(of_member, (0, None, None))(members.critics.params, seen, action)
         return np.asarray(q.min(axis=1))
     return np.asarray(jax.vmap(agent.network.apply, (0, None))(members.policy.params, seen))[:, 0]
 
