@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from sparse_rl.agents.agent import Metrics
+from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.kept import kept
 from sparse_rl.population.masking import mask_key, masked_fields, updated_masks
 from sparse_rl.population.members import (
@@ -111,9 +112,7 @@ def learn(
     """
     learned = program.agent.learn(state, memory, key, clock)
     failed = failed | ~jnp.isfinite(jnp.stack(list(learned.metrics.values()))).all()
-    # The losses are known before the optimizer's step on the policy, so this choice is fused into
-    # its loop over the weights; one for critics and targets would be a pass of its own.
-    policy = _choose(failed, state.policy, learned.state.policy)
+    policy = _unless_failed(failed, state.policy, learned.state.policy)
     state = learned.state._replace(policy=policy)
     method = program.method
     if method is not None:
@@ -129,7 +128,7 @@ def learn(
                 mask_key(key, clock),
                 clock,
             )
-            return fields | {"policy": _choose(failed, state.policy, fields["policy"])}
+            return fields | {"policy": _unless_failed(failed, state.policy, fields["policy"])}
 
         fields = jax.lax.cond(
             method.is_due(clock), with_new_masks, lambda: masked_fields(program.agent, state)
@@ -138,8 +137,22 @@ def learn(
     return state, failed, learned.metrics
 
 
-def _choose(first: Bool[Array, ""], one: Any, other: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(first, a, b), one, other)
+def _unless_failed(
+    failed: Bool[Array, ""], before: MaskedNetwork, after: MaskedNetwork
+) -> MaskedNetwork:
+    """The network after an update, or the weights before it where the member has failed.
+
+    The losses are known before the optimizer's step on the policy, so this choice is fused into its
+    loop over the weights; one for critics and targets would be a pass of its own. Moments go on:
+    nobody reads those of a failed member again, and a choice of theirs would hide from XLA that
+    they are stored, so that the weights' loop would compute them once more and read twice as much.
+    """
+    weights = jax.tree.map(
+        lambda old, new: jnp.where(failed, old, new),
+        before._replace(optimizer=()),
+        after._replace(optimizer=()),
+    )
+    return weights._replace(optimizer=after.optimizer)
 
 
 def _learn_all(program: Program, members: Members, clock: Int[Array, ""]) -> Members:
