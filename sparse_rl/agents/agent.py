@@ -26,7 +26,8 @@ class Learned(NamedTuple):
         metrics: losses and the like, for the curves; a member in which one of them is not finite
             has failed.
         gradients: of the last batch, for each network in `Agent.prunable`: dense ones, also where
-            weights are dead. A method that does not look at them costs nothing by that.
+            weights are dead. A method that does not look at them costs nothing by that. That of the
+            policy is missing in a `DelaysPolicy`.
     """
 
     state: Any
@@ -41,6 +42,16 @@ class HasCopies(Protocol):
     @property
     def copies(self) -> dict[str, str]:
         """Parameters that begin with the masks of the network named beside, and keep their own."""
+
+
+@runtime_checkable
+class DelaysPolicy(Protocol):
+    """An agent whose policy does not learn in every update: it has no gradient of it where not."""
+
+    def policy_gradient(
+        self, state: Any, memory: Any, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> Params:
+        """The policy's dense gradient on a batch of its own, for a method that looks at it."""
 
 
 class Agent(Protocol[State, Memory]):

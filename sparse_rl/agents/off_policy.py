@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +125,11 @@ class OffPolicy:
         return {"policy": 0}
 
     @property
+    def with_gradients(self) -> Iterable[str]:
+        """Those of `prunable` of which `update` gives the dense gradients."""
+        return self.prunable
+
+    @property
     def followers(self) -> dict[str, str]:
         return {}
 
@@ -223,7 +229,7 @@ class OffPolicy:
             return (learned.state, learned.gradients), learned.metrics
 
         # A loop, so that many gradient steps compile as fast as one; a loop of one turn is no loop.
-        networks = {name: getattr(state, name).params for name in self.prunable}
+        networks = {name: getattr(state, name).params for name in self.with_gradients}
         first = (state, jax.tree.map(jnp.zeros_like, networks))
         (state, gradients), metrics = jax.lax.scan(gradient_step, first, (keys, before))
         return Learned(state, jax.tree.map(lambda metric: metric[-1], metrics), gradients)

@@ -5,6 +5,7 @@ As in Stable-Baselines3, DDPG is TD3 with one critic, no delay and no noise on t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, Num
 
 from sparse_rl.agents import masked_network, normalization
-from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.agent import Learned, Metrics
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import TD3Options
@@ -30,19 +31,23 @@ from sparse_rl.architecture import (
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
-from sparse_rl.memory.replay import Batch
+from sparse_rl.memory.replay import Batch, ReplayBuffer
 from sparse_rl.networks import Critic, FlaxNetwork, values_of_each
 from sparse_rl.spaces import Continuous, EnvSpec
 from sparse_rl.sparsity.masks import Params
 
 
 class TD3State(NamedTuple):
-    """`policy` is the actor; `critics` and `targets` are stacked on a leading axis."""
+    """`policy` is the actor; `critics` and `targets` are stacked on a leading axis.
+
+    `actor_metrics` are of the actor's last step: it takes none in most updates.
+    """
 
     policy: MaskedNetwork
     critics: MaskedNetwork
     target_policy: Params
     targets: Params
+    actor_metrics: Metrics
     statistics: Any = ()
 
 
@@ -62,6 +67,10 @@ class TD3(OffPolicy):
     def prunable(self) -> dict[str, int]:
         critics = {"critics": self.config.critics} if self.sparse_critics else {}
         return {"policy": 0, **critics}
+
+    @property
+    def with_gradients(self) -> Iterable[str]:
+        return ("critics",) if self.sparse_critics else ()
 
     @property
     def followers(self) -> dict[str, str]:
@@ -86,6 +95,7 @@ class TD3(OffPolicy):
             critics=masked(critics, self._optimizer),
             target_policy=actor,
             targets=critics,
+            actor_metrics=dict.fromkeys(("actor_loss", "value", "gradient_norm"), jnp.zeros(())),
             statistics=self.fresh_statistics(self.observation),
         )
 
@@ -147,45 +157,58 @@ class TD3(OffPolicy):
         loss, critic_gradients = jax.value_and_grad(critics_loss)(state.critics.params)
         critics = state.critics.step(self._optimizer, critic_gradients)
 
-        # Actor: -mean Q_1(s, mu(s)), through the updated critic. Its gradient is computed at every
-        # step, because a sparsity method may want to see it at any.
-        first = jax.tree.map(lambda leaf: leaf[0], critics.params)
-
-        def actor_loss(params: Params) -> Float[Array, ""]:
-            variables = normalization.variables(params, state.statistics)
-            values: Any = self.critic.apply(
-                first, observation, self.act(variables, batch.observation)
-            )
-            return -weighted_mean(values, batch.weight)
-
-        actor_value, gradients = jax.value_and_grad(actor_loss)(state.policy.params)
-
-        def with_actor() -> tuple[MaskedNetwork, Params, Params]:
+        def with_actor() -> tuple[MaskedNetwork, Params, Params, Metrics]:
+            actor_loss, gradients = self._actor_slope(state, critics.params, batch)
             policy, tau = state.policy.step(self._optimizer, gradients), self.config.tau
+            metrics = {
+                "actor_loss": actor_loss,
+                "value": -actor_loss,
+                "gradient_norm": optax.global_norm(state.policy.learning(gradients)),
+            }
             return (
                 policy,
                 optax.incremental_update(policy.params, state.target_policy, tau),
                 optax.incremental_update(critics.params, state.targets, tau),
+                metrics,
             )
 
         # The number of steps is not batched over members, so this stays a branch under vmap.
-        policy, target_policy, targets = jax.lax.cond(
+        policy, target_policy, targets, actor_metrics = jax.lax.cond(
             (steps_before + 1) % self.config.policy_delay == 0,
             with_actor,
-            lambda: (state.policy, state.target_policy, state.targets),
+            lambda: (state.policy, state.target_policy, state.targets, state.actor_metrics),
         )
-        every = {"policy": gradients, "critics": critic_gradients}
         return Learned(
-            TD3State(policy, critics, target_policy, targets, state.statistics),
+            TD3State(policy, critics, target_policy, targets, actor_metrics, state.statistics),
             {
                 "critic_loss": loss,
-                "actor_loss": actor_value,
-                "value": -actor_value,
-                "gradient_norm": optax.global_norm(state.policy.learning(gradients)),
                 "critic_gradient_norm": optax.global_norm(state.critics.learning(critic_gradients)),
+                **actor_metrics,
             },
-            {name: every[name] for name in self.prunable},
+            {"critics": critic_gradients} if self.sparse_critics else {},
         )
+
+    def _actor_slope(
+        self, state: TD3State, critics: Params, batch: Batch
+    ) -> tuple[Float[Array, ""], Params]:
+        """-mean Q_1(s, mu(s)) by the first of the critics, and its gradient by the actor."""
+        observation = normalization.apply(state.statistics, batch.observation)
+        first = jax.tree.map(lambda leaf: leaf[0], critics)
+
+        def loss(params: Params) -> Float[Array, ""]:
+            variables = normalization.variables(params, state.statistics)
+            action = self.act(variables, batch.observation)
+            values: Any = self.critic.apply(first, observation, action)
+            return -weighted_mean(values, batch.weight)
+
+        return jax.value_and_grad(loss)(state.policy.params)
+
+    def policy_gradient(
+        self, state: TD3State, memory: ReplayBuffer, key: Key[Array, ""], clock: Int[Array, ""]
+    ) -> Params:
+        """Of the actor's loss on a batch of its own."""
+        batch = self.sample(memory, key, clock)
+        return self._actor_slope(state, state.critics.params, batch)[1]
 
 
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:

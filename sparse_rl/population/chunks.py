@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Num
 from sparse_rl.agents.agent import Metrics
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.kept import kept
-from sparse_rl.population.masking import mask_key, masked_fields, updated_masks
+from sparse_rl.population.masking import all_gradients, mask_key, masked_fields, updated_masks
 from sparse_rl.population.members import (
     EpisodeStatistics,
     Members,
@@ -116,9 +116,13 @@ def learn(
     state = learned.state._replace(policy=policy)
     method = program.method
     if method is not None:
-        gradients = learned.gradients if method.needs_gradients else {}
 
         def with_new_masks() -> dict[str, Any]:
+            gradients = {}
+            if method.needs_gradients:
+                gradients = all_gradients(
+                    program.agent, learned.gradients, state, memory, key, clock
+                )
             fields = updated_masks(
                 program.agent,
                 method,

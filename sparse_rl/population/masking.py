@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from sparse_rl.agents.agent import Agent, HasCopies
+from sparse_rl.agents.agent import Agent, DelaysPolicy, HasCopies
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method, Pruned, keeps_dense_weights
@@ -27,6 +27,25 @@ def mask_key(learn_key: Key[Array, ""], clock: Int[Array, ""]) -> Key[Array, ""]
     The largest number: `split` and `fold_in` of small ones give the same keys, and learning splits.
     """
     return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 1))
+
+
+def all_gradients(
+    agent: Agent,
+    known: Mapping[str, Any],
+    state: Any,
+    memory: Any,
+    learn_key: Key[Array, ""],
+    clock: Int[Array, ""],
+) -> dict[str, Any]:
+    """Dense gradients of all prunable networks: those known from the update, and a late policy's.
+
+    That one is of a batch drawn for it, at the largest number but one: no other key of the member's
+    learning is the same.
+    """
+    if not isinstance(agent, DelaysPolicy):
+        return dict(known)
+    key = jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 2))
+    return {**known, "policy": agent.policy_gradient(state, memory, key, clock)}
 
 
 def first_masks(

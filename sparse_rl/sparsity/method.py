@@ -18,8 +18,8 @@ class Pruned(NamedTuple):
         masks: those of now.
         params: where a mask is False, exactly zero; with the straight-through estimator the dense
             weights.
-        gradients: of the loss of the last batch, dense: also where a mask is False. None where
-            the method does not need them.
+        gradients: of the loss of a batch, the last one where the update has it, dense: also where
+            a mask is False. None where the method does not need them.
         target_counts: how many weights of each layer are dead in the end; traced, so that one
             program serves all levels.
         key: for what is drawn; another one for every member, network and step.

@@ -12,7 +12,7 @@ from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.memory.replay import Batch
 from sparse_rl.population.masking import given_masks
-from sparse_rl.spaces import Continuous, EnvSpec
+from sparse_rl.spaces import Continuous, EnvSpec, Outcome
 from sparse_rl.study.preparation import build_agent
 from tests.agents.reference import (
     added,
@@ -110,7 +110,7 @@ def test_one_step_agrees_with_the_formulas(agent: TD3, batch: Batch) -> None:
     actor_slopes = gradient(actor_loss, actor)
     check_moment(new.policy.optimizer, actor_slopes)
     np.testing.assert_allclose(metrics["gradient_norm"], norm(actor_slopes), rtol=1e-3)
-    assert set(learned.gradients) == {"policy", "critics"}
+    assert set(learned.gradients) == {"critics"}
 
     for found, source, target in (
         (new.targets, new.critics.params, state.targets),
@@ -129,14 +129,50 @@ def test_the_actor_and_the_targets_wait(batch: Batch) -> None:
     agent = agent_of("td3", policy_delay=3)
     state = states(agent)
     update = jax.jit(agent.update)
+    metrics = None
     for before in range(6):
-        new = update(state, batch, jax.random.key(before), jnp.int32(before)).state
+        learned = update(state, batch, jax.random.key(before), jnp.int32(before))
+        new, last, metrics = learned.state, metrics, learned.metrics
         moved = before % 3 == 2
+        if last is not None:  # the actor's are those of its last step
+            assert metrics["critic_loss"] != last["critic_loss"]
+            for name in ("actor_loss", "value", "gradient_norm"):
+                assert (metrics[name] != last[name]) == moved
         for name in ("target_policy", "targets"):
             assert same(getattr(state, name), getattr(new, name)) != moved
         assert same(state.policy.params, new.policy.params) != moved
         assert not same(state.critics.params, new.critics.params)
         state = new
+
+
+def test_a_method_is_given_the_gradient_of_the_actor_at_any_step(agent: TD3) -> None:
+    """By the critics as they are, on a batch that its key draws."""
+    state, key, clock = states(agent), jax.random.key(8), jnp.int32(30)
+    state, memory = agent.begin(state, jnp.full((1, 3), 0.5), jnp.int32(0))
+    data = transitions(30, ACTION)
+    for step in range(30):
+        outcome = Outcome(
+            observation=data.observation[step : step + 1],
+            reward=data.reward[step : step + 1],
+            terminated=jnp.zeros(1, bool),
+            truncated=jnp.zeros(1, bool),
+            valid=jnp.ones(1, bool),
+        )
+        state, memory = agent.remember(
+            state, memory, jnp.int32(step), data.action[step : step + 1], (), outcome
+        )
+    found = jax.jit(agent.policy_gradient)(state, memory, key, clock)
+    batch = Batch(*(np.asarray(leaf, np.float64) for leaf in agent.sample(memory, key, clock)))
+    assert len(np.unique(batch.observation, axis=0)) > 1
+    critics = to_float64(state.critics.params)
+
+    def actor_loss(params: dict) -> float:
+        of_each = values(critics, 1, batch.observation, act(params, batch.observation))[0]
+        return -float((of_each * batch.weight).sum() / batch.weight.sum())
+
+    wanted = gradient(actor_loss, to_float64(state.policy.params))
+    for one, other in zip(leaves(jax.device_get(found)), leaves(wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_targets_lose_the_weights_that_their_networks_lose(agent: TD3) -> None:

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +14,17 @@ import pytest
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.members import Population
+from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.dynamic import DynamicSparseTraining, by_gradient
-from sparse_rl.sparsity.method import Method
+from sparse_rl.sparsity.masks import Masks, Params
+from sparse_rl.sparsity.method import Method, Pruned
 from tests.population.training import (
     COLLECTED,
     DQN,
     DQN_OF_TWO,
     SAC,
     SAC_OF_TWO,
+    TD3,
     Setting,
     arrays,
     build_program,
@@ -323,6 +327,61 @@ def test_dense_gradients_are_computed_once(setting: Setting) -> None:
 
     rigl = DynamicSparseTraining(by_gradient, True, 0.5, 10, 60)
     assert products(rigl) == products(None) > 0
+
+
+class BySlope:
+    """A method that keeps the half of each layer whose gradient is the larger one."""
+
+    begin, end, needs_gradients = 0, 100, True
+
+    def init(self, params: Params, target_counts: jax.Array, key: jax.Array) -> Masks:
+        return mask_rules.dense(params)
+
+    def is_due(self, clock: jax.Array) -> jax.Array:
+        return clock == clock
+
+    def update(self, network: Pruned, clock: jax.Array) -> Masks:
+        return steep(network.masks, network.gradients)
+
+
+def steep(masks: Masks, gradients: Params) -> Masks:
+    return jax.tree.map(
+        lambda mask, slope: None if mask is None else abs(slope) >= jnp.median(abs(slope)),
+        masks,
+        gradients,
+        is_leaf=lambda leaf: leaf is None,
+    )
+
+
+@pytest.mark.parametrize("clock", [22, 24], ids=["the actor waits", "the actor learns"])
+def test_a_method_sees_the_gradient_of_a_policy_that_waits(clock: int) -> None:
+    """TD3's actor learns at every second update; masks may be due at any."""
+    members = collected(TD3, [1, 2, 3, 4], [9] * 4).members
+
+    def learned(method: Method | None) -> Any:
+        program = build_program(TD3)._replace(method=method)
+        update = jax.vmap(functools.partial(chunks.learn, program), (0, 0, 0, 0, 0, None))
+        return jax.jit(update)(
+            members.agent,
+            members.memory,
+            members.learn_key,
+            members.target_counts,
+            members.failed,
+            jnp.int32(clock),
+        )[0]
+
+    plain, masked = learned(None), learned(BySlope())
+    waits = jax.tree.map(lambda a, b: bool((a == b).all()), plain.policy, members.agent.policy)
+    assert all(jax.tree.leaves(waits)) == (clock == 22)
+    keys = jax.vmap(lambda key: jax.random.fold_in(key, clock))(members.learn_key)
+    keys = jax.vmap(lambda key: jax.random.fold_in(key, np.uint32(2**32 - 2)))(keys)
+    gradient = jax.jit(jax.vmap(build_program(TD3).agent.policy_gradient, (0, 0, 0, None)))(
+        plain, members.memory, keys, jnp.int32(clock)
+    )
+    wanted = jax.vmap(steep)(plain.policy.masks, gradient)
+    for one, other in zip(arrays(masked.policy.masks), arrays(wanted), strict=True):
+        assert 0.4 < other.mean() < 0.9
+        assert (one == other).mean() > 0.97  # a median may fall to either side
 
 
 def test_the_dqn_target_is_copied_inside_a_branch() -> None:

@@ -37,11 +37,11 @@ class Setting(NamedTuple):
     @property
     def layers(self) -> dict[str, int]:
         """How many prunable layers each network has."""
-        policy = {"sac": 4, "dqn": 3}[self.agent]
+        policy = {"sac": 4, "dqn": 3, "td3": 3}[self.agent]
         return {"policy": policy} | ({"critics": 3} if self.sparse_critics else {})
 
 
-SAC, DQN = Setting("sac"), Setting("dqn")
+SAC, DQN, TD3 = Setting("sac"), Setting("dqn"), Setting("td3")
 SAC_OF_TWO = Setting("sac", environments=2, sparse_critics=True, normalize=True)
 DQN_OF_TWO = Setting("dqn", environments=2, gradient_steps=3)
 """Two environments, and all else that is not the default: few settings, few compilations."""
@@ -49,7 +49,9 @@ DQN_OF_TWO = Setting("dqn", environments=2, gradient_steps=3)
 
 @functools.cache
 def build_program(setting: Setting) -> Program:
-    environment = {"sac": "gymnax/Pendulum-v1", "dqn": "gymnax/CartPole-v1"}[setting.agent]
+    pendulum = "gymnax/Pendulum-v1"
+    environments = {"sac": pendulum, "dqn": "gymnax/CartPole-v1", "td3": pendulum}
+    environment = environments[setting.agent]
     config = from_mapping(
         {
             "environment": environment,
