@@ -97,5 +97,19 @@ def shuffled(
     `batch_size` divides `rows`.
     """
     keys = jax.random.split(key, epochs)
-    order = jax.vmap(lambda key: jax.random.permutation(key, rows))(keys)
+    order = jax.vmap(lambda key: permutation(key, rows))(keys)
     return order.reshape(-1, batch_size)
+
+
+def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
+    """The numbers below `rows`, each once, in a random order.
+
+    Random numbers that carry a row in their last b = log2(rows) bits are sorted: a CPU needs a
+    fifth to a tenth of the time that it needs for pairs of numbers and rows, as
+    `jax.random.permutation` sorts them. Rows that draw the same 32 - b bits come in their own
+    order, next to each other: only the end of a batch between them could tell.
+    """
+    width = (rows - 1).bit_length()
+    drawn = jax.random.bits(key, (rows,)) >> width << width
+    carried = jnp.sort(drawn | jnp.arange(rows, dtype=jnp.uint32))
+    return (carried & jnp.uint32((1 << width) - 1)).astype(jnp.int32)

@@ -16,6 +16,7 @@ from sparse_rl.agents.distributions import Distribution
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.agents.on_policy import OnPolicyState, Steps
 from sparse_rl.agents.on_policy_options import TRPOOptions
+from sparse_rl.agents.rollout_agent import permutation
 from sparse_rl.agents.updates import weighted_mean
 from sparse_rl.agents.value_regression import PolicyStep, ValueRegression
 from sparse_rl.config.experiment import Config
@@ -55,7 +56,7 @@ class TRPO(ValueRegression):
     def part(self, batch: Steps, key: Key[Array, ""]) -> Steps:
         """One of `sub_sampling` steps of the rollout, drawn without replacement."""
         count = batch.weight.shape[0]
-        chosen = jax.random.permutation(key, count)[: count // self.config.sub_sampling]
+        chosen = permutation(key, count)[: count // self.config.sub_sampling]
         return jax.tree.map(lambda leaf: leaf[chosen], batch)
 
     def policy_step(self, state: OnPolicyState, batch: Steps) -> PolicyStep:

@@ -151,7 +151,8 @@ def test_dead_weights_stay_zero() -> None:
     masks = mask_rules.prune_per_layer(state.policy.masks, scores, jnp.array([3, 7]))
     state = state._replace(policy=state.policy.with_masks(masks))
     memory, _, _ = played(agent, state)
-    learned = jax.jit(agent.learn)(state, memory, jax.random.key(5), jnp.int32(16))
+    key = jax.random.key(6)  # its last batch has both actions
+    learned = jax.jit(agent.learn)(state, memory, key, jnp.int32(16))
     policy = learned.state.policy
     for part in (policy.params, otu.tree_get(policy.optimizer, "mu")):
         for name, dead in (("hidden_0", 7), ("head", 3)):

@@ -1,13 +1,15 @@
 """What agents without a replay buffer share: batches, and members that do not notice each other."""
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
-from sparse_rl.agents.rollout_agent import shuffled
+from sparse_rl.agents.rollout_agent import permutation, shuffled
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
@@ -32,6 +34,24 @@ def test_every_row_is_in_one_batch_of_each_epoch() -> None:
     for epoch in rows.reshape(3, 12):
         np.testing.assert_array_equal(np.sort(epoch), np.arange(12))
     assert (rows[:3] != rows[3:6]).any()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 256, 1_000])
+def test_a_permutation_has_each_row_once(rows: int) -> None:
+    found = np.asarray(permutation(jax.random.key(rows), rows))
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(np.sort(found), np.arange(rows))
+
+
+@pytest.mark.parametrize("rows", [4, 5])
+def test_every_permutation_is_as_likely(rows: int) -> None:
+    """Pearson's chi-square over all rows! orders, 200 expected of each: above in 1 of 100,000."""
+    orders = math.factorial(rows)
+    keys = jax.random.split(jax.random.key(1), 200 * orders)
+    found = np.asarray(jax.jit(jax.vmap(lambda key: permutation(key, rows)))(keys))
+    _, seen = np.unique(found, axis=0, return_counts=True)
+    assert len(seen) == orders
+    assert ((seen - 200) ** 2 / 200).sum() < stats.chi2.ppf(1 - 1e-5, orders - 1)
 
 
 def program_of(name: str) -> Program:
