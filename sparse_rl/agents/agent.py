@@ -46,7 +46,7 @@ class HasCopies(Protocol):
 
 @runtime_checkable
 class DelaysPolicy(Protocol):
-    """An agent whose policy does not learn in every update: it has no gradient of it where not."""
+    """An agent whose policy learns in some updates only; the others compute no gradient of it."""
 
     def policy_gradient(
         self, state: Any, memory: Any, key: Key[Array, ""], clock: Int[Array, ""]
