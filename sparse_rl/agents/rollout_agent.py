@@ -104,8 +104,8 @@ def shuffled(
 def permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
     """The numbers below `rows`, each once, in a random order.
 
-    Random numbers that carry a row in their last b = log2(rows) bits are sorted: a CPU needs a
-    fifth to a tenth of the time that it needs for pairs of numbers and rows, as
+    Random numbers that carry a row in their last b = ceil(log2(rows)) bits are sorted: a CPU needs
+    a fifth to a tenth of the time that it needs for pairs of numbers and rows, as
     `jax.random.permutation` sorts them. Rows that draw the same 32 - b bits come in their own
     order, next to each other: only the end of a batch between them could tell.
     """

@@ -185,7 +185,7 @@ class TD3(OffPolicy):
                 "critic_gradient_norm": optax.global_norm(state.critics.learning(critic_gradients)),
                 **actor_metrics,
             },
-            {"critics": critic_gradients} if self.sparse_critics else {},
+            dict.fromkeys(self.with_gradients, critic_gradients),
         )
 
     def _actor_slope(

@@ -22,11 +22,18 @@ def masked_fields(agent: Agent, state: Any) -> dict[str, Any]:
 
 
 def mask_key(learn_key: Key[Array, ""], clock: Int[Array, ""]) -> Key[Array, ""]:
-    """A member's key for what its method draws at `clock`.
+    """A member's key for what its method draws at `clock`."""
+    return _beside_learning(learn_key, clock, 1)
 
-    The largest number: `split` and `fold_in` of small ones give the same keys, and learning splits.
+
+def _beside_learning(
+    learn_key: Key[Array, ""], clock: Int[Array, ""], number: int
+) -> Key[Array, ""]:
+    """A key that learning at `clock` does not use: by the largest numbers, from the end.
+
+    `split` and `fold_in` of small ones give the same keys, and learning splits.
     """
-    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 1))
+    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - number))
 
 
 def all_gradients(
@@ -37,14 +44,10 @@ def all_gradients(
     learn_key: Key[Array, ""],
     clock: Int[Array, ""],
 ) -> dict[str, Any]:
-    """Dense gradients of all prunable networks: those known from the update, and a late policy's.
-
-    That one is of a batch drawn for it, at the largest number but one: no other key of the member's
-    learning is the same.
-    """
+    """Dense gradients of all prunable networks: those of the update, and a late policy's own."""
     if not isinstance(agent, DelaysPolicy):
         return dict(known)
-    key = jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - 2))
+    key = _beside_learning(learn_key, clock, 2)
     return {**known, "policy": agent.policy_gradient(state, memory, key, clock)}
 
 
