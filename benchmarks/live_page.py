@@ -12,10 +12,8 @@ scripts, and plays it in a browser.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -62,10 +60,12 @@ def of_card(folder: Path, card: zoo.Card) -> Level:
 
 
 def of_compression(folder: Path) -> Level:
-    """What `compress` has delivered; the return is of the candidate in all its policies."""
-    card: dict[str, Any] = json.loads((folder / "card.json").read_text())
-    recorded = _recorded(card["return"], *card["interval"], card["intervals_over"])
-    return _level(card["candidate"], folder / "actor.srl", recorded, card["verdict"])
+    """What `compress` has delivered; the return is that of the candidate in all policies."""
+    file = folder / "actor.srl"
+    candidate = packed.load(file).provenance.variant
+    row = pd.read_csv(folder / "candidates.csv").set_index("candidate").loc[candidate]
+    recorded = _recorded(row["return"], row["low"], row["high"], "the policies of all seeds")
+    return _level(candidate, file, recorded, row["verdict"])
 
 
 def of_candidates(folder: Path) -> Study:
