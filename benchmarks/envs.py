@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks import harness
 from sparse_rl.config.experiment import Config
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
 from sparse_rl.population import chunks
 from sparse_rl.study.preparation import prepare
@@ -88,7 +89,7 @@ def alone(name: str, batch: int, repeats: int, seconds: float = 0.3) -> harness.
 
 def library(name: str, batch: int, seconds: float = 1.0) -> float | None:
     """Seconds per step of the whole batch in the library's own vector environment."""
-    suite, _, identifier = name.partition("?")[0].partition("/")
+    suite, identifier, _ = taken_apart(name)
     if suite not in ("mujoco", "gymnasium", "atari"):
         return None
     import gymnasium

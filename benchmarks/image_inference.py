@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks import synthetic
 from benchmarks.harness import argument_parser, report
+from sparse_rl.arithmetics import Arithmetic
 from sparse_rl.artifact import latency
-from sparse_rl.artifact.binding import Arithmetic
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.onnx_model import to_unguarded_onnx

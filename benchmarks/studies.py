@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.runs.run import Run
 from sparse_rl.summary.final_table import NOT_WORSE, final_table, random_return
 from sparse_rl.summary.kinds import Kind, kind_of
@@ -70,7 +71,7 @@ class Study:
     @property
     def task(self) -> str:
         """The environment without its options; the suite where others have the task: Hopper-v4."""
-        suite, _, task = self.run.config.environment.partition("?")[0].partition("/")
+        suite, task, _ = taken_apart(self.run.config.environment)
         return f"{task} ({suite})" if suite in ("brax", "atari") else task
 
     @property

@@ -23,7 +23,8 @@ from sparse_rl.architecture import (
 )
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.architecture.torsos import impala_stacks, minatar, nature
-from sparse_rl.artifact.binding import Arithmetic, bind
+from sparse_rl.arithmetics import Arithmetic
+from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.calibration import largest_inputs
 from sparse_rl.artifact.graph import Graph, with_layers
 from sparse_rl.artifact.graph import layers as bound_layers

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from sparse_rl.environment_name import taken_apart
+
 
 @dataclass(frozen=True)
 class SACSettings:
@@ -68,7 +70,7 @@ class PPOSettings:
     @property
     def task(self) -> str:
         """The environment as gymnasium and rejax name it."""
-        return self.environment.partition("/")[2].partition("?")[0]
+        return taken_apart(self.environment).task
 
     @property
     def rollout(self) -> int:

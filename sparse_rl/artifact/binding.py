@@ -8,13 +8,13 @@ a Gaussian's `log_std` is left behind.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.architecture import LARGEST_INPUT, Network
 from sparse_rl.architecture import operations as data
+from sparse_rl.arithmetics import ARITHMETICS, Arithmetic
 from sparse_rl.artifact import graph as bound
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.weights import (
@@ -28,8 +28,6 @@ from sparse_rl.artifact.weights import (
 )
 
 Arrays = Mapping[str, NDArray]
-Arithmetic = Literal["float32", "int8w", "int8", "integer"]
-ARITHMETICS = ("float32", "int8w", "int8", "integer")
 
 
 def bind(network: Network, arrays: Arrays, arithmetic: Arithmetic) -> Graph:

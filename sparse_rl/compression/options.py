@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparse_rl.arithmetics import Arithmetic
 from sparse_rl.config.fields import Count, Positive, PositiveCount, Real, Sparsity, section
 
 
@@ -74,7 +75,7 @@ class DistillationOptions:
 
     level: Sparsity = 0.0
     """Share of the weights that is pruned by magnitude while it learns; zeros stay zero."""
-    arithmetic: Literal["float32", "int8w", "int8", "integer"] = "float32"
+    arithmetic: Arithmetic = "float32"
     """What it is trained in at the end."""
     distribution: Literal["erk", "uniform", "er_paper", "global"] = "erk"
     """How the level is spread over the layers."""

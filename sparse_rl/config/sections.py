@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic import model_validator as check
 from pydantic_core import ArgsKwargs
 
+from sparse_rl.arithmetics import Quantized
 from sparse_rl.config.fields import (
     Count,
     Episodes,
@@ -22,8 +23,6 @@ from sparse_rl.config.fields import (
 )
 from sparse_rl.config.registered import EachOf, NameIn
 from sparse_rl.registry import METHODS
-
-Quantization = Literal["float32", "int8w", "int8", "integer"]
 
 
 @section
@@ -147,7 +146,7 @@ class SparsityConfig:
 class QuantizationConfig:
     """The int8 arms: each sparsity level is trained on, quantised, after training.steps."""
 
-    modes: tuple[Literal["int8w", "int8", "integer"], ...] = ("int8",)
+    modes: tuple[Quantized, ...] = ("int8",)
     """int8w: weights only; int8: activations too, with a scale found anew for each observation;
     integer: activations too, with fixed powers of two; empty: no quantised arms."""
     fraction: Annotated[Real, Field(gt=0, le=10)] = 0.2

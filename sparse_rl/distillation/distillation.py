@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sparse_rl.arithmetics import QUANTIZED
 from sparse_rl.compression.options import DistillationOptions
 from sparse_rl.compression.policies import Policies
 from sparse_rl.distillation.school import School, Told
@@ -46,7 +47,7 @@ class Distillation:
         trained, none = school.learn("float32", school.beginners(), self.told, f"distil: {size}")
         graphs = school.graphs(trained, none, "float32")
         found = {("float32", level): group for level, group in graphs}
-        for arithmetic in ("int8w", "int8", "integer"):
+        for arithmetic in QUANTIZED:
             wanted = [one.options.level for one in family if one.options.arithmetic == arithmetic]
             if wanted:
                 label = f"distil: {size} in {arithmetic}"

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from gymnasium import spaces
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs import failure
 from sparse_rl.envs.gymnasium_simulator import Recipe, complaints_of, given, recipe_of
 from sparse_rl.envs.host import HostEnv, HostStep, Inner
@@ -169,8 +170,7 @@ _RESULTS = "observation, reward, terminated, truncated, info"
 
 def complaints(name: str) -> list[str]:
     """What Gymnasium's own checker says of an environment that `make` makes, a line each."""
-    identifier = name.partition("?")[0].partition("/")[2]
-    return complaints_of(recipe_of(identifier, Options(name)))
+    return complaints_of(recipe_of(taken_apart(name).task, Options(name)))
 
 
 def _fingerprint(before: bytes, news: np.ndarray) -> bytes:

@@ -6,6 +6,8 @@ brax/hopper?backend=spring&time_limit=500
 from collections.abc import Callable
 from typing import TypeVar
 
+from sparse_rl.environment_name import taken_apart
+
 T = TypeVar("T")
 _LARGEST = 2**31 - 1
 _INFINITE = float("inf")
@@ -19,7 +21,7 @@ class Options:
         self._name = name
         self._left: dict[str, str] = {}
         self._known: list[str] = []
-        _, _, query = name.partition("?")
+        query = taken_apart(name).options
         for part in query.split("&") if query else []:
             key, equals, value = part.partition("=")
             if not equals or not key or not value:

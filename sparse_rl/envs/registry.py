@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sparse_rl import extras, registry
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs.options import Options
 from sparse_rl.envs.vector_env import VectorEnv
 from sparse_rl.registry import SUITES
@@ -31,9 +32,9 @@ def make(name: str, evaluation: bool = False) -> VectorEnv:
             an extra that is not installed.
     """
     registry.load()
+    suite, identifier, _ = taken_apart(name)
     path, _, _ = name.partition("?")
-    suite, slash, identifier = path.partition("/")
-    if not slash or suite not in SUITES:
+    if "/" not in path or suite not in SUITES:
         suites = ", ".join(SUITES.names())
         raise ValueError(f"environment {name!r}: {_suggest(path, _all_names())}; suites: {suites}")
     module = _module(suite, name)
@@ -83,6 +84,6 @@ def _suggest(path: str, known: list[str]) -> str:
 
 def complaints(name: str) -> list[str]:
     """What the suite's own checker has to say of an environment that `make` makes."""
-    module = _module(name.partition("/")[0], name)
+    module = _module(taken_apart(name).suite, name)
     found: list[str] = getattr(module, "complaints", lambda _: [])(name)
     return found

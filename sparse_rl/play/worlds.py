@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 
 _LIMITS = {"Pendulum-v1": 200, "CartPole-v1": 500, "Breakout-MinAtar": 1000}
@@ -51,13 +52,13 @@ def world(environment: str) -> World:
 
     Raises ValueError, one line, where the page does not have it.
     """
-    name, _, query = environment.partition("?")
-    _, _, task = name.partition("/")
-    if name not in PLAYED:
+    name = taken_apart(environment)
+    task = name.task
+    if name.path not in PLAYED:
         raise ValueError(f"{environment}: the page cannot play it; allowed: {', '.join(PLAYED)}")
-    options = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    options = dict(part.partition("=")[::2] for part in name.options.split("&") if part)
     known = {"time_limit"} | ({"sticky", "actions"} if task.endswith("-MinAtar") else set())
-    if name.startswith("gymnasium/"):
+    if name.suite == "gymnasium":
         known = set()
     for key in options:
         if key not in known:

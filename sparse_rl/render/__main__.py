@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sparse_rl import atomic_file, extras
+from sparse_rl.environment_name import taken_apart
 
 with extras.needed_by("render", __name__):
     from sparse_rl.config import program
@@ -101,7 +102,7 @@ def environment_of(players: Sequence[Player], asked: str) -> str:
 
 def check_viewer(environment: str, actors: Sequence[str], out: Path) -> None:
     """Raises ValueError, one line, where brax's viewer cannot show this."""
-    if not environment.startswith("brax/") or len(actors) != 1:
+    if taken_apart(environment).suite != "brax" or len(actors) != 1:
         raise ValueError(
             f"--out: {out} needs one actor in a brax/... environment, found {len(actors)} in "
             f"{environment}; else a .gif"

@@ -11,6 +11,7 @@ import numpy as np
 from brax import envs
 from PIL import Image
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs.options import Options
 from sparse_rl.render import bodies, robots
 
@@ -19,7 +20,7 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
     """How states of `brax/<task>?backend=...` are drawn, and steps per second of its time."""
     world = _world(environment)
     model, system = world.sys.mj_model, world.sys
-    task = environment.partition("?")[0].partition("/")[2]
+    task = taken_apart(environment).task
     view, floor = robots.view_of(task), robots.floor_of(model)
     shown = robots.window_of(model, view)
 
@@ -49,8 +50,7 @@ def viewer(environment: str, states: Sequence[Any]) -> str:
 
 
 def _world(environment: str) -> Any:
-    name, _, _ = environment.partition("?")
-    task = name.partition("/")[2]
+    task = taken_apart(environment).task
     default = "generalized" if task == "swimmer" else "spring"
     backend = Options(environment).choice(
         "backend", default, ("spring", "positional", "generalized", "mjx")

@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 from PIL import Image
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs.gymnasium_simulator import given, recipe_of
 from sparse_rl.envs.options import Options
 
@@ -48,7 +49,7 @@ def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image],
 
     Raises ValueError, one line: it does not draw itself, or a package for that is missing.
     """
-    recipe = recipe_of(environment.partition("?")[0].partition("/")[2], Options(environment))
+    recipe = recipe_of(taken_apart(environment).task, Options(environment))
     try:
         with contextlib.closing(recipe.simulator()) as probe:
             modes = probe.metadata.get("render_modes") or []

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from PIL import Image
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs import mujoco_host, mujoco_model
 from sparse_rl.envs.host import as_doubles
 from sparse_rl.envs.mujoco_tasks import TASKS
@@ -17,7 +18,7 @@ from sparse_rl.render import bodies, robots
 
 def drawing(environment: str) -> tuple[Callable[[Any, np.ndarray], Image.Image], float]:
     """How states of `mujoco/<task>` are drawn, and steps per second of its time."""
-    name = environment.partition("?")[0].partition("/")[2]
+    name = taken_apart(environment).task
     if name not in TASKS:
         raise ValueError(f"{environment}: unknown task; allowed are {', '.join(TASKS)}")
     task = TASKS[name]

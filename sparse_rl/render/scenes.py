@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from PIL import Image
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.render import classic_control, minatar
 
 FASTEST = 30.0
@@ -44,7 +45,7 @@ def scene(environment: str) -> Scene:
     Raises:
         ValueError: there is no drawing of it; one line with what there is.
     """
-    suite, _, task = environment.partition("?")[0].partition("/")
+    suite, task, _ = taken_apart(environment)
     if suite == "gymnax" and task in minatar.PLANES:
         return Scene(lambda state, observation: minatar.draw(task, observation > 0), 10.0)
     if suite == "gymnax" and task in classic_control.DRAWINGS:

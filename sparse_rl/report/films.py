@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from sparse_rl.arithmetics import ARITHMETICS
 from sparse_rl.report.sentences import level
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
@@ -31,7 +32,6 @@ _VERDICTS = {
     WORSE: "the sparsest variant; it is worse, as all are that are pruned",
     TOO_FEW_SEEDS: "the sparsest variant; so few seeds cannot say whether it is worse",
 }
-_SMALLEST_FIRST = ("integer", "int8", "int8w", "float32")
 
 
 class Film(NamedTuple):
@@ -126,8 +126,9 @@ def exported_films(run: Run, table: pd.DataFrame) -> list[Film]:
 
 
 def _size(arithmetic: str) -> int:
-    known = arithmetic in _SMALLEST_FIRST
-    return _SMALLEST_FIRST.index(arithmetic) if known else len(_SMALLEST_FIRST)
+    smallest_first = ARITHMETICS[::-1]
+    known = arithmetic in smallest_first
+    return smallest_first.index(arithmetic) if known else len(smallest_first)
 
 
 def read_film(file: Path, caption: str) -> Film:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sparse_rl.arithmetics import QUANTIZED
 from sparse_rl.report.figures import normalized
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.html import figure_view
@@ -35,7 +36,7 @@ CAPTION = (
     "same run: of the weights that survive, float32 counts four bytes each and int8 one. Every "
     "run's own page has all of its variants."
 )
-BYTES = {"int8": 1, "int8w": 1, "integer": 1}
+BYTES = dict.fromkeys(QUANTIZED, 1)
 """Of a weight; of every other arithmetic it is four."""
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sparse_rl.environment_name import taken_apart
+
 STEPS = 1_000_000
 """Environment steps of every published run, before int8."""
 
@@ -81,5 +83,5 @@ _RETURNS: dict[str, tuple[Published, ...]] = {
 
 def published_returns(environment: str, agent: str) -> tuple[Published, ...]:
     """The published returns of `mujoco/<task>-v4` with SAC; empty for all else."""
-    suite, _, task = environment.partition("?")[0].partition("/")
-    return _RETURNS.get(task, ()) if (suite, agent) == ("mujoco", "sac") else ()
+    name = taken_apart(environment)
+    return _RETURNS.get(name.task, ()) if (name.suite, agent) == ("mujoco", "sac") else ()

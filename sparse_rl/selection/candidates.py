@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sparse_rl.arithmetics import ARITHMETICS, QUANTIZED
 from sparse_rl.compression.policies import JointPass, Policies
 from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
 
-POST_TRAINING = ("int8", "int8w", "integer", "int8_static", "int4w")
+POST_TRAINING = (*QUANTIZED, "int8_static", "int4w")
 """Arithmetics that a pass of the same name makes without training."""
-ARITHMETICS = ("float32", *POST_TRAINING)
-TRAINED = ("float32", "int8", "int8w", "integer")
-"""Arithmetics that distillation trains in."""
+MADE = ("float32", *POST_TRAINING)
 DISTILLATION, NARROW = "distil", "narrow"
 """Sparse policies that learn from the original; and narrow ones, `units` and then `distil`."""
 
@@ -29,8 +28,8 @@ def grid(
     Raises ValueError, one line, for unknown names.
     """
     for arithmetic in arithmetics:
-        if arithmetic not in ARITHMETICS:
-            raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(ARITHMETICS)}")
+        if arithmetic not in MADE:
+            raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(MADE)}")
     chains = [parse_chain(name) for name in arithmetics if name != "float32"]
     for method in methods:
         for level in levels:
@@ -38,7 +37,7 @@ def grid(
                 text = f"{method}:{level:g}"
                 if method == NARROW:
                     text = f"units:{level:g}+{DISTILLATION}"
-                if method in (DISTILLATION, NARROW) and arithmetic in TRAINED:
+                if method in (DISTILLATION, NARROW) and arithmetic in ARITHMETICS:
                     text += "" if arithmetic == "float32" else f":arithmetic={arithmetic}"
                 elif arithmetic != "float32":
                     text += f"+{arithmetic}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.playing.play import play, random_policy
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
@@ -19,7 +20,7 @@ EPISODES = 20
 
 def must_be_played(study: Study, in_prefill: Float[np.ndarray, " members"]) -> bool:
     """Whether the returns of the prefill's episodes, nan where there were none, do not tell it."""
-    other_rules = study.config.environment.startswith("atari/")
+    other_rules = taken_apart(study.config.environment).suite == "atari"
     return other_rules or not np.isfinite(in_prefill).any()
 
 

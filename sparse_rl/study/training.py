@@ -16,6 +16,7 @@ import numpy as np
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
 from sparse_rl.config.experiment import Config
+from sparse_rl.environment_name import taken_apart
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.executables import executable
@@ -101,7 +102,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
 
 
 def default_directory(config: Config) -> str:
-    name = config.environment.split("?")[0].replace("/", "-")
+    name = taken_apart(config.environment).path.replace("/", "-")
     now = time.localtime(devices.all_max(time.time()))
     return f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S', now)}"
 

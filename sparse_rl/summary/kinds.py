@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from sparse_rl.arithmetics import ARITHMETICS
+
 METHODS = ("gradual",)
-ARITHMETICS = ("float32", "int8w", "int8", "integer")
 """What comes first where kinds are listed, in this order; others follow by their names."""
 
 

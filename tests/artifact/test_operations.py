@@ -23,8 +23,9 @@ from sparse_rl.architecture import (
     Squash,
     Tanh,
 )
+from sparse_rl.arithmetics import ARITHMETICS
 from sparse_rl.artifact import packed, reference
-from sparse_rl.artifact.binding import ARITHMETICS, bind, unbind
+from sparse_rl.artifact.binding import bind, unbind
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
