@@ -17,9 +17,10 @@ from sparse_rl.runtime.compilation_cache import tidy
 QUICK_AND_USUAL = {
     "xla_backend_optimization_level": ("0", "3"),
     "xla_llvm_disable_expensive_passes": ("true", "False"),
-    "xla_cpu_use_fusion_emitters": ("false", "True"),
     "xla_cpu_parallel_codegen_split_count": ("1", "32"),
 }
+if jax.__version_info__ < (0, 11):  # later ones have no others
+    QUICK_AND_USUAL["xla_cpu_use_fusion_emitters"] = ("false", "True")
 # One thread per device, as in training: sums are then in the same order on every machine.
 FLAGS = ["--xla_cpu_multi_thread_eigen=false"]
 FLAGS += [f"--{name}={quick}" for name, (quick, _) in QUICK_AND_USUAL.items()]

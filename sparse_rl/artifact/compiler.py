@@ -12,7 +12,14 @@ _COMPILERS = ("cc", "gcc", "clang")
 
 
 class CompilationError(ValueError):
-    """The C compiler refused a generated artifact."""
+    """A compiler refused a generated artifact."""
+
+    @classmethod
+    def of(cls, compiler: str, said: str) -> CompilationError:
+        """With the first line of what it said that speaks of an error, else with the first."""
+        lines = said.strip().splitlines() or ["it said nothing"]
+        first = next((line for line in lines if "error" in line), lines[0])
+        return cls(f"{compiler} failed: {first}")
 
 
 def find_compiler() -> str | None:
@@ -32,8 +39,7 @@ def compile_c(
         [*command, *map(str, sources), "-lm"], capture_output=True, text=True, check=False
     )
     if result.returncode:
-        first = next((x for x in result.stderr.splitlines() if "error" in x), result.stderr[:200])
-        raise CompilationError(f"{compiler} failed: {first}")
+        raise CompilationError.of(compiler, result.stderr)
     return output
 
 

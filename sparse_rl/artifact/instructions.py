@@ -50,7 +50,7 @@ def count(source: Source, observations: NDArray, calls: int = 100) -> Instructio
         ]
         built = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
         if built.returncode:
-            raise CompilationError(f"{compiler} failed: {built.stderr[:200]}")
+            raise CompilationError.of(compiler, built.stderr)
         kind = np.float32 if observations.dtype == np.float32 else np.uint8
         (directory / "observations").write_bytes(observations.astype(kind).tobytes())
         result = subprocess.run(

@@ -47,8 +47,7 @@ def act(files: Mapping[str, str], graph: Graph, observations: NDArray) -> NDArra
             check=False,
         )
     if done.returncode:
-        first = next((x for x in done.stderr.splitlines() if "error" in x), done.stderr[:200])
-        raise CompilationError(f"{cargo} failed: {first}")
+        raise CompilationError.of(cargo, done.stderr)
     printed = [line.split() for line in done.stdout.splitlines()]
     if isinstance(graph.output, ArgMax):
         return np.array(printed, np.int64).reshape(-1)

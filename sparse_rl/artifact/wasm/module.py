@@ -69,7 +69,5 @@ def compiled(actor: PackedActor) -> bytes:
         ]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
-            lines = result.stderr.splitlines()
-            first = next((line for line in lines if "error" in line), result.stderr[:200])
-            raise CompilationError(f"clang failed: {first}")
+            raise CompilationError.of("clang", result.stderr)
         return output.read_bytes()
