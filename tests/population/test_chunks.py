@@ -11,13 +11,18 @@ import numpy as np
 import optax.tree_utils as otu
 import pytest
 
+from sparse_rl.agents.agent import Agent
+from sparse_rl.config.reading import from_mapping
+from sparse_rl.dot_products import FLOAT32
+from sparse_rl.envs import make
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
-from sparse_rl.population.members import Population
+from sparse_rl.population.members import Population, Program
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.dynamic import DynamicSparseTraining, by_gradient
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Method, Pruned
+from sparse_rl.study.preparation import build_agent
 from tests.population.training import (
     COLLECTED,
     DQN,
@@ -397,3 +402,26 @@ def test_variants_of_a_seed_meet_the_same_world_until_their_masks_differ(setting
     alive = np.asarray(population.alive_counts(later))
     assert alive[0, 0] - alive[1, 0] == 9
     assert (alive[0, 1:] == alive[1, 1:]).all()
+
+
+def test_two_devices_do_in_brax_what_one_does() -> None:
+    """Not to be taken for granted: jaxlib 0.11.2 ended the process instead of compiling it."""
+    config = from_mapping(
+        {
+            "environment": "brax/hopper",
+            "network": {"hidden": [8]},
+            "replay": {"capacity": 50, "batch_size": 8},
+        }
+    )
+    environment = make(config.environment)
+    agent: Agent = build_agent(config, environment.spec, FLOAT32)
+    program = Program(agent, environment, None)
+    found = []
+    for devices in (1, 2):
+        mesh = population.mesh(jax.devices()[:devices])
+        counts = {"policy": np.zeros((2, 3), np.int32)}
+        state = population.init(program, mesh, np.arange(2, dtype=np.int32), counts)
+        found.append(chunks.collect_chunk(program, mesh)(state, 5).members)
+    for one, both in zip(*map(arrays, found), strict=True):
+        np.testing.assert_allclose(one, both, rtol=1e-4, atol=1e-5)
+    assert len(np.unique(found[0].memory.observation[:, :6].reshape(2 * 6, -1), axis=0)) == 12
