@@ -1,29 +1,35 @@
 # A fresh machine needs Python >= 3.11 and make; everything else is installed into .venv.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test test-quick lint format lock clean
 
-demo: .venv/installed
+demo: $(VENV)/installed
 	$(BIN)/python -m sparse_rl.train --out runs/demo
 
 # Compiling takes most of the time and one core; whole files stay together because they share programs.
-test: .venv/installed
+test: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 20
 
-lint: .venv/installed
+# What depends on the versions of Python and JAX most, in a minute or two.
+test-quick: $(VENV)/installed
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/population tests/envs/test_brax_suite.py \
+	  tests/quantization tests/networks tests/runs tests/checkpoints tests/config
+
+lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/installed
+format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # The lock holds versions and markers only; used as constraints, so that extras stay optional.
-.venv/installed: pyproject.toml requirements.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	touch $@
 
@@ -31,4 +37,4 @@ lock:
 	uv pip compile --quiet --universal --no-header --no-annotate --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv build runs
+	rm -rf .venv .venv-newer build runs
