@@ -47,6 +47,7 @@ from sparse_rl.architecture import Dense, Network, Observation, observation_of
 from sparse_rl.architecture import torso as operations_of
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
+from sparse_rl.arithmetics import Arithmetic
 from sparse_rl.artifact import onnx_model, packed, reference
 from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.c_source import generate
@@ -54,7 +55,6 @@ from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, Provenance
-from sparse_rl.config.sections import Quantization
 from sparse_rl.envs import EnvSpec, make
 from sparse_rl.networks import QNetwork
 from sparse_rl.playing.play import play
@@ -62,7 +62,7 @@ from sparse_rl.quantization.aqt import dot_products
 
 ENVIRONMENT = "synthetic/frames"
 NETWORKS = ("nature", "impala")
-ARMS: tuple[Quantization, ...] = ("float32", "int8w", "int8")
+ARMS: tuple[Arithmetic, ...] = ("float32", "int8w", "int8")
 SPARSITY = 0.98
 EPSILON = 0.3
 HIDDEN = (512,)
@@ -124,7 +124,7 @@ def pruned(params: Any, sparsity: float) -> Any:
     return jax.tree_util.tree_map_with_path(prune, params)
 
 
-def q_network(name: str, arm: Quantization, observation: Observation, actions: int) -> QNetwork:
+def q_network(name: str, arm: Arithmetic, observation: Observation, actions: int) -> QNetwork:
     operations = operations_of(TorsoOptions(name, HIDDEN), observation)  # type: ignore[arg-type]
     network = Network(observation, operations, (Dense("head", actions),), ArgMax())
     return QNetwork(network, dot_products(arm))
@@ -290,7 +290,7 @@ def compare(
 
 def arm_rows(
     torso: str,
-    arm: Quantization,
+    arm: Arithmetic,
     spec: EnvSpec,
     seen: Seen,
     seconds: float,

@@ -9,7 +9,7 @@ update's work, so a whole update costs about a third of what the actor's column 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from jax import Array
 from benchmarks.harness import argument_parser, measure, report
 from sparse_rl.architecture import policy_network
 from sparse_rl.architecture.options import TorsoOptions
-from sparse_rl.config.sections import Quantization
+from sparse_rl.arithmetics import ARITHMETICS
 from sparse_rl.dot_products import DotProducts
 from sparse_rl.networks import GaussianActor, QNetwork
 from sparse_rl.quantization import dot_products
@@ -43,7 +43,7 @@ def rows_of(
     keys = jax.random.split(jax.random.key(0), len(batches))
     params = jax.jit(jax.vmap(network(dot_products("float32")).init))(keys, batches[:, :1])
     first = 0.0
-    for mode in get_args(Quantization):
+    for mode in ARITHMETICS:
         built = network(dot_products(mode))
 
         def loss(params: Any, batch: Array, built: Any = built) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +32,8 @@ _BYLINE = (
     "loaded from anywhere. Written by sparse_rl."
 )
 _SEVERAL = "Small actors, played live"
+_GZIP = 31
+"""zlib's number for the format; the module gzip writes other bytes in other versions of Python."""
 Compile = Callable[[PackedActor], bytes]
 
 
@@ -87,7 +89,9 @@ def described(level: Level, compiled: Compile) -> dict[str, Any]:
         "discrete": isinstance(graph.output, ArgMax),
         "bytes": graph.observation.dtype != "float32",
         # Half of the module of a sparse actor is code, which compresses well.
-        "module": base64.b64encode(gzip.compress(compiled(level.actor), mtime=0)).decode(),
+        "module": base64.b64encode(
+            zlib.compress(compiled(level.actor), level=9, wbits=_GZIP)
+        ).decode(),
     }
 
 

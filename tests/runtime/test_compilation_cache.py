@@ -196,6 +196,7 @@ def test_a_kept_program_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("jax_settings")
+@pytest.mark.skipif(jax.__version_info__ >= (0, 11), reason="JAX finds the host's functions again")
 def test_programs_that_call_the_host_are_not_kept(tmp_path: Path) -> None:
     """They hold addresses of this process."""
     pytest.importorskip("gymnasium")
