@@ -12,7 +12,8 @@ from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chai
 
 POST_TRAINING = (*QUANTIZED, "int8_static", "int4w")
 """Arithmetics that a pass of the same name makes without training."""
-MADE = ("float32", *POST_TRAINING)
+OFFERED = ("float32", *POST_TRAINING)
+"""Arithmetics that a grid may ask for; distillation trains in those of `arithmetics` only."""
 DISTILLATION, NARROW = "distil", "narrow"
 """Sparse policies that learn from the original; and narrow ones, `units` and then `distil`."""
 
@@ -28,8 +29,8 @@ def grid(
     Raises ValueError, one line, for unknown names.
     """
     for arithmetic in arithmetics:
-        if arithmetic not in MADE:
-            raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(MADE)}")
+        if arithmetic not in OFFERED:
+            raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(OFFERED)}")
     chains = [parse_chain(name) for name in arithmetics if name != "float32"]
     for method in methods:
         for level in levels:

@@ -10,7 +10,7 @@ import pandas as pd
 from sparse_rl.arithmetics import ARITHMETICS
 
 METHODS = ("gradual",)
-"""What comes first where kinds are listed, in this order; others follow by their names."""
+"""What comes first where kinds are listed, as `ARITHMETICS` do; others follow by their names."""
 
 
 class Kind(NamedTuple):
