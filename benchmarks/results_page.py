@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -50,7 +50,7 @@ def page(studies: list[Study]) -> str:
 def _study(study: Study) -> Iterator[str]:
     folder = study.run.path.relative_to(ROOT)
     yield f"## {study.title}\n"
-    yield _commands(study.commands)
+    yield console_block(study.commands)
     yield _table(study)
     yield f"{_conditions(study)} Files: `{folder}/`.\n"
     if not study.has_learned:
@@ -65,7 +65,7 @@ def _study(study: Study) -> Iterator[str]:
         yield REPEATS
         yield _repeats([study, *study.repeats], study.of_all_seeds)
         for repeat in study.repeats:
-            yield _commands(repeat.commands)
+            yield console_block(repeat.commands)
 
 
 def _table(study: Study) -> str:
@@ -86,14 +86,21 @@ def _with_interval(value: str, interval: str) -> str:
     return value if interval == "-" else f"{value} ({interval})"
 
 
-def _commands(commands: Sequence[str]) -> str:
-    """In a block, broken where they would run out of a page."""
-    wrapped = [
-        textwrap.wrap(command, 100, break_long_words=False, break_on_hyphens=False)
-        for command in commands
-    ]
-    text = "\n".join(" \\\n    ".join(lines) for lines in wrapped)
+def console_block(commands: Sequence[str]) -> str:
+    """In a block, broken before an option where they would run out of a page."""
+    text = "\n".join(" \\\n    ".join(_lines(command)) for command in commands)
     return f"```console\n{text}\n```\n"
+
+
+def _lines(command: str, longest: int = 84) -> list[str]:
+    first, *options = re.split(r" (?=--)", command)
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + len(option) < longest:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(option)
+    return lines
 
 
 def _conditions(study: Study) -> str:

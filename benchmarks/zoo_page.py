@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import zoo
+from benchmarks.results_page import console_block
 from benchmarks.studies import Study
 from benchmarks.zoo import Card
 
@@ -62,14 +63,13 @@ def page(studies: list[Study]) -> str:
 
 
 def _cards(study: Study, cards: list[Card]) -> list[str]:
-    first, training = cards[0], " && ".join(study.commands)
+    first = cards[0]
     place = f"results/{study.run.path.name}/policies"
     return [
         f"`{first.environment}`, configuration `{first.config_digest}`; files in `{place}/`, "
         "trained by",
         "",
-        f"```console\n{training}\n```",
-        "",
+        console_block(study.commands),
         HEAD,
         *(_row(card) for card in cards),
         "",
