@@ -9,8 +9,8 @@ Then `python -m benchmarks.overview` shows them; a folder inside another is its 
 from __future__ import annotations
 
 import argparse
-import gzip
 import shutil
+import zlib
 from pathlib import Path
 
 from sparse_rl import atomic_file
@@ -23,6 +23,10 @@ SMALL = (
 )
 
 
+_GZIP = 31
+"""zlib's number for the format; the module gzip writes other bytes in other versions of Python."""
+
+
 def keep(run: Path, results: Path) -> None:
     """Copies the small files, and the metrics in gzip; the same metrics give the same bytes.
 
@@ -33,7 +37,7 @@ def keep(run: Path, results: Path) -> None:
     for name in SMALL:
         with atomic_file.replacing(results / name) as part:
             shutil.copyfile(run / name, part)
-    metrics = gzip.compress((run / layout.METRICS).read_bytes(), mtime=0)
+    metrics = zlib.compress((run / layout.METRICS).read_bytes(), level=9, wbits=_GZIP)
     atomic_file.write_bytes(results / f"{layout.METRICS}.gz", metrics)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sparse_rl.agents.agent import Learned
+from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.agents.normalization import RunningStatistics
 from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.config.error import ConfigError
@@ -17,6 +18,8 @@ from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
 from sparse_rl.memory.replay import Batch
 from sparse_rl.spaces import Continuous, Discrete, EnvSpec, Outcome
+from sparse_rl.sparsity import masks
+from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.study.preparation import build_agent
 from tests.agents.reference import transitions
 
@@ -227,9 +230,11 @@ def test_pixels_and_planes_are_not_normalized() -> None:
         build_agent(breakout, make(breakout.environment).spec, FLOAT32)
 
 
-@pytest.mark.parametrize("name", ["sac", "td3", "ddpg", "dqn"])
+@pytest.mark.parametrize("name", ["sac", "td3", "ddpg", "dqn", "rivals"])
 def test_an_update_is_that_of_a_batch_that_was_normalized_before(name: str) -> None:
     """Of all networks and both observations: also the next ones, of which targets are made."""
+    rivals = name == "rivals"
+    name = "dqn" if rivals else name
     space = Discrete(2) if name == "dqn" else Continuous((-1.0,) * 2, (1.0,) * 2)
     spec = EnvSpec("numbers", (3,), np.dtype(np.float32), space, 100)
 
@@ -245,9 +250,12 @@ def test_an_update_is_that_of_a_batch_that_was_normalized_before(name: str) -> N
             }
         )
         agent: Any = build_agent(config, spec, FLOAT32)
+        if rivals:
+            agent = EauDQN.of(agent, Adaptive(2, 0.5, masks.prune_per_layer, end=1_000))
         state = agent.init(jax.random.key(0))._replace(statistics=statistics)
         learned: Learned = jax.jit(agent.update)(state, batch, jax.random.key(3), jnp.int32(1))
-        return learned.metrics
+        more = {"losses of all": learned.state.losses} if rivals else {}
+        return learned.metrics | more
 
     batch = transitions(6, 2)
     if name == "dqn":
