@@ -113,6 +113,8 @@ def _conditions(study: Study) -> str:
         f", {config.quantization.fraction:.0%} more for int8" if config.quantization.modes else ""
     )
     machine = f"{lines.get('machine', 'a machine not named')}, jax {lines.get('jax', '?')}"
+    if lines.get("commit", "").endswith("-dirty"):
+        machine += ", from a checkout with changes that were not committed"
     return (
         f"Seeds {config.seed_numbers[0]} to {config.seed_numbers[-1]}, "
         f"{config.training.steps:,} steps each{more}; "

@@ -174,11 +174,11 @@ def test_several_have_folders_of_their_own_in_out(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arm", "seed", "message"),
     [
-        (("0.9-int8", "0.5"), "best", "^--arm: found 0.5; allowed: all, 0.98, 0.9-int8, 0$"),
+        (("0.9-int8", "0.5"), "best", "^--arm: found 0.5; allowed: all, 0, 0.98, 0.9-int8$"),
         (("0.9-int8",), "7", "--seed: found 7; allowed: best, or 0 to 2"),
         (("all",), "first", "--seed: found first; allowed: best, or 0 to 2"),
         (("0.98",), "best", "--seed: found best, and no seed of 0.98 has a finite return"),
-        ((), "best", "--arm: found none; allowed: all, or 0.98, 0.9-int8, 0"),
+        ((), "best", "--arm: found none; allowed: all, or 0, 0.98, 0.9-int8"),
     ],
 )
 def test_mistakes_are_one_line(run, arm, seed, message):

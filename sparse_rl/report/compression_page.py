@@ -153,8 +153,9 @@ def sentences(told: Told) -> list[dict[str, str]]:
         found.append(
             {
                 "claim": f"With fresh starts it is {again}",
-                "detail": f"difference {gap:+.4g}, 95 % {low:+.4g} to {high:+.4g}; since it was "
-                "chosen among many, this is the figure to quote",
+                "detail": f"difference {gap:+.4g}, 95 % {low:+.4g} to {high:+.4g}; the figure to "
+                "quote of these policies, as it was chosen among many from other starts; policies "
+                "that are trained anew were not asked",
             }
         )
     return found

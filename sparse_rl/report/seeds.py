@@ -10,7 +10,7 @@ import pandas as pd
 
 from sparse_rl.runs.layout import PREFILL
 from sparse_rl.summary.estimates import interquartile_mean
-from sparse_rl.summary.final_table import Margin, dense_variant, final_returns
+from sparse_rl.summary.final_table import Margin, dense_variant, ended_seeds, final_returns
 from sparse_rl.summary.kinds import variants
 from sparse_rl.units import in_figures
 
@@ -19,15 +19,19 @@ def seed_table(metrics: pd.DataFrame, margin: Margin) -> dict[str, Any]:
     """A row for each variant and a column for each seed, for the page.
 
     A cell is marked as lost where the seed has failed, or is lower than dense of the same seed by
-    more than the margin.
+    more than the margin; it is a dash where its training is not over.
     """
     returns, dense = final_returns(metrics), dense_variant(metrics)
+    ended = ended_seeds(metrics)
     seeds = sorted(int(seed) for seed in metrics["seed"].unique())
     beside = returns.get(dense)
     rows = []
     for variant, own in returns.items():
         cells = []
         for seed in seeds:
+            if seed not in ended[variant]:
+                cells.append({"text": "-", "lost": False})
+                continue
             value = float(own.get(seed, math.nan))
             allowed = math.nan if beside is None else float(beside.get(seed, math.nan))
             lost = not math.isfinite(value) or value < allowed - margin.value

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from sparse_rl.summary.estimates import unseen_share
 from sparse_rl.summary.final_table import (
     NO_DENSE,
+    NOT_FINISHED,
     NOT_WORSE,
     TOO_FEW_SEEDS,
     UNDECIDED,
@@ -20,14 +22,31 @@ from sparse_rl.summary.final_table import (
 from sparse_rl.summary.kinds import by_kind
 
 
-def criterion(margin: Margin) -> str:
-    """The criterion of "not worse" with its numbers; empty where nothing can be compared."""
+def criterion(margin: Margin, table: pd.DataFrame, longer: float) -> str:
+    """What "not worse" means, with its numbers, and what it leaves open; empty without a margin.
+
+    Args:
+        longer: by which share of its steps an arithmetic trains longer than float32.
+    """
     if not math.isfinite(margin.value):
         return ""
-    return (
+    parts = [
         f'A variant is called "not worse" than dense if the 95 % interval of its paired '
         f"difference lies wholly above -{margin.value:,.4g} ({margin.origin})."
-    )
+    ]
+    shown = table.loc[table["verdict"] == NOT_WORSE, "pairs"]
+    if len(shown):
+        seeds = int(shown.min())
+        parts.append(
+            f"{seeds} seeds of which none collapses do not exclude that "
+            f"{100 * unseen_share(seeds):.0f} % of trainings do."
+        )
+    if longer > 0 and (table["arithmetic"] != "float32").any():
+        parts.append(
+            f"int8 and integer variants have trained {100 * longer:g} % longer than dense: their "
+            f"difference is of both."
+        )
+    return " ".join(parts)
 
 
 class Sentence(NamedTuple):
@@ -67,6 +86,8 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
         exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
         claim = f"{kind}: not worse than dense up to {level(best['target_sparsity'])} sparsity"
         return Sentence(claim + exceptions, f"there, {_difference(best.to_dict())}")
+    if set(rows["verdict"]) == {NOT_FINISHED}:
+        return Sentence(f"{kind}: not finished", _levels(rows))
     if set(rows["verdict"]) == {NO_DENSE}:
         return Sentence(f"{kind}: no dense network to compare with", why)
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
@@ -75,7 +96,7 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
         return Sentence(f"{kind}: worse than dense at every level tried", _levels(rows))
     parts = [
         f"{verdict} at {_levels(found)}"
-        for verdict in (UNDECIDED, WORSE, TOO_FEW_SEEDS)
+        for verdict in (UNDECIDED, WORSE, TOO_FEW_SEEDS, NOT_FINISHED)
         if not (found := rows[rows["verdict"] == verdict]).empty
     ]
     return Sentence(
@@ -84,9 +105,11 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
 
 
 def _why_nothing_is_compared(table: pd.DataFrame) -> str:
-    """Why there may be no dense return: it was not asked for, or all of its seeds failed."""
+    """Why there may be no dense return: not asked for, all of its seeds failed, or not yet."""
     dense = table[table["verdict"] == ""]
-    return "sparsity.levels has no 0" if dense.empty else "dense failed in every seed"
+    if dense.empty:
+        return "sparsity.levels has no 0"
+    return "dense failed in every seed" if dense["failed"].any() else "dense is not finished"
 
 
 def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:
@@ -98,6 +121,8 @@ def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:
     }
     if row["verdict"] == NO_DENSE:
         return Sentence(f"{kind}: no dense network to compare with", why)
+    if row["verdict"] == NOT_FINISHED:
+        return Sentence(f"{kind}: not finished", "nothing can be said yet")
     if row["verdict"] not in claims:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
     return Sentence(claims[row["verdict"]], _difference(row))
@@ -109,7 +134,8 @@ def _difference(row: Mapping[Any, Any]) -> str:
     width = high - low
     decimals = max(0, 1 - math.floor(math.log10(width))) if width > 0 else 2
     mean, low, high = (f"{value:+,.{decimals}f}" for value in (row["difference"], low, high))
-    return f"mean difference {mean} (95 % interval {low} to {high}, {row['pairs']} seeds)"
+    failed = f", of which {row['failed']} failed" if row["failed"] else ""
+    return f"mean difference {mean} (95 % interval {low} to {high}, {row['pairs']} seeds{failed})"
 
 
 def _levels(rows: pd.DataFrame) -> str:

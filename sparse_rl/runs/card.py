@@ -26,16 +26,18 @@ def card_of(
     `fresh` are returns of episodes that took no part in the choice. Raises ValueError where the
     run has no such variant or seed.
     """
-    recorded, count = run.recorded_return(variant, seed), len(run.final_returns(variant))
+    recorded = run.recorded_return(variant, seed)
     row: Mapping[Any, Any] = run.summary().set_index("variant").loc[variant].to_dict()
+    failed, count = int(row["failed"]), int(row["seeds"] + row["failed"])
+    seeds = f"{count} seeds" + (f", of which {failed} failed" if failed else "")
     return Card(
         environment=run.config.environment,
         variant=variant,
         policy=f"seed {seed}",
-        chosen="the only one" if count == 1 else f"{'the best ' * best}of {count} seeds",
+        chosen="the only one" if count == 1 else f"{'the best ' * best}of {seeds}",
         own=_mean(recorded),
         fresh=Mean.of(fresh),
-        policies="the only seed" if count == 1 else f"all {count} seeds",
+        policies="the only seed" if count == 1 else f"all {seeds}",
         alike=Interval(*(float(row[f"return_{part}"]) for part in ("iqm", "low", "high"))),
         reference="dense",
         difference=Interval(

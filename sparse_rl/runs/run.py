@@ -26,7 +26,7 @@ from sparse_rl.runs.settings import number, read_settings, text
 from sparse_rl.runs.variant import Variant
 from sparse_rl.spaces import EnvSpec
 from sparse_rl.summary.displayed import Summary
-from sparse_rl.summary.final_table import final_table
+from sparse_rl.summary.final_table import ended_seeds, final_returns, final_table
 from sparse_rl.summary.table import markdown_table
 
 
@@ -128,11 +128,11 @@ class Run(Shown):
 
     @property
     def finished(self) -> list[str]:
-        """Names of the variants that have had their last evaluation."""
+        """Names of the variants that have had their last evaluation, failed seeds or not."""
         return list(self._final)
 
     def final_returns(self, variant: str) -> dict[int, float]:
-        """Return of every seed of a variant in its last evaluation.
+        """Return of every seed of a variant in its last evaluation, without those that failed.
 
         Raises ValueError where the run has no such variant.
         """
@@ -159,14 +159,18 @@ class Run(Shown):
 
     @cached_property
     def _final(self) -> dict[str, dict[int, float]]:
-        """Return of every seed in the last evaluation of every variant."""
+        """The same of every variant that is finished."""
         metrics = self.metrics
-        final = metrics[(metrics["phase"] == layout.FINAL) & (metrics["metric"] == "return")]
-        found: dict[str, dict[int, float]] = {}
-        columns = (final[name] for name in ("variant", "seed", "value"))
-        for variant, seed, value in zip(*columns, strict=True):
-            found.setdefault(variant, {})[int(seed)] = float(value)
-        return found
+        if not (metrics["phase"] == layout.FINAL).any():
+            return {}
+        ended = ended_seeds(metrics)
+        return {
+            variant: dict(
+                zip(own.index.to_numpy(int).tolist(), own.to_numpy(float).tolist(), strict=True)
+            )
+            for variant, own in final_returns(metrics).items()
+            if len(ended[variant])
+        }
 
     def has_policies(self, variant: str) -> bool:
         """Whether the directory holds the policies of a variant; results alone are kept so too."""

@@ -49,6 +49,7 @@ class Judged(NamedTuple):
         chosen: the smallest that is not worse; None where there is none.
         confirmed: it beside the original with other starts: in the world as it is, then in the
             disturbed ones; see `table.beside`. None where none was chosen.
+        fresh: its returns there, in the world as it is.
     """
 
     table: pd.DataFrame
@@ -57,6 +58,7 @@ class Judged(NamedTuple):
     margin: float
     chosen: str | None
     confirmed: pd.DataFrame | None
+    fresh: Float[np.ndarray, "policies episodes"] | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ class Compression:
         self.folder.keep(name, self.names, actors)
 
     def judge(self, seen: Mapping[str, NDArray]) -> Judged:
-        """Plays all candidates from the same starts, and the smallest that holds from new ones."""
+        """Plays all candidates from the same starts, and the smallest that holds from new ones.
+
+        Raises ValueError where an episode of an original is not finite: nothing compares with it.
+        """
         environment = self.originals.environment
         packs = {name: self.folder.actors(name, self.names) for name in (ORIGINAL, *self.chains)}
         acts = [acting(pack) for packed in packs.values() for pack in packed]
@@ -134,36 +139,52 @@ class Compression:
         told = partial(self.told, course)
         played = judgement.judge(acts, environment, episodes, STARTS, told)
         returns = dict(zip(packs, played.reshape(len(packs), count, episodes), strict=True))
+        self._check(returns[ORIGINAL])
         random = float(np.mean(judgement.at_random(environment, episodes, STARTS)))
         sizes = {name: self.size(packed, seen) for name, packed in packs.items()}
         allowed = table.margin_of(returns[ORIGINAL], random) if self.margin is None else self.margin
         families = {name: family_of(chain) for name, chain in self.chains.items()}
         found = table.table_of(returns, sizes, allowed, families)
         chosen = table.smallest(found)
-        confirmed = None
+        confirmed = fresh = None
         if chosen is not None:
             worlds = {table.UNDISTURBED: environment}
             worlds |= {one.name: one.world([*seen.values()]) for one in self.disturbances}
-            confirmed = self.confirm(packs[ORIGINAL], packs[chosen], worlds, allowed)
-        return Judged(found, returns, random, allowed, chosen, confirmed)
+            confirmed, fresh = self.confirm(packs[ORIGINAL], packs[chosen], worlds, random)
+        return Judged(found, returns, random, allowed, chosen, confirmed, fresh)
+
+    def _check(self, returns: Float[np.ndarray, "policies episodes"]) -> None:
+        for name, own in zip(self.names, returns, strict=True):
+            if failed := int((~np.isfinite(own)).sum()):
+                raise ValueError(
+                    f"{name}: an original with a number that is not finite in {failed} of "
+                    f"{len(own)} episodes; allowed: none, since candidates are compared with it"
+                )
 
     def confirm(
         self,
         originals: Sequence[PackedActor],
         chosen: Sequence[PackedActor],
         worlds: Mapping[str, VectorEnv],
-        margin: float,
-    ) -> pd.DataFrame:
-        """The chosen beside the originals in each world, from starts that chose nothing."""
+        random: float,
+    ) -> tuple[pd.DataFrame, Float[np.ndarray, "policies episodes"]]:
+        """The chosen beside the originals in each world, from starts that chose nothing.
+
+        And its returns in the first of them. What counts as no loss is of each world: where the
+        originals themselves have lost nearly everything, little is left to lose.
+        """
         acts = [acting(pack) for pack in (*originals, *chosen)]
-        rows = []
+        rows, first = [], None
         for name, world in worlds.items():
             course = f"the original and the chosen one play from fresh starts, {name}"
             told = partial(self.told, course)
             played = judgement.judge(acts, world, self.episodes, FRESH, told)
             before, own = np.split(played, [len(originals)])
-            rows.append({"world": name, **table.beside(own, before, margin)})
-        return pd.DataFrame(rows)
+            margin = table.margin_of(before, random) if self.margin is None else self.margin
+            rows.append({"world": name, **table.beside(own, before, margin), "margin": margin})
+            first = own if first is None else first
+        assert first is not None
+        return pd.DataFrame(rows), first
 
     def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray]) -> Size:
         """Medians over policies; the time is that of the policy whose file is the median."""

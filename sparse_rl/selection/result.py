@@ -44,9 +44,10 @@ def deliver(
     policy = compression.best_policy(judged, judged.chosen)
     name = compression.names[policy]
     pack = compression.folder.actors(judged.chosen, [name])[0]
-    own = judged.returns[judged.chosen][policy]
-    pack = replace(pack, provenance=replace(pack.provenance, measured_return=float(own.mean())))
     worth = card_of(compression, judged, policy, name)
+    # By the other returns it was chosen.
+    measured = worth.own if worth.fresh is None else worth.fresh
+    pack = replace(pack, provenance=replace(pack.provenance, measured_return=measured.value))
     delivery = Delivery(pack.graph, pack, seen[name], worth)
     yield f"delivered: {judged.chosen}, the smallest that is not worse; {name}, the best of its own"
     if judged.confirmed is not None and judged.confirmed.iloc[0]["verdict"] != NOT_WORSE:
@@ -76,7 +77,7 @@ def card_of(compression: Compression, judged: Judged, policy: int, name: str) ->
         policy=name,
         chosen=f"the best of {count} policies" if count > 1 else "the only policy",
         own=Mean.of(own),
-        fresh=None,
+        fresh=None if judged.fresh is None else Mean.of(judged.fresh[policy]),
         policies=f"{alike}, intervals over {unit}",
         alike=Interval(row["return"], row["low"], row["high"]),
         reference="the original",

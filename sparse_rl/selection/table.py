@@ -30,8 +30,8 @@ class Size(NamedTuple):
 
 
 def margin_of(original: Float[np.ndarray, "policies episodes"], random: float) -> float:
-    """5 % of the distance between the originals' mean return and that of acting at random."""
-    return MARGIN_FRACTION * abs(float(original.mean()) - random)
+    """5 % of the originals' mean return above that of acting at random; 0 where it is not above."""
+    return MARGIN_FRACTION * max(float(original.mean()) - random, 0.0)
 
 
 def table_of(
@@ -43,12 +43,13 @@ def table_of(
     """One row per candidate, the original first, then from the smallest file to the largest.
 
     With three policies or more every policy is one number, its mean return, and pairs are policies:
-    what is said holds for training anew. With fewer, pairs are episodes with the same start: it
-    holds for these policies alone.
+    what is said of a candidate that was not chosen for it holds for policies trained anew. With
+    fewer, every start is one number, the mean of the policies' returns from it, and pairs are
+    starts: it holds for these policies alone.
 
     Columns: candidate; family (of candidates that differ in their level alone; empty for the
     original); weights, bytes, microseconds; return, low, high (interquartile mean and its
-    bootstrap interval over policies, or mean and Student's over episodes); difference,
+    bootstrap interval over policies, or mean and Student's over starts); difference,
     difference_low, difference_high (mean of the pairs, Student's interval); failed (episodes with a
     number that was not finite, which make the rest of the row nan); verdict.
     """
@@ -102,7 +103,7 @@ def beside(
 
 
 def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:
-    """Over policies where there are three or more, else over episodes; nan where one failed."""
+    """Over policies where there are three or more, else over starts; nan where one failed."""
     if not np.isfinite(returns).all():
         return Estimate(np.nan, np.nan, np.nan)
     values = pairs_of(returns)
@@ -112,15 +113,18 @@ def estimate(returns: Float[np.ndarray, "policies episodes"]) -> Estimate:
 
 
 def pairs_of(returns: Float[np.ndarray, "policies episodes"]) -> Float[np.ndarray, " pairs"]:
-    """One number for each policy, or with fewer than three policies one for each episode."""
-    return returns.mean(axis=1) if len(returns) >= FEWEST_SEEDS else returns.ravel()
+    """One number for each policy, or with fewer than three policies one for each start.
+
+    Two policies that meet the same start are one pair: what is hard for one may be for the other.
+    """
+    return returns.mean(axis=1 if len(returns) >= FEWEST_SEEDS else 0)
 
 
 def unit_of(policies: int) -> str:
     """What intervals are over, in words."""
     if policies >= FEWEST_SEEDS:
         return f"{policies} policies"
-    return "episodes of " + ("one policy" if policies == 1 else f"{policies} policies")
+    return "episodes of one policy" if policies == 1 else f"starts, means of {policies} policies"
 
 
 def smallest(table: pd.DataFrame) -> str | None:

@@ -91,8 +91,8 @@ def evaluator(
 ) -> Callable[[Params, Key[Array, " members"], Int[Array, ""]], Episodes]:
     """A compiled function of all members' parameters, keys and the clock.
 
-    The clock is folded into the keys: every evaluation meets new episodes, the same for all arms
-    of a seed.
+    The clock is folded into the keys: an evaluation with another one meets other episodes, and all
+    arms of a seed with the same one meet the same.
     """
 
     def local(variables: Params, keys: Key[Array, " members"], clock: Int[Array, ""]) -> Episodes:

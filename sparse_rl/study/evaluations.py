@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jax
+import numpy as np
+from jaxtyping import Array, Int
+
 from sparse_rl.population.executables import executable
 from sparse_rl.population.members import Population
 from sparse_rl.study import evaluation
@@ -32,16 +36,27 @@ class Evaluations:
         progress, phase = self._progress, self._phase
         progress.evaluates(phase, self._final)
         began = time.perf_counter()
+        clock = self._clock(state)
         if self._program is None:
             study = self._study
             static = (self._agent, study.evaluation_environment, study.mesh, self._episodes)
             inputs = evaluation.evaluation_inputs(self._agent, state.members)
-            self._program = executable(evaluation.evaluator, static, (*inputs, state.clock))
+            self._program = executable(evaluation.evaluator, static, (*inputs, clock))
         compiled = time.perf_counter()
         metrics = evaluated(
-            self._study, self._agent, self._program, state, phase.members, progress.warn
+            self._study, self._agent, self._program, state, clock, phase.members, progress.warn
         )
         seconds = time.perf_counter() - compiled
         episodes = self._episodes * len(phase.members)
         progress.evaluated(phase, episodes, compiled - began, seconds)
         return metrics
+
+    def _clock(self, state: Population) -> Int[Array, ""]:
+        """The clock by which episodes are drawn: in final evaluations the same for all variants.
+
+        Arithmetics end later than float32. With other episodes their differences from dense would
+        have the noise of both.
+        """
+        if not self._final:
+            return state.clock
+        return jax.device_put(np.int32(self._study.config.training.steps), state.clock.sharding)

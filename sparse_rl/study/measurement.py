@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from jaxtyping import Array, Int
 
 from sparse_rl.agents.agent import Agent
 from sparse_rl.population.members import Population, alive_counts
@@ -47,16 +48,21 @@ def measure(study: Study, state: Population) -> Metrics:
 
 
 def returns_of(
-    agent: Agent, evaluate: Callable[..., evaluation.Episodes], state: Population
+    agent: Agent,
+    evaluate: Callable[..., evaluation.Episodes],
+    state: Population,
+    clock: Int[Array, ""],
 ) -> Metrics:
     """Mean return and length of the evaluation's episodes, and the standard deviation of a return.
+
+    `clock` says which episodes.
 
     There is none of members that have failed; those whose return is not a finite number have
     failed, too.
     """
     episodes, failed = devices.to_host(
         (
-            evaluate(*evaluation.evaluation_inputs(agent, state.members), state.clock),
+            evaluate(*evaluation.evaluation_inputs(agent, state.members), clock),
             state.members.failed,
         )
     )
@@ -76,11 +82,12 @@ def evaluated(
     agent: Agent,
     evaluate: Callable[..., evaluation.Episodes],
     state: Population,
+    clock: Int[Array, ""],
     members: Sequence[Member],
     say: Callable[[str], None],
 ) -> Metrics:
     """`measure` and `returns_of`; `say` is told of members that fail only in the evaluation."""
-    metrics, returns = measure(study, state), returns_of(agent, evaluate, state)
+    metrics, returns = measure(study, state), returns_of(agent, evaluate, state, clock)
     new = np.isnan(metrics["failed"]) & (returns["failed"] == 1)
     if new[: len(members)].any():
         who = named(members, np.flatnonzero(new[: len(members)]))

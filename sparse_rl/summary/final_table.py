@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ MARGIN_FRACTION = 0.05
 """A loss below this fraction of what training gained over acting at random counts as no loss."""
 
 NOT_WORSE, WORSE, UNDECIDED = "not worse", "worse", "undecided"
-TOO_FEW_SEEDS, NO_DENSE = "few seeds", "no dense"
+TOO_FEW_SEEDS, NO_DENSE, NOT_FINISHED = "few seeds", "no dense", "not finished"
 
 
 _NONE = pd.Series(dtype="float64", index=pd.Index([], dtype="int64"))
@@ -59,6 +60,21 @@ def final_returns(metrics: pd.DataFrame) -> dict[str, pd.Series]:
     return returns
 
 
+def ended_seeds(metrics: pd.DataFrame) -> dict[str, pd.Index]:
+    """The seeds of every variant whose training is over, failed ones too; none while it goes on.
+
+    A variant is over when its final evaluation is there. What failed before counts as well.
+    """
+    ended = {}
+    for variant in variants(metrics):
+        own = metrics[metrics["variant"] == variant]
+        final = own["phase"] == "final"
+        failed = (own["metric"] == "failed") & (own["value"] == 1)
+        seeds = own.loc[final | failed, "seed"] if final.any() else own.loc[final, "seed"]
+        ended[variant] = pd.Index(sorted(seeds.unique()))
+    return ended
+
+
 def dense_variant(metrics: pd.DataFrame) -> str:
     """The name of the dense network's variant; empty where the metrics have none."""
     for kind, rows in by_kind(metrics):
@@ -79,9 +95,10 @@ def random_return(metrics: pd.DataFrame) -> float | None:
 
 
 def default_margin(metrics: pd.DataFrame) -> Margin:
-    """5 % of |dense - random|, the means of final return and of acting at random.
+    """5 % of dense - random, the means of final return and of acting at random.
 
-    Without recorded random returns it is 5 % of |dense|; without dense it is nan.
+    0 where dense is no better than acting at random: nothing was gained that might be lost. Without
+    recorded random returns it is 5 % of |dense|; without dense it is nan.
     """
     returns = final_returns(metrics).get(dense_variant(metrics), _NONE)
     if returns.empty:
@@ -94,8 +111,12 @@ def default_margin(metrics: pd.DataFrame) -> Margin:
             MARGIN_FRACTION * abs(dense),
             f"{percent} of the dense return, as the run recorded no returns of acting at random",
         )
+    if dense <= random:
+        return Margin(
+            0.0, f"dense training has gained nothing over acting at random, {random:,.4g}"
+        )
     return Margin(
-        MARGIN_FRACTION * abs(dense - random),
+        MARGIN_FRACTION * (dense - random),
         f"{percent} of the distance between the dense return and that of acting at random "
         f"({random:,.4g})",
     )
@@ -108,15 +129,18 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         variant (its name); method, critic_sparsity, settings, arithmetic (its kind);
         target_sparsity, which is what was reached, to three decimals, where a method chooses;
             achieved_sparsity (mean over seeds);
-        seeds (that count), failed (that do not);
+        seeds (whose return counts), failed (that have none);
         return_iqm, return_low, return_high: interquartile mean over seeds and its 95 % bootstrap
             interval;
         difference, difference_low, difference_high: mean over seeds of the paired difference from
-            dense, and its 95 % Student interval; pairs: over how many seeds;
+            dense, and its 95 % Student interval; pairs: over how many seeds. Of these, one that has
+            failed counts as the lowest of acting at random and all final returns of the run: who
+            trains with this variant may get nothing. Where dense has failed there is no pair;
         probability_of_improvement: that a seed of the variant beats a seed of dense;
         verdict: "not worse" if the interval of the difference lies above -margin, "worse" if it
             lies below 0 and reaches below -margin, "undecided" otherwise, "few seeds" without
-            an interval, "no dense" without dense to compare with, "" for dense itself;
+            an interval, "no dense" without dense to compare with, "not finished" before its final
+            evaluation, "" for dense itself;
         nonzero: weights that survive (mean over seeds).
     Numbers that the metrics do not have are nan.
 
@@ -126,9 +150,10 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
     Raises:
         ValueError: no final evaluation.
     """
-    returns = final_returns(metrics)
-    baseline = dense_variant(metrics)
+    returns, ended = final_returns(metrics), ended_seeds(metrics)
+    baseline, nothing = dense_variant(metrics), _lowest(metrics, returns)
     dense = returns.get(baseline, _NONE)
+    every_dense = dense.reindex(ended.get(baseline, _NONE.index), fill_value=nothing)
     allowed = default_margin(metrics).value if margin is None else margin
     rows = []
     for name, own in returns.items():
@@ -139,14 +164,15 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         kind = kind_of(record)
         chosen = not kind.has_target and np.isfinite(achieved)
         estimate = return_estimate(own.to_numpy(float))
-        pairs = own.index.intersection(dense.index)
+        every = own.reindex(ended[name], fill_value=nothing)
+        pairs = every.index.intersection(dense.index)
         row = {
             "variant": name,
             **kind._asdict(),
             "target_sparsity": round(achieved, 3) if chosen else record["sparsity"],
             "achieved_sparsity": achieved,
             "seeds": len(own),
-            "failed": int(of_variant["seed"].nunique()) - len(own),
+            "failed": len(every) - len(own),
             "return_iqm": estimate.value,
             "return_low": estimate.low,
             "return_high": estimate.high,
@@ -155,19 +181,24 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
             row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
             row |= {"pairs": 0, "probability_of_improvement": np.nan, "verdict": ""}
         else:
-            difference = paired_difference(own[pairs].to_numpy(float), dense[pairs].to_numpy(float))
+            difference = paired_difference(
+                every[pairs].to_numpy(float), dense[pairs].to_numpy(float)
+            )
             row |= {
                 "difference": difference.value,
                 "difference_low": difference.low,
                 "difference_high": difference.high,
                 "pairs": len(pairs),
                 "probability_of_improvement": probability_of_improvement(
-                    own.to_numpy(float), dense.to_numpy(float)
+                    every.to_numpy(float), every_dense.to_numpy(float)
                 ),
-                "verdict": NO_DENSE
-                if dense.empty
-                else verdict(difference.low, difference.high, allowed),
             }
+            if every.empty:
+                row["verdict"] = NOT_FINISHED
+            elif dense.empty:
+                row["verdict"] = NO_DENSE
+            else:
+                row["verdict"] = verdict(difference.low, difference.high, allowed)
         row["nonzero"] = _mean(final, "nonzero", own.index)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -186,6 +217,14 @@ def verdict(low: float, high: float, margin: float) -> str:
     if low > -margin or (low == 0 and margin == 0):
         return NOT_WORSE
     return WORSE if high < 0 else UNDECIDED
+
+
+def _lowest(metrics: pd.DataFrame, returns: Mapping[str, pd.Series]) -> float:
+    """The lowest of acting at random and all final returns; nan where there is neither."""
+    random = random_return(metrics)
+    found = [*([] if random is None else [random]), *(own.min() for own in returns.values())]
+    finite = [float(value) for value in found if np.isfinite(value)]
+    return min(finite, default=float("nan"))
 
 
 def _mean(rows: pd.DataFrame, metric: str, seeds: pd.Index) -> float:

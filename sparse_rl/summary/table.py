@@ -8,6 +8,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from sparse_rl.summary.final_table import NOT_FINISHED
 from sparse_rl.summary.kinds import kind_of
 
 HEADINGS = {
@@ -31,18 +32,19 @@ WRAPPED = ("difference_interval", "verdict")
 def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
     """The rows of `final_table.final_table` as strings; a dash where there is no number.
 
-    Seeds read "8", or "7 of 8" where one has failed.
+    Seeds read "8", "7 of 8" where one has failed, and a dash where training goes on.
     """
     decimals = decimals_of(table["return_iqm"].abs().max())
     rows = []
     for row in table.to_dict("records"):
         started = f" of {row['seeds'] + row['failed']}" if row["failed"] else ""
+        seeds = "-" if row["verdict"] == NOT_FINISHED else f"{row['seeds']}{started}"
         rows.append(
             {
                 "variant": row["variant"],
                 "achieved": _percent(row["achieved_sparsity"]),
                 "weights": number(row["nonzero"], 0),
-                "seeds": f"{row['seeds']}{started}",
+                "seeds": seeds,
                 "return": number(row["return_iqm"], decimals),
                 "return_interval": interval(row["return_low"], row["return_high"], decimals),
                 "difference": number(row["difference"], decimals, sign=True),

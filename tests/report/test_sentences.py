@@ -24,13 +24,19 @@ def table(**verdicts: str) -> pd.DataFrame:
                 "verdict": verdict.replace("_", " "),
             }
         )
-    numbers = {"difference": -1.0, "difference_low": -2.5, "difference_high": 0.5, "pairs": 7}
+    numbers = {
+        "difference": -1.0,
+        "difference_low": -2.5,
+        "difference_high": 0.5,
+        "pairs": 7,
+        "failed": 0,
+    }
     kind = {"method": "gradual", "critic_sparsity": 0.0, "settings": ""}
     return pd.DataFrame([row | kind | numbers for row in rows])
 
 
 LEVELS = (50, 90, 98)
-VERDICTS = ("not worse", "undecided", "worse", "few seeds")
+VERDICTS = ("not worse", "undecided", "worse", "few seeds", "not finished")
 
 
 def percentages(text: str) -> set[int]:
@@ -74,5 +80,14 @@ def test_one_that_is_not_pruned_has_no_level() -> None:
 
 
 def test_criterion_says_its_margin_and_where_it_comes_from() -> None:
-    sentence = criterion(Margin(12.5, "as asked for"))
+    sentence = criterion(Margin(12.5, "as asked for"), table(float32_90="worse"), 0.2)
     assert "wholly above -12.5 (as asked for)" in sentence
+    assert "collapses" not in sentence and "longer" not in sentence
+
+
+def test_criterion_says_what_so_few_seeds_leave_open() -> None:
+    """7 seeds of which none collapses: (1 - 0.41)^7 = 0.025."""
+    found = criterion(Margin(1.0, ""), table(float32_90="not worse", int8_90="worse"), 0.2)
+    assert "7 seeds of which none collapses do not exclude that 41 % of trainings do." in found
+    assert "int8 and integer variants have trained 20 % longer than dense" in found
+    assert "longer" not in criterion(Margin(1.0, ""), table(int8_90="not worse"), 0.0)

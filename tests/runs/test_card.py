@@ -56,3 +56,10 @@ def test_the_error_of_its_own_return_is_that_of_a_mean_over_episodes(
     card = card_of(Run(run), "0.98", 2, False, np.array([5.0, 6.0]))
     assert card.own.episodes == 50
     assert card.own.error == pytest.approx(30 / 50**0.5)
+
+
+def test_the_card_counts_those_that_failed(make_run) -> None:
+    run = Run(make_run(failed=((2, 0.98, "float32"), (4, 0.98, "float32"))))
+    card = card_of(run, "0.98", 1, True, np.array([5.0, 6.0]))
+    assert card.chosen == "the best of 8 seeds, of which 2 failed"
+    assert card.policies == "all 8 seeds, of which 2 failed"

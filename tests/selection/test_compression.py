@@ -1,6 +1,7 @@
 """Calibrated, judged and confirmed from different starts; each number is a policy played alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,35 @@ def test_the_chosen_one_is_confirmed_from_starts_that_chose_nothing(
     assert found["return"] == pytest.approx(own.mean(), rel=1e-5)
     assert found["difference"] == pytest.approx((own - original).mean(), rel=1e-3)
     assert abs(found["difference"]) > 0.1, "which is which must be seen"
+    assert judged.fresh is not None and judged.fresh.shape == (len(own), EPISODES)
+    np.testing.assert_allclose(judged.fresh.mean(axis=1), own, rtol=1e-5)
+    assert found["margin"] == made.margin
+
+
+def test_each_world_has_the_margin_of_what_the_originals_are_worth_in_it(
+    pruned: tuple[Compression, Judged],
+) -> None:
+    made, _ = pruned
+    packs = made.folder.actors("original", made.names)
+    short = make("gymnax/Pendulum-v1?time_limit=5", evaluation=True)
+    found, _ = replace(made, margin=None).confirm(
+        packs, packs, {"as it is": WORLD, "short": short}, -2000.0
+    )
+    assert found["original"][1] > found["original"][0] + 50
+    for _, row in found.iterrows():
+        assert row.margin == pytest.approx(0.05 * (row.original + 2000))
+
+
+def test_nothing_is_compared_with_an_original_that_fails(
+    pruned: tuple[Compression, Judged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judged = pruned
+    count = len(made.names)
+    broken = np.concatenate([judged.returns["original"], judged.returns["prune0.5"]])
+    broken[count - 1, 1] = np.nan
+    monkeypatch.setattr(compression.judgement, "judge", lambda *_: broken)
+    with pytest.raises(ValueError, match=f"^{made.names[-1]}: an original .* in 1 of {EPISODES} "):
+        made.judge({})
 
 
 def test_candidates_are_judged_from_the_first_starts(pruned: tuple[Compression, Judged]) -> None:

@@ -46,6 +46,17 @@ def test_over_policies():
     )
 
 
+def test_over_starts_where_there_are_two_policies():
+    """Both meet each start: they are one pair."""
+    returns, found = rows(2)
+    gaps = (returns["b"] - returns[ORIGINAL]).mean(axis=0)
+    interval = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(
+        found.loc["b", ["difference_low", "difference_high"]].astype(float), interval
+    )
+    assert len(gaps) == 20 and table.unit_of(2) == "starts, means of 2 policies"
+
+
 def test_over_episodes_where_there_is_one_policy():
     returns, found = rows(1)
     gaps = (returns["b"] - returns[ORIGINAL]).ravel()
@@ -75,6 +86,7 @@ def test_nothing_is_chosen_where_all_are_worse():
 
 def test_margin():
     assert margin_of(np.full((3, 4), -150.0), -1200.0) == pytest.approx(52.5)
+    assert margin_of(np.full((3, 4), -1300.0), -1200.0) == 0  # nothing was gained
 
 
 def test_two_episodes_say_nothing():

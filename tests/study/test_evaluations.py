@@ -1,5 +1,6 @@
 """The evaluations of a phase: of every member, in the environment that evaluations have."""
 
+import jax
 import numpy as np
 
 from sparse_rl.study.evaluations import Evaluations
@@ -15,3 +16,15 @@ def test_policies_are_played_by_the_rules_of_evaluations() -> None:
     members = slice(len(phase.members))
     np.testing.assert_array_equal(found["return"][members], 30 * 7.0)
     np.testing.assert_array_equal(found["episode_length"][members], 30.0)
+
+
+def test_final_evaluations_meet_the_same_episodes_whenever_a_variant_ends() -> None:
+    """An arithmetic ends later than float32; while training goes on, episodes are new each time."""
+    study = prepare(config("gymnax/Pendulum-v1"))
+    phase = study.phases[0]
+    early = study.fresh(phase)
+    late = early._replace(clock=jax.device_put(early.clock + 500, early.clock.sharding))
+    for final in (True, False):
+        evaluations = Evaluations(study, phase, Silent(), final=final)
+        returns = [evaluations.of(state)["return"] for state in (early, late)]
+        assert np.array_equal(*returns) == final

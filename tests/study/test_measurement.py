@@ -54,7 +54,7 @@ def test_the_spread_is_that_of_one_episode_and_not_of_their_mean(
     returns = np.tile([1.0, 2.0, 3.0, 6.0], (count, 1))
     lengths = np.tile([10, 20, 30, 60], (count, 1))
     episodes = Episodes(jnp.asarray(returns), jnp.asarray(lengths))
-    found = returns_of(study.agent(study.phases[0]), lambda *_: episodes, fresh)
+    found = returns_of(study.agent(study.phases[0]), lambda *_: episodes, fresh, fresh.clock)
     np.testing.assert_allclose(found["return"], 3.0, rtol=1e-6)
     # Squares of -2, -1, 0 and 3, over one less than four.
     np.testing.assert_allclose(found[RETURN_SPREAD], np.sqrt(14 / 3), rtol=1e-6)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from sparse_rl.summary.estimates import (
     interquartile_mean,
@@ -7,6 +8,7 @@ from sparse_rl.summary.estimates import (
     paired_difference,
     probability_of_improvement,
     return_estimate,
+    unseen_share,
 )
 
 
@@ -75,3 +77,10 @@ def test_probability_of_improvement_counts_pairs() -> None:
         2.5 / 6
     )
     assert np.isnan(probability_of_improvement(np.array([]), np.array([1.0])))
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10, 30])
+def test_what_was_never_seen_may_still_happen(seeds: int) -> None:
+    """The exact interval of a share, for none of so many."""
+    interval = stats.binomtest(0, seeds).proportion_ci(0.95, "exact")
+    assert unseen_share(seeds) == pytest.approx(interval.high)

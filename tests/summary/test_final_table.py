@@ -55,12 +55,60 @@ def test_table_against_the_csv_read_anew(make_run: MakeRun) -> None:
     assert row.achieved_sparsity == pytest.approx(0.98, abs=1e-4)
 
 
-def test_failed_members_are_left_out_and_counted(make_run: MakeRun) -> None:
+def test_failed_members_are_counted_and_cost_what_the_lowest_return_costs(
+    make_run: MakeRun,
+) -> None:
     path = make_run(failed=((2, 0.9, "float32"), (5, 0.0, "float32")))
-    table = final_table(Run(path).metrics).set_index("variant")
+    metrics = Run(path).metrics
+    table = final_table(metrics).set_index("variant")
     assert (table.loc["0.9", "seeds"], table.loc["0.9", "failed"]) == (7, 1)
-    assert table.loc["0.9", "pairs"] == 6  # seed 5 has no dense partner
+    assert table.loc["0.9", "pairs"] == 7  # seed 5 has no dense partner, seed 2 counts
     assert table.loc["0.5", "pairs"] == 7
+    final = metrics[(metrics.phase == "final") & (metrics.metric == "return")]
+    own, dense = (
+        final[final.variant == name].set_index("seed").value.drop(5) for name in ("0.9", "0")
+    )
+    gap = (own.where(own.index != 2, 20.0) - dense).mean()  # of acting at random, which is lower
+    assert table.loc["0.9", "difference"] == pytest.approx(gap)
+    assert table.loc["0.9", "return_iqm"] > 2000  # of those that have a return
+
+
+def test_survivors_alone_are_not_enough_for_not_worse() -> None:
+    """Six of ten seeds fail, and the others are as good as dense."""
+    dense = [100.0 + seed for seed in range(10)]
+    left = [*dense[:4], *[np.nan] * 6]
+    table = final_table(metrics_of({(0, "float32"): dense, (0.98, "float32"): left}), 5.0)
+    row = table.set_index("variant").loc["0.98"]
+    assert (row.seeds, row.failed, row.pairs) == (4, 6, 10)
+    # Nobody acted at random here: the lowest return is 100.
+    assert row.difference == pytest.approx(100 * 0.6 - sum(dense[4:]) / 10)
+    assert row.verdict != "not worse"
+    one = [*dense[:9], np.nan]
+    acted = [Row(0, "prefill", seed, "0", "train_return", -900.0) for seed in range(10)]
+    variants = {"0": DENSE_VARIANT, "0.98": Variant(sparsity=0.98)}
+    metrics = metrics_of({(0, "float32"): dense, (0.98, "float32"): one})
+    row = final_table(pd.concat([joined(table_of(acted), variants), metrics])).loc[1]
+    assert (row.failed, row.verdict) == (1, "undecided")
+    assert row.difference == pytest.approx((-900 - 109) / 10)
+
+
+def test_a_variant_whose_training_goes_on_has_not_failed() -> None:
+    metrics = metrics_of({(0, "float32"): DENSE, (0, "int8"): DENSE, (0.9, "int8"): DENSE})
+    going_on = metrics["variant"].isin(["0-int8", "0.9-int8"])
+    metrics.loc[going_on, "phase"] = "quantize"
+    table = final_table(metrics)
+    assert list(table["seeds"]) == [4, 0, 0] and list(table["failed"]) == [0, 0, 0]
+    assert list(table["verdict"]) == ["", "not finished", "not finished"]
+    assert [str(sentence) for sentence in no_loss(table)] == [
+        "Not pruned, int8 weights and activations: not finished; nothing can be said yet.",
+        "Pruned with int8 weights and activations: not finished; 90 %.",
+    ]
+    assert "| not finished |" in markdown_table(table) and "0 of" not in markdown_table(table)
+    dense_goes_on = metrics_of({(0, "float32"): DENSE, (0.9, "float32"): DENSE})
+    dense_goes_on.loc[dense_goes_on["variant"] == "0", "phase"] = "finetune"
+    assert [str(sentence) for sentence in no_loss(final_table(dense_goes_on))] == [
+        "Pruned: no dense network to compare with; dense is not finished."
+    ]
 
 
 def test_a_return_that_is_no_number_is_a_failure() -> None:
@@ -99,6 +147,19 @@ def test_margin_is_measured_from_acting_at_random(make_run: MakeRun) -> None:
     assert default_margin(metrics).value == pytest.approx(0.05 * (dense - 20))
 
 
+def test_where_dense_has_gained_nothing_there_is_no_margin() -> None:
+    acted = [Row(0, "prefill", 0, "0", "train_return", -50.0)]
+    random = joined(table_of(acted), {"0": DENSE_VARIANT})
+    metrics = metrics_of(
+        {(0, "float32"): [value - 200 for value in DENSE], (0.9, "float32"): DENSE,
+         (0.98, "float32"): [value - 201 for value in DENSE]}
+    )  # fmt: skip
+    margin = default_margin(pd.concat([random, metrics]))
+    assert margin.value == 0 and "gained nothing over acting at random" in margin.origin
+    table = final_table(pd.concat([random, metrics]))
+    assert list(table["verdict"]) == ["", "not worse", "worse"]
+
+
 def test_margin_without_random_returns_says_so() -> None:
     margin = default_margin(metrics_of({(0, "float32"): [-100.0, -100.0]}))
     assert margin.value == pytest.approx(5)
@@ -121,7 +182,7 @@ def test_without_dense_returns_are_given_and_nothing_is_compared() -> None:
     assert str(no_loss(table)[0]) == (
         "Pruned: no dense network to compare with; sparsity.levels has no 0."
     )
-    assert criterion(default_margin(metrics)) == ""
+    assert criterion(default_margin(metrics), table, 0.2) == ""
 
 
 def test_sentence_names_the_highest_level_and_the_gaps_below_it() -> None:
