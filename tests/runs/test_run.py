@@ -137,3 +137,12 @@ def test_a_variant_of_another_method_needs_no_name_that_can_be_parsed(make_run: 
     row = run.summary().set_index("variant").loc["0.9"]
     assert (row["method"], row["settings"]) == ("rigl", "drop_fraction=0.3")
     assert row["verdict"] != ""
+
+
+def test_a_variant_of_which_every_seed_failed_is_finished(make_run: MakeRun) -> None:
+    """It has no return, and a seed that failed on the way has none either."""
+    failed = tuple((seed, 0.98, "float32") for seed in range(8))
+    run = Run(make_run(failed=(*failed, (3, 0.9, "float32"))))
+    assert set(run.finished) == set(run.variants)
+    assert run.final_returns("0.98") == {}
+    assert set(run.final_returns("0.9")) == set(range(8)) - {3}
