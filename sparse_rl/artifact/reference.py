@@ -66,14 +66,17 @@ def apply(operation: Operation, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """One operation on a float32 batch."""
     match operation:
         case Dense():
-            return _scaled_product(operation, x, operation.weights.values)
+            return _scaled_product(
+                operation, x, operation.weights.values, input_scale(operation, x)
+            )
         case Convolution():
             height, width, _, outputs = operation.weights.values.shape
             patches = windows(x, (height, width), operation.strides, operation.padding, 0.0)
             shape = patches.shape[:3]
             flat = patches.reshape(*shape, -1)
             kernel = operation.weights.values.reshape(-1, outputs)
-            return _scaled_product(operation, flat, kernel)
+            # Of the whole image: also of what no window meets.
+            return _scaled_product(operation, flat, kernel, input_scale(operation, x))
         case Relu():
             return np.maximum(x, np.float32(0))
         case Tanh():
@@ -122,8 +125,9 @@ def input_scale(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32] | N
     return np.full((1,) * x.ndim, layer.input_scale.scale, np.float32)
 
 
-def _scaled_product(layer: Layer, x: NDArray[np.float32], kernel: NDArray) -> NDArray[np.float32]:
-    scale = input_scale(layer, x)
+def _scaled_product(
+    layer: Layer, x: NDArray[np.float32], kernel: NDArray, scale: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
     if scale is None:
         product = x @ kernel.astype(np.float32)
     else:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from sparse_rl.architecture import LARGEST_INPUT
 from sparse_rl.architecture.operations import UNIFORM, Initializer, Padding
-from sparse_rl.architecture.shapes import padding_before_and_after
+from sparse_rl.architecture.shapes import padding_before_and_after, window_count
 from sparse_rl.dot_products import DotGeneral, FixedScales
 
 RANGES = "ranges"
@@ -125,12 +125,21 @@ class Convolution(nn.Module):
         for_kernel, for_bias = kernel_and_bias(self.initializer, fan_in)
         kernel = self.param("kernel", for_kernel, (*self.window, channels, self.features))
         bias = self.param("bias", for_bias, (self.features,))
-        patches = extract_patches(inputs, self.window, self.strides, self.padding)
         matrix = kernel.reshape(fan_in, self.features)
         if self.fixed is not None:
+            patches = extract_patches(inputs, self.window, self.strides, self.padding)
             largest = remembered(self, self.fixed, inputs, ())
             return self.fixed.affine(self.dot_general, patches, matrix, bias, largest)
-        return self.dot_general(patches, matrix, (((3,), (0,)), ((), ()))) + bias
+        whole = _to_the_end(inputs, self.window, self.strides, self.padding)
+        patches = extract_patches(whole, self.window, self.strides, self.padding)
+        product = self.dot_general(patches, matrix, (((3,), (0,)), ((), ())))
+        rows, columns = (
+            window_count(
+                inputs.shape[1 + axis], self.window[axis], self.strides[axis], self.padding
+            )
+            for axis in (0, 1)
+        )
+        return product[:, :rows, :columns] + bias
 
 
 class LayerNorm(nn.Module):
@@ -231,6 +240,24 @@ def _padded(
             f"{window[0]} x {window[1]}; the image must be at least as large as the window"
         )
     return inputs
+
+
+def _to_the_end(
+    inputs: Array, window: tuple[int, int], strides: tuple[int, int], padding: Padding
+) -> Array:
+    """The image with zeros behind it, so that windows meet its last pixels as well.
+
+    A scale that is found anew for each observation is that of the whole image, in a delivered actor
+    too, and a product sees only what windows meet. What a stride larger than its window leaves out
+    is not met even so.
+    """
+    sizes = inputs.shape[1:3]
+    if padding == "SAME" or sizes[0] < window[0] or sizes[1] < window[1]:
+        return inputs
+    behind = [(window[axis] - sizes[axis]) % strides[axis] for axis in (0, 1)]
+    if not any(behind):
+        return inputs
+    return jnp.pad(inputs, ((0, 0), (0, behind[0]), (0, behind[1]), (0, 0)))
 
 
 def _shifted(

@@ -10,7 +10,10 @@ from sparse_rl.architecture import ArgMax, Dense, Network, Observation, Squash, 
 from sparse_rl.artifact import graph as data
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.binding import bind, float32_bytes, unbind
+from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.graph import Graph, layers
+from sparse_rl.artifact.packed import PackedActor
+from sparse_rl.artifact.runtime import Actor
 from sparse_rl.artifact.weights import Weights
 from sparse_rl.networks import FlaxNetwork, GaussianActor, QNetwork, variables_of
 from sparse_rl.quantization.aqt import dot_products
@@ -70,6 +73,26 @@ def test_float_outputs_are_those_of_the_jax_network(torso, quantization):
     found = reference.outputs(bound(network, quantization, params), observations)
     assert np.std(expected) > 1e-3
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+def test_what_no_window_meets_counts_in_a_dynamic_scale():
+    """The first layer's windows end before the last of 37 rows."""
+    size = 37
+    network = QNetwork(q_values("nature", (size, size, 4), "uint8", 6, (16,)), dot_products("int8"))
+    random = np.random.default_rng(3)
+    observations = random.integers(0, 100, (40, size, size, 4)).astype(np.uint8)
+    observations[:, -1] = 255
+    params = network.init(jax.random.key(1), jnp.asarray(observations[:1]))["params"]
+    actor = Actor(PackedActor(bound(network, "int8", params)), "numpy")
+    found = reference.outputs(actor.graph, observations)
+    expected = jax_outputs("nature", network.apply, params, observations)
+    np.testing.assert_array_equal(found, expected)
+    if find_compiler():
+        in_c = Actor(PackedActor(actor.graph), "c")
+        np.testing.assert_array_equal(in_c(observations), actor(observations))
+    dark = observations.copy()
+    dark[:, -1] = 0
+    assert (reference.outputs(actor.graph, dark) != found).mean() > 0.9
 
 
 @pytest.mark.parametrize("torso", CASES)
