@@ -5,6 +5,7 @@ import functools
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sparse_rl.architecture.operations import ArgMax, Flatten, MaxPool, Observat
 from sparse_rl.artifact import integer_chain, reference
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
-from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Rescale, Residual, layers
+from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Rescale, Residual, layers, with_layers
 from sparse_rl.artifact.weights import StaticScale, Weights
 from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
 
@@ -353,3 +354,29 @@ def test_two_halves_of_a_word_are_multiplied_on_little_endian_machines_alone():
     asked = [line for line in code.splitlines() if "SIMD32" in line]
     assert len(asked) == 2
     assert set(asked) == {"#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)"}
+
+
+@pytest.mark.parametrize("target", EVERY_KERNEL)
+@pytest.mark.parametrize("quantization", ["float32", "int8w", "int8", "static"])
+def test_a_layer_without_a_weight_is_its_bias_and_compiles_without_a_warning(
+    tmp_path, target, quantization
+):
+    graph = synthetic.mlp_actor(
+        (5, 4, 4, 2), 0.0, "int8" if quantization == "static" else quantization
+    )
+    observations = synthetic.random_observations(graph, 3)
+    if quantization == "static":
+        graph = synthetic.with_static_scales(graph, observations)
+    first, *others = layers(graph.operations)
+    empty = [
+        replace(layer, weights=replace(layer.weights, values=0 * layer.weights.values))
+        for layer in others
+    ]
+    graph = replace(graph, operations=with_layers(graph.operations, iter([first, *empty])))
+    expected = reference.outputs(graph, observations)
+    found = outputs_of(graph, observations, tmp_path, target=EVERY_KERNEL[target])
+    np.testing.assert_array_equal(found, expected)
+    for compiler in COMPILERS:
+        command = [compiler, *STRICT, "-c", "-o", tmp_path / "out.o", tmp_path / "srl_actor.c"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

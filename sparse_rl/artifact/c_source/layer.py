@@ -54,6 +54,8 @@ def dense_function(
             filled += f"    for (i = {inputs}; i < {product.inputs}; i++) q[i] = 0;\n"
     else:
         declared, filled = f"    const {source} *q = x;\n", ""
+        if not layer.weights.nonzero:  # then it is bias alone
+            filled = "    (void)q;\n"
     second = ", k" if " k = 0" in product.statements or "(k = 0" in product.statements else ""
     value = f"    {out} value;\n" if relu else ""
     finish = _finish(text, relu, "i").replace("\n            ", "\n        ")
