@@ -150,7 +150,7 @@ def deliver(
         atomic_file.write_text(part / "cost.json", report.to_json())
     for one in written:
         checked = (
-            f"not run: no {'Rust' if one.format.startswith('rust') else 'C'} compiler found"
+            f"not run: {one.not_run}"
             if one.difference is None
             else f"actions differ by at most {one.difference:.2g}"
         )

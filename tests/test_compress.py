@@ -12,6 +12,7 @@ import pytest
 from benchmarks.synthetic import mlp_actor
 from sparse_rl import compress
 from sparse_rl.artifact import cost
+from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.artifact.runtime import load_actor
 from sparse_rl.config import program
@@ -20,7 +21,7 @@ from sparse_rl.playing.play import play
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import compilation_cache
 from sparse_rl.selection import compression, making
-from tests import own_package, run_by_hand
+from tests import broken_compiler, own_package, run_by_hand
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,22 @@ def run(tmp_path: Path) -> Path:
 
 def call(*words: object) -> None:
     program.call(compress.main, [str(word) for word in words])
+
+
+def test_a_compiler_that_fails_is_told_once_and_costs_no_work(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression, "find_compiler", find_compiler)
+    folder = broken_compiler.write(run.parent / "bin")
+    monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
+    words = ["--methods", "prune", "--levels", "0.5", "--arithmetic", "float32"]
+    call(run, *words, "--episodes", "2", "--margin", "5000", "--format", "packed", "c")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"C is not run: {folder}/cc failed: cc: fatal error: no headers" in printed
+    assert printed.count("cc failed") == 1
+    table = pd.read_csv(run / "compressed" / "candidates.csv").set_index("candidate")
+    assert set(table.index) == {"original", "prune0.5"}
+    assert (run / "compressed" / "delivered" / "c" / "srl_actor.c").exists()
 
 
 def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
 from sparse_rl.summary.final_table import final_table
-from tests import own_package
+from tests import broken_compiler, own_package
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -116,6 +116,30 @@ def test_the_exported_actor_is_the_best_seed_and_plays(written, tmp_path, capsys
     assert by_numpy.splitlines()[1].split()[1] == by_c.splitlines()[1].split()[1]
     assert "gymnax/Pendulum-v1" in by_c and "length 200" in by_c
     assert reference.act(packed.graph, np.zeros((1, 3), np.float32)).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "said"),
+    [
+        (broken_compiler.FAILS, "cc: fatal error: no headers"),
+        (broken_compiler.WRITES_NOTHING, "it ended without an error, and wrote nothing"),
+    ],
+    ids=["fails", "writes nothing"],
+)
+def test_a_compiler_that_fails_is_told_once_and_keeps_no_file_back(
+    run, tmp_path, capsys, monkeypatch, compiler, said
+):
+    folder, out = broken_compiler.write(tmp_path / "bin", compiler), tmp_path / "out"
+    monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
+    export.main(run, ("0",), "0", ("packed", "c"), out, episodes=1)
+    printed = capsys.readouterr().out
+    assert f"C is not run: {folder}/cc failed: {said}\n" in printed
+    assert printed.count("cc failed") == 1
+    assert "(not run: the C compiler failed)" in printed
+    assert {one.name for one in out.iterdir()} == {"actor.srl", "c", "card.json", "cost.json"}
+    costs = json.loads((out / "cost.json").read_text())
+    assert costs["latency"]["c"] is None and said in costs["c_not_run"]
+    assert not [name for name in costs["bytes"] if name.endswith("object")]
 
 
 def test_the_card_is_in_every_format(run, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ _COMPILERS = ("cc", "gcc", "clang")
 
 
 class CompilationError(ValueError):
-    """A compiler refused a generated artifact."""
+    """There is no compiler, or the one found does not compile a generated artifact."""
 
     @classmethod
     def of(cls, compiler: str, said: str) -> CompilationError:
@@ -35,11 +35,16 @@ def compile_c(
     if compiler is None:
         raise CompilationError("no C compiler found: install cc, gcc or clang")
     command = [compiler, *FLAGS, "-march=native", *options, "-o", str(output)]
-    result = subprocess.run(
-        [*command, *map(str, sources), "-lm"], capture_output=True, text=True, check=False
-    )
+    try:
+        result = subprocess.run(
+            [*command, *map(str, sources), "-lm"], capture_output=True, text=True, check=False
+        )
+    except OSError as error:  # found, but not a program of this machine
+        raise CompilationError.of(compiler, f"error: {error.strerror}") from None
     if result.returncode:
         raise CompilationError.of(compiler, result.stderr)
+    if not output.exists():
+        raise CompilationError.of(compiler, "it ended without an error, and wrote nothing")
     return output
 
 

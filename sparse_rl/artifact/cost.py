@@ -13,15 +13,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.artifact import energy, instructions, latency
-from sparse_rl.artifact.c_source import FLAGS, generate
-from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.compiler import CompilationError, compile_c, find_compiler
 from sparse_rl.artifact.graph import Graph, layer_shapes, layers, with_layers
+from sparse_rl.artifact.instructions import InstructionCount
 from sparse_rl.artifact.latency import Latency
 from sparse_rl.artifact.packed import PackedActor, entropy_bound, to_bytes
 from sparse_rl.artifact.weights import Weights
@@ -48,6 +49,8 @@ class Cost:
     multiply_accumulates: dict[str, int]
     energy_model: dict[str, Any]
     energy_measured: dict[str, float | str]
+    c_not_run: str | None = None
+    """Why the compiler that was found made none of the figures of C; None where it made them."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -64,7 +67,7 @@ def measure(
 
     `original` is the graph before compaction, `delivered` the packed actor; `trained_float32_bytes`
     counts the network as it was trained, with a SAC actor's second head. Without a C compiler, ONNX
-    Runtime or valgrind their entries are None.
+    Runtime or valgrind their entries are None, as all of C's are where the compiler fails.
     """
     dense = dense_counterpart(original)
     kernels = [layer.weights for layer in layers(original.operations)]
@@ -78,25 +81,19 @@ def measure(
     }
     if onnx_bytes is not None:
         sizes["onnx"] = onnx_bytes
-    measured: dict[str, Latency | None] = {
-        "onnxruntime_dense_float32": _onnx_latency(dense, observations),
-        "c_dense_float32": None,
-        "c": None,
-    }
-    counted: dict[str, float | None] = {"c_dense_float32": None, "c": None}
-    method = NOT_AVAILABLE
-    metered: dict[str, float | str] = {"c_dense_float32": NOT_AVAILABLE, "c": NOT_AVAILABLE}
+    in_c, c_not_run = dict.fromkeys(("c_dense_float32", "c"), _InC()), None
     if find_compiler():
-        for name, graph in (("c_dense_float32", dense), ("c", delivered.graph)):
-            source = generate(graph)
-            if shutil.which("size"):
-                sizes[f"{name}_object"] = object_bytes(graph)
-            measured[name] = latency.of_source(source, observations)
-            number = instructions.count(source, observations)
-            if number:
-                counted[name], method = number.per_action, number.method
-            reading = _meter(graph, observations)
-            metered[name] = NOT_AVAILABLE if reading is None else reading
+        try:
+            in_c = {
+                name: _run_in_c(graph, observations)
+                for name, graph in (("c_dense_float32", dense), ("c", delivered.graph))
+            }
+        except CompilationError as error:
+            c_not_run = str(error)
+    sizes |= {f"{name}_object": one.bytes for name, one in in_c.items() if one.bytes is not None}
+    measured = {"onnxruntime_dense_float32": _onnx_latency(dense, observations)}
+    measured |= {name: one.latency for name, one in in_c.items()}
+    counts = [one.instructions for one in in_c.values() if one.instructions]
     products = {
         "dense": multiply_accumulates(original, surviving=False),
         "surviving": multiply_accumulates(original, surviving=True),
@@ -118,11 +115,37 @@ def measure(
             "compacted": entropy_bound(delivered.graph),
         },
         latency=measured,
-        instructions=counted,
-        instruction_method=method,
+        instructions={
+            name: one.instructions.per_action if one.instructions else None
+            for name, one in in_c.items()
+        },
+        instruction_method=counts[-1].method if counts else NOT_AVAILABLE,
         multiply_accumulates=products,
         energy_model=model,
-        energy_measured=metered,
+        energy_measured={
+            name: NOT_AVAILABLE if one.energy is None else one.energy for name, one in in_c.items()
+        },
+        c_not_run=c_not_run,
+    )
+
+
+class _InC(NamedTuple):
+    """What one actor costs in C; a missing measurement is None."""
+
+    bytes: int | None = None
+    latency: Latency | None = None
+    instructions: InstructionCount | None = None
+    energy: float | None = None
+
+
+def _run_in_c(graph: Graph, observations: NDArray) -> _InC:
+    """Raises CompilationError."""
+    source = generate(graph)
+    return _InC(
+        object_bytes(graph) if shutil.which("size") else None,
+        latency.of_source(source, observations),
+        instructions.count(source, observations),
+        _meter(graph, observations),
     )
 
 
@@ -151,13 +174,14 @@ def multiply_accumulates(graph: Graph, surviving: bool) -> int:
 
 
 def object_bytes(graph: Graph) -> int:
-    """Code and constants of the generated C, compiled with -O3 -march=native."""
-    compiler = find_compiler()
-    assert compiler is not None
+    """Code and constants of the generated C, compiled with -O3 -march=native.
+
+    Raises CompilationError.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        generate(graph).write(Path(folder))
-        command = [compiler, *FLAGS, "-march=native", "-c", "srl_actor.c"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        directory = Path(folder)
+        generate(graph).write(directory)
+        compile_c(directory / "srl_actor.o", [directory / "srl_actor.c"], "-c")
         text = subprocess.run(
             ["size", "srl_actor.o"], cwd=folder, check=True, capture_output=True, text=True
         ).stdout
@@ -185,6 +209,8 @@ def describe(cost: Cost) -> str:
     for name, value in cost.latency.items():
         figures = f"{value.median:>9.2f} {value.p99:>9.2f}" if value else f"{NOT_AVAILABLE:>19}"
         lines.append(f"  {name:<34}{figures}")
+    if cost.c_not_run:
+        lines.append(f"C is not run: {cost.c_not_run}")
     lines += _figures(f"instructions per action ({cost.instruction_method})", cost.instructions, 0)
     lines.append("multiply-accumulates")
     lines += [f"  {name:<34}{n:>9,}" for name, n in cost.multiply_accumulates.items()]

@@ -15,7 +15,7 @@ from sparse_rl.artifact import packed, reference, rust_source, source_files
 from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, generate
 from sparse_rl.artifact.card import Card
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.compiler import CompilationError, find_compiler
 from sparse_rl.artifact.formats import CProgram, Format
 from sparse_rl.artifact.graph import Graph, layers
 from sparse_rl.artifact.packages import PACKAGES
@@ -52,6 +52,8 @@ class Written:
     size: int
     difference: float | None
     """Largest difference of an action, or share of other choices; None where it was not run."""
+    not_run: str | None = None
+    """Why it was not run; None where it was."""
 
 
 def prepare(
@@ -83,11 +85,11 @@ def write(
         raise ValueError(f"--format: found {form}, and {problem}")
     directory.mkdir(parents=True, exist_ok=True)
     if form in _FILES:
-        path, size, actions = _FILES[form](delivery, directory)
+        run = _FILES[form](delivery, directory)
     else:
-        path, size, actions = _sources(delivery, form, directory / form, program or CProgram())
-    difference = None if actions is None else _difference(delivery, actions)
-    return Written(form, path, size, difference)
+        run = _sources(delivery, form, directory / form, program or CProgram())
+    difference = None if run.actions is None else _difference(delivery, run.actions)
+    return Written(form, run.path, run.size, difference, run.not_run)
 
 
 class _Run(NamedTuple):
@@ -96,6 +98,7 @@ class _Run(NamedTuple):
     path: Path
     size: int
     actions: NDArray | None
+    not_run: str | None = None
 
 
 def _packed(delivery: Delivery, directory: Path) -> _Run:
@@ -127,22 +130,32 @@ _FILES = {"packed": _packed, "onnx": _onnx, "qonnx": _qonnx}
 
 
 def _sources(delivery: Delivery, form: Format, directory: Path, program: CProgram) -> _Run:
-    """C, a package of it, or Rust; run where there is a compiler for it."""
-    actor, actions = delivery.actor, None
+    """C, a package of it, or Rust; run where there is a compiler for it that does not fail."""
+    actor, actions, not_run = delivery.actor, None, None
     title, notes, known = _title(actor), _notes(delivery), _known(delivery)
     if form == "rust":
         files = rust_source.crate(actor.graph, title, notes, known)
-        if running.find_cargo() is not None:
-            actions = running.act(files, actor.graph, delivery.observations)
+        if running.find_cargo() is None:
+            not_run = "no Rust compiler found"
+        else:
+            try:
+                actions = running.act(files, actor.graph, delivery.observations)
+            except CompilationError as error:
+                not_run = str(error)
     else:
         target = TARGETS[program.target_of(form)]
         files = generate(actor.graph, target, title, notes, known).files
         if form in PACKAGES:
             files = PACKAGES[form](files, title)
-        if find_compiler() is not None:
-            actions = Actor(actor, "c", target)(delivery.observations)
+        if find_compiler() is None:
+            not_run = "no C compiler found"
+        else:
+            try:
+                actions = Actor(actor, "c", target)(delivery.observations)
+            except CompilationError:
+                not_run = "the C compiler failed"  # how, the costs say once for all formats
     source_files.write(source_files.with_prefix(files, program.prefix), directory)
-    return _Run(directory, sum(len(text) for text in files.values()), actions)
+    return _Run(directory, sum(len(text) for text in files.values()), actions, not_run)
 
 
 def _known(delivery: Delivery) -> tuple[NDArray, NDArray]:

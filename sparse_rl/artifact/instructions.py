@@ -57,7 +57,7 @@ def count(source: Source, observations: NDArray, calls: int = 100) -> Instructio
             [
                 "valgrind",
                 "--tool=callgrind",
-                "--toggle-collect=srl_act",
+                f"--toggle-collect={'srl_act_in' if source.scratch_bytes else 'srl_act'}",
                 "--callgrind-out-file=/dev/null",
                 "./timer",
                 "observations",

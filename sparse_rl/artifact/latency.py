@@ -125,6 +125,9 @@ TIMER = (
     + r"""int main(int count, char **arguments)
 {
     static srl_action action[SRL_ACTION_SIZE];
+#ifdef SRL_SCRATCH_BYTES
+    static srl_scratch scratch; /* the largest actors have more than a stack holds */
+#endif
     long calls = count > 2 ? atol(arguments[2]) : 0, k, number, empty, start;
     long *times = malloc((size_t)(calls + 1) * sizeof *times);
     FILE *file = count > 2 ? fopen(arguments[1], "rb") : NULL;
@@ -145,7 +148,11 @@ TIMER = (
     for (k = -(calls < 2000 ? calls : 2000); k < calls; k++) {
         const srl_observation *o = observations + (k + calls) % number * SRL_OBSERVATION_SIZE;
         start = now();
+#ifdef SRL_SCRATCH_BYTES
+        srl_act_in(&scratch, o, action);
+#else
         srl_act(o, action);
+#endif
         if (k >= 0) times[k] = now() - start - empty;
         sink += (double)action[0];
     }

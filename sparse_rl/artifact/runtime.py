@@ -49,10 +49,10 @@ class Actor:
         self.graph: Graph = packed.graph
         self.provenance: Provenance = packed.provenance
         self.backend: Literal["numpy", "c"] = "numpy"
-        self._c: _Compiled | None = None
+        self._c: _Library | None = None
         if backend == "c" or (backend == "auto" and find_compiler()):
             try:
-                self._c = _Compiled(self.graph, target)
+                self._c = _compiled(self.graph, target)
                 self.backend = "c"
             except (CompilationError, OSError) as error:
                 # A compiler that fails, or a directory from which nothing may be loaded.
@@ -170,15 +170,13 @@ def load_actor(path: str | Path, backend: Backend = "auto") -> Actor:
     return Actor(load(Path(path)), backend)
 
 
-class _Compiled:
-    """The generated C in a shared library of its own."""
+class _Library:
+    """The generated C in a shared library of its own, with its functions for a small actor.
 
-    def __init__(self, graph: Graph, target: Target) -> None:
-        with tempfile.TemporaryDirectory(prefix="srl_actor_") as folder:
-            directory = Path(folder)
-            generate(graph, target).write(directory)
-            # Once loaded, the library stays mapped although its file goes.
-            library = ctypes.CDLL(str(compile_shared(directory, directory / "srl_actor.so")))
+    Its arrays lie on the stack of the thread that calls.
+    """
+
+    def __init__(self, library: ctypes.CDLL, graph: Graph) -> None:
         self._act = library.srl_act_batch
         self._act.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
         self._act.restype = ctypes.c_int
@@ -206,9 +204,63 @@ class _Compiled:
         actions = np.empty((len(batch), self.width), np.int32 if self.discrete else np.float32)
         finite, done = np.ones(len(batch), bool), 0
         while done < len(batch):  # it ends before the first that is refused: on behind that
-            rest = batch[done:], actions[done:]
-            done += self._act(*(array.ctypes.data for array in rest), len(batch) - done)
+            done += self._act_in_order(batch[done:], actions[done:])
             if done < len(batch):
                 finite[done] = False
                 done += 1
         return (actions[:, 0].astype(np.int64) if self.discrete else actions), finite
+
+    def _act_in_order(self, batch: NDArray, actions: NDArray) -> int:
+        """Writes the actions of all observations before the first refused; returns how many."""
+        return self._act(batch.ctypes.data, actions.ctypes.data, len(batch))
+
+
+class _LibraryWithScratch(_Library):
+    """The same for a large actor, whose arrays would end Python in a thread with too small a stack.
+
+    Each thread has a buffer for them, so that several may act at once.
+    """
+
+    def __init__(self, library: ctypes.CDLL, graph: Graph, scratch_bytes: int) -> None:
+        super().__init__(library, graph)
+        self._act_in = library.srl_act_in
+        self._act_in.argtypes = [ctypes.c_void_p] * 3
+        self._act_in.restype = ctypes.c_int
+        self._floats = -(-scratch_bytes // 4)
+        self._of_thread = threading.local()
+
+    def act_on_one(self, observation: NDArray) -> NDArray:
+        actions, finite = self.act(np.ascontiguousarray(observation[None]))
+        if not finite[0]:
+            raise ValueError(_NOT_FINITE)
+        return actions[0]
+
+    def _act_in_order(self, batch: NDArray, actions: NDArray) -> int:
+        scratch = self._scratch().ctypes.data
+        observation, action = batch.ctypes.data, actions.ctypes.data
+        for done in range(len(batch)):
+            if self._act_in(scratch, observation, action):
+                return done
+            observation += batch[0].nbytes
+            action += actions[0].nbytes
+        return len(batch)
+
+    def _scratch(self) -> NDArray[np.float32]:
+        """This thread's buffer, of floats because `srl_scratch` is aligned as one."""
+        scratch: NDArray[np.float32] | None = getattr(self._of_thread, "scratch", None)
+        if scratch is None:
+            scratch = self._of_thread.scratch = np.empty(self._floats, np.float32)
+        return scratch
+
+
+def _compiled(graph: Graph, target: Target) -> _Library:
+    """Raises CompilationError, or OSError where nothing can be written or loaded."""
+    source = generate(graph, target)
+    with tempfile.TemporaryDirectory(prefix="srl_actor_") as folder:
+        directory = Path(folder)
+        source.write(directory)
+        # Once loaded, the library stays mapped although its file goes.
+        library = ctypes.CDLL(str(compile_shared(directory, directory / "srl_actor.so")))
+    if source.scratch_bytes:
+        return _LibraryWithScratch(library, graph, source.scratch_bytes)
+    return _Library(library, graph)

@@ -18,7 +18,7 @@ from sparse_rl import atomic_file
 from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.compiler import CompilationError, find_compiler
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
@@ -141,7 +141,7 @@ class Compression:
         returns = dict(zip(packs, played.reshape(len(packs), count, episodes), strict=True))
         self._check(returns[ORIGINAL])
         random = float(np.mean(judgement.at_random(environment, episodes, STARTS)))
-        sizes = {name: self.size(packed, seen) for name, packed in packs.items()}
+        sizes = self.sizes(packs, seen)
         allowed = table.margin_of(returns[ORIGINAL], random) if self.margin is None else self.margin
         families = {name: family_of(chain) for name, chain in self.chains.items()}
         found = table.table_of(returns, sizes, allowed, families)
@@ -186,12 +186,29 @@ class Compression:
         assert first is not None
         return pd.DataFrame(rows), first
 
-    def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray]) -> Size:
-        """Medians over policies; the time is that of the policy whose file is the median."""
+    def sizes(
+        self, candidates: Mapping[str, Sequence[PackedActor]], seen: Mapping[str, NDArray]
+    ) -> dict[str, Size]:
+        """Of each candidate; without a time, said once, where the compiler fails."""
+        found, failed = {}, False
+        for name, packs in candidates.items():
+            try:
+                found[name] = self.size(packs, seen, timed=bool(find_compiler()))
+            except CompilationError as error:
+                if not failed:
+                    self.say(f"C is not run: {error}")
+                found[name], failed = self.size(packs, seen, timed=False), True
+        return found
+
+    def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray], timed: bool) -> Size:
+        """Medians over policies; the time is that of the policy whose file is the median.
+
+        Raises CompilationError.
+        """
         sizes = [len(to_bytes(pack)) for pack in packs]
         median = int(np.argsort(sizes, kind="stable")[len(sizes) // 2])
         time_in_c = float("nan")
-        if find_compiler():
+        if timed:
             pack = packs[median]
             watched = seen[self.names[median]][:_TIMED]
             time_in_c = latency.of_source(generate(pack.graph), watched).median

@@ -13,9 +13,11 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.artifact import reference
+from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compiler import find_compiler
 from sparse_rl.artifact.packed import ArtifactError, PackedActor, Provenance, save
 from sparse_rl.artifact.runtime import Actor, load_actor
+from tests import broken_compiler
 
 BACKENDS = ["numpy", pytest.param("c", marks=pytest.mark.skipif(
     find_compiler() is None, reason="no C compiler found"))]  # fmt: skip
@@ -142,23 +144,18 @@ def test_what_is_no_real_number_is_refused(tmp_path, value):
         actor([value] * 5)
 
 
-def broken_compiler(folder, text):
-    folder.mkdir()
-    (folder / "cc").write_text(text)
-    (folder / "cc").chmod(0o755)
-    return str(folder)
-
-
 @pytest.mark.parametrize(
-    "compiler", ["#!/bin/sh\necho 'error: no headers' >&2\nexit 1\n", "#!/bin/sh\nexit 0\n"]
+    "compiler",
+    [broken_compiler.FAILS, broken_compiler.WRITES_NOTHING, broken_compiler.NO_PROGRAM],
+    ids=["fails", "writes nothing", "no program"],
 )
 def test_an_actor_runs_with_numpy_and_says_so_where_c_cannot_be_had(
     tmp_path, monkeypatch, compiler
 ):
-    """The compiler fails; or nothing can be loaded from where it wrote to."""
+    """The compiler fails, or there is nothing to load from where it should have written to."""
     graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
     path = saved(tmp_path, graph)
-    folder = broken_compiler(tmp_path / "bin", compiler)
+    folder = broken_compiler.write(tmp_path / "bin", compiler)
     monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
     with pytest.warns(UserWarning, match="runs with NumPy, not C: "):
         actor = load_actor(path)
@@ -220,3 +217,55 @@ def test_threads_do_not_mix_their_observations():
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(actor, np.tile(observations, (10, 1))))
     np.testing.assert_array_equal(found, np.tile(expected, (10, 1)))
+
+
+IN_A_SMALL_THREAD = """
+import sys, threading
+import numpy as np
+from sparse_rl import load_actor
+
+path, seen = sys.argv[1], np.load(sys.argv[2])
+actor, found = load_actor(path, "c"), {}
+
+def act(number):
+    found[number] = [*(actor(one) for one in seen), *actor(seen)]
+
+threading.stack_size(262_144)
+threads = [threading.Thread(target=act, args=(number,)) for number in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*(action for number in range(3) for action in found[number]))
+"""
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+def test_threads_with_little_stack_act_on_images_at_once(tmp_path):
+    """Of a network with 1.5 MB of arrays; in a process of its own, which it would end."""
+    graph = synthetic.impala_q_network(84, sparsity=0.98, quantization="int8")
+    seen = synthetic.random_observations(graph, 3)
+    path = saved(tmp_path, graph)
+    np.save(tmp_path / "seen.npy", seen)
+    words = [sys.executable, "-c", IN_A_SMALL_THREAD, str(path), str(tmp_path / "seen.npy")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    expected = load_actor(path, "numpy")(seen)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(action) for action in [*expected, *expected] * 3]
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+def test_a_large_actor_refuses_what_is_not_finite_and_goes_on():
+    """Hidden layers of 4,096 numbers are more than what stays on the stack."""
+    graph = synthetic.mlp_actor((3, 4096, 4096, 2), 0.99)
+    assert generate(graph).scratch_bytes
+    actor, numpy = (Actor(PackedActor(graph), backend) for backend in ("c", "numpy"))
+    seen = synthetic.random_observations(graph, 4)
+    expected = numpy(seen)
+    np.testing.assert_allclose([actor(one) for one in seen], expected, rtol=0, atol=1e-6)
+    seen[1, 2] = np.nan
+    found = actor.where_finite(seen)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[[0, 2, 3]], expected[[0, 2, 3]], rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="not finite"):
+        actor(seen[1])

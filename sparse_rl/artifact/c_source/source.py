@@ -43,6 +43,8 @@ class Source:
     """The kernel of every layer."""
     stack_bytes: int
     """Bytes of the arrays on the stack of `srl_act`: between layers, and of the largest layer."""
+    scratch_bytes: int
+    """Bytes of the buffer of `srl_act_in`; 0 where there is no such function."""
 
     def with_prefix(self, prefix: str) -> Source:
         """The same with PREFIX in place of SRL in all names, so that several actors can be linked.
@@ -83,7 +85,7 @@ def generate(
     }
     if known is not None:
         files["srl_selftest.c"] = selftest(graph, known_answers(graph, *known))
-    return Source(files, tuple(program.kernels), stack)
+    return Source(files, tuple(program.kernels), stack, scratch)
 
 
 def _body(graph: Graph, program: Program) -> str:
