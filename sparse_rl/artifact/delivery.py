@@ -141,8 +141,9 @@ def _sources(delivery: Delivery, form: Format, directory: Path, program: CProgra
             files = PACKAGES[form](files, title)
         if find_compiler() is not None:
             actions = Actor(actor, "c", target)(delivery.observations)
-    source_files.write(source_files.with_prefix(files, program.prefix), directory)
-    return _Run(directory, sum(len(text) for text in files.values()), actions)
+    files = source_files.with_prefix(files, program.prefix)
+    source_files.write(files, directory)
+    return _Run(directory, sum(len(text.encode()) for text in files.values()), actions)
 
 
 def _known(delivery: Delivery) -> tuple[NDArray, NDArray]:
