@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,33 +30,68 @@ def replacing(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_contents(folder: Path) -> Iterator[Path]:
-    """An empty folder to write into; its files and folders move into `folder` when the block ends.
+    """An empty folder to write into; its files move to the same places in `folder` at the end.
 
-    What they do not replace stays there. Where the block raises, `folder` is as it was. Raises
-    OSError, before the block, where `folder` is a file.
+    All others stay there, in sub-folders too: nobody knows whose they are. Where the block raises,
+    or something is in the way of a file, `folder` is as it was. Raises OSError: as `check_folder`
+    does before the block; after it where a file is needed and a folder there, or the reverse, or a
+    symbolic link is where a folder is needed, since what it points to is somebody else's.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "is a file; needed is a folder", str(folder))
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    check_folder(folder)
+    folder = Path(os.path.realpath(folder))
+    # Inside of a folder that is there: the one above may be another disk, or not the user's.
+    place = folder if folder.is_dir() else folder.parent
+    place.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=place))
     try:
         yield part
+        moves = _moves(part, folder)
         folder.mkdir(exist_ok=True)
-        entries = sorted(part.iterdir())
-        for entry in entries:
-            target = folder / entry.name
-            if target.exists() and target.is_dir() != entry.is_dir():
-                kinds = "a folder", "a file"
-                found, needed = kinds if target.is_dir() else kinds[::-1]
-                raise FileExistsError(errno.EEXIST, f"is {found}; needed is {needed}", str(target))
-        for entry in entries:
-            target = folder / entry.name
-            if target.is_dir():
-                shutil.rmtree(target)
+        for entry, target in moves:
             os.replace(entry, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises OSError where `folder` is, or would have to be in, a file or what is not writable."""
+    found = Path(os.path.realpath(folder))
+    while not os.path.lexists(found):
+        found = found.parent
+    if not found.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file; needed is a folder", str(found))
+    _check_writable(found)
+
+
+def _moves(part: Path, folder: Path) -> list[tuple[Path, Path]]:
+    """What is to be renamed, and to what, so that `folder` has all of `part`. Raises OSError."""
+    if not folder.exists():
+        return [(entry, folder / entry.name) for entry in sorted(part.iterdir())]
+    _check_writable(folder)
+    moves = []
+    for entry in sorted(part.iterdir()):
+        target = folder / entry.name
+        needed = "a folder" if entry.is_dir() else "a file"
+        if not os.path.lexists(target):
+            moves.append((entry, target))
+        elif entry.is_dir() and target.is_symlink():
+            raise _in_the_way(target, "a symbolic link", needed)
+        elif entry.is_dir() != target.is_dir():
+            raise _in_the_way(target, "a folder" if target.is_dir() else "a file", needed)
+        elif entry.is_dir():
+            moves += _moves(entry, target)
+        else:
+            moves.append((entry, target))
+    return moves
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "is not writable; needed is one that is", str(folder))
+
+
+def _in_the_way(path: Path, found: str, needed: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, f"is {found}; needed is {needed}", str(path))
 
 
 def sync(path: Path) -> None:

@@ -42,7 +42,8 @@ def main(
     if episodes < 1:
         raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     if not actor.is_file():
-        raise ValueError(f"{actor}: no such file; needed is a packed actor (.srl)")
+        found = "is a folder" if actor.is_dir() else "no such file"
+        raise ValueError(f"{actor}: {found}; needed is a packed actor (.srl)")
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl import registry
     from sparse_rl.architecture import check_fits

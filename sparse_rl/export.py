@@ -78,6 +78,8 @@ def main(
 
     kept_programs.use(compilation_cache)
     study = Run(run)
+    folder = out or run / ARTIFACTS
+    atomic_file.check_folder(folder)  # before minutes of playing
     formats = installed(format)
     limits = Limits(max_bytes, max_us)
     arm = arm or ((ALL,) if limits.given else ())
@@ -93,10 +95,11 @@ def main(
     if limits.given:
         fitting = best_within(study, chosen, environment, limits)
         chosen, alone = {fitting: chosen[fitting]}, True
+    places = {name: folder if out is not None and alone else folder / name for name in chosen}
+    for directory in places.values():
+        atomic_file.check_folder(directory)
     for name, number in chosen.items():
-        folder = out or run / ARTIFACTS
-        directory = folder if out is not None and alone else folder / name
-        best = seed == BEST
+        directory, best = places[name], seed == BEST
         deliver(study, name, number, best, environment, episodes, formats, directory, program_in_c)
 
 
@@ -114,8 +117,11 @@ def deliver(
     """Writes one policy in its formats, its card and cost.json; prints what they are.
 
     `best` says that its seed was chosen as the best. All files are written or, where anything is
-    wrong, none. Raises ValueError, one line, where the policy is damaged, or its episodes
-    contradict the return that the run recorded for it; OSError.
+    wrong, none. Files of other names stay in `directory`, those of an earlier export too, such as
+    the C of another prefix; the card lists what was written this time.
+
+    Raises ValueError, one line, where the policy is damaged, or its episodes contradict the return
+    that the run recorded for it; OSError.
     """
     from sparse_rl.artifact import card, cost, reference
     from sparse_rl.artifact.binding import float32_bytes
@@ -199,7 +205,7 @@ def choose_seed(asked: str, variant: str, returns: dict[int, float], seeds: rang
                 f"--seed: found best, and no seed of {variant} has a finite return; allowed: a seed"
             )
         return max(finite, key=lambda seed: finite[seed])
-    if not asked.isdigit() or int(asked) not in seeds:
+    if not (asked.isascii() and asked.isdecimal()) or int(asked) not in seeds:
         raise ValueError(f"--seed: found {asked}; allowed: best, or {seeds[0]} to {seeds[-1]}")
     return int(asked)
 

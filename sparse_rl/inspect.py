@@ -17,6 +17,7 @@ from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.facts import facts, numbers
 from sparse_rl.artifact.graph import Dense, Graph, layer_shapes
 from sparse_rl.artifact.packed import from_bytes
+from sparse_rl.config.output import forgiving_output
 
 COLUMNS = ("layer", "weights", "alive", "zero", "numbers", "products")
 
@@ -119,10 +120,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _refuse(f"{error.filename}: cannot be read: {error.strerror}")
     except ValueError as error:
         _refuse(str(error))
-    if given.json:
-        print(json.dumps(every, indent=2))
-    else:
-        print("\n\n".join(map(text, every)))
+    with forgiving_output():
+        if given.json:
+            print(json.dumps(every, indent=2))
+        else:
+            print("\n\n".join(map(text, every)))
 
 
 def _refuse(line: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """A file is the old one or the new one, whatever happens in between."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,84 @@ def test_what_is_in_the_way_is_named_and_nothing_has_moved(tmp_path: Path) -> No
         (part / "a.srl").write_text("new")
         (part / "b.srl").write_text("new")
     assert {entry.name for entry in folder.iterdir()} == {"b.srl"}
+
+
+def test_a_folder_named_part_is_the_users(tmp_path: Path) -> None:
+    mine = tmp_path / "actor.part" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("kept")
+    with atomic_file.replacing_contents(tmp_path / "actor") as part:
+        (part / "actor.srl").write_text("new")
+    assert mine.read_text() == "kept"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"actor", "actor.part"}
+
+
+def test_what_is_not_replaced_stays_in_sub_folders_too(tmp_path: Path) -> None:
+    folder = tmp_path / "robot"
+    (folder / "cmake" / "src").mkdir(parents=True)
+    (folder / "cmake" / "FindFoo.cmake").write_text("mine")
+    (folder / "cmake" / "src" / "actor.c").write_text("old")
+    with atomic_file.replacing_contents(folder) as part:
+        (part / "cmake" / "src").mkdir(parents=True)
+        (part / "cmake" / "src" / "actor.c").write_text("new")
+        (part / "cmake" / "include").mkdir()
+        (part / "cmake" / "include" / "actor.h").write_text("new")
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert found == {"cmake/FindFoo.cmake", "cmake/src/actor.c", "cmake/include/actor.h"}
+    assert (folder / "cmake" / "src" / "actor.c").read_text() == "new"
+    ordinary = tmp_path / "ordinary"
+    ordinary.mkdir()
+    for made in (folder / "cmake" / "include", folder):
+        assert made.stat().st_mode == ordinary.stat().st_mode
+
+
+def _link(place: Path) -> None:
+    (place.parent / "else").mkdir()
+    place.symlink_to("else")
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "message"),
+    [
+        ("c", Path.touch, "is a file; needed is a folder"),
+        ("c", _link, "is a symbolic link; needed is a folder"),
+        ("c/src", Path.touch, "is a file; needed is a folder"),
+        ("c/src/actor.c", Path.mkdir, "is a folder; needed is a file"),
+    ],
+)
+def test_nothing_moves_where_anything_is_in_the_way(
+    tmp_path: Path, name: str, put: Callable[[Path], None], message: str
+) -> None:
+    folder = tmp_path / "actor"
+    (folder / name).parent.mkdir(parents=True)
+    put(folder / name)
+    before = sorted(folder.rglob("*"))
+    with (
+        pytest.raises(OSError, match=message),
+        atomic_file.replacing_contents(folder) as part,
+    ):
+        (part / "actor.srl").write_text("new")
+        (part / "c" / "src").mkdir(parents=True)
+        (part / "c" / "src" / "actor.c").write_text("new")
+        (part / "c" / "Makefile").write_text("new")
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["file", "file/sub", "file/sub/sub"])
+def test_a_folder_that_cannot_be_is_refused_by_its_place(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="needed is a folder") as refused:
+        atomic_file.check_folder(tmp_path / name)
+    assert refused.value.filename == str(tmp_path / "file")
+
+
+def test_the_current_folder_has_no_name_and_is_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with atomic_file.replacing_contents(Path()) as part:
+        (part / "actor.srl").write_text("new")
+    assert [file.name for file in tmp_path.iterdir()] == ["actor.srl"]
 
 
 def test_text_is_the_same_bytes_on_every_system(tmp_path: Path) -> None:

@@ -200,6 +200,7 @@ def test_several_have_folders_of_their_own_in_out(run, tmp_path, monkeypatch):
     [
         (("0.9-int8", "0.5"), "best", "^--arm: found 0.5; allowed: all, 0, 0.98, 0.9-int8$"),
         (("0.9-int8",), "7", "--seed: found 7; allowed: best, or 0 to 2"),
+        (("0",), "\N{SUPERSCRIPT TWO}", "--seed: found \N{SUPERSCRIPT TWO}; allowed: best, or 0"),
         (("all",), "first", "--seed: found first; allowed: best, or 0 to 2"),
         (("0.98",), "best", "--seed: found best, and no seed of 0.98 has a finite return"),
         ((), "best", "--arm: found none; allowed: all, or 0, 0.98, 0.9-int8"),
@@ -216,6 +217,8 @@ def test_an_actor_does_not_play_in_another_world(run, tmp_path):
         evaluate.main(tmp_path / "actor.srl", env="gymnax/CartPole-v1")
     with pytest.raises(ValueError, match="no such file"):
         evaluate.main(tmp_path / "other.srl")
+    with pytest.raises(ValueError, match="is a folder; needed is a packed actor"):
+        evaluate.main(tmp_path)
 
 
 def python(*arguments, **options):
@@ -297,6 +300,45 @@ def test_what_cannot_be_written_leaves_the_old_actor(run, tmp_path, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         export.main(run, ("0",), "0", ("packed",), out, episodes=1)
     assert (out / "actor.srl").read_bytes() == before and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("name", ["file", "file/sub"])
+def test_a_place_that_cannot_be_is_refused_before_playing(run, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(export, "deliver", lambda *_: pytest.fail("it has played"))
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="is a file; needed is a folder"):
+        export.main(run, ("0",), "0", ("packed",), tmp_path / name, episodes=1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0.9-int8").touch()
+    with pytest.raises(OSError, match="is a file; needed is a folder"):
+        export.main(run, ("0", "0.9-int8"), "0", ("packed",), tmp_path / "out", episodes=1)
+
+
+def test_the_current_folder_is_a_place_and_the_users_files_stay(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    here = tmp_path / "here"
+    (here / "c").mkdir(parents=True)
+    (here / "c" / "board.c").write_text("mine")
+    monkeypatch.chdir(here)
+    for prefix in ("old", "new"):
+        export.run(f"{run} --arm 0 --format c --episodes 1 --prefix {prefix} --out .".split())
+    names = {file.name for file in (here / "c").iterdir()}
+    assert {"board.c", "old_actor.c", "new_actor.c"} <= names
+    listed = json.loads((here / "card.json").read_text())["files"]
+    assert "c/new_actor.c" in listed and "c/old_actor.c" not in listed
+    assert {file.name for file in here.iterdir()} == {"c", "card.json", "cost.json"}
+
+
+def test_printed_sizes_are_those_on_disk(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    words = "--format c cmake arduino esp-idf rust --prefix a_long_name_for_an_actor --episodes 1"
+    export.run([str(run), "--arm", "0", *words.split(), "--out", str(tmp_path / "out")])
+    told = re.findall(r"^  ([\w-]+) +([\d,]+) bytes  ", capsys.readouterr().out, re.MULTILINE)
+    assert {form: int(size.replace(",", "")) for form, size in told[:5]} == {
+        folder.name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for folder in (tmp_path / "out").iterdir()
+        if folder.is_dir()
+    }
 
 
 def test_without_onnx_it_is_left_out_and_said(run, tmp_path, capsys, monkeypatch):

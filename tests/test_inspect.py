@@ -82,6 +82,13 @@ def test_it_needs_no_jax(actor):
     assert "Walker2d" in found.stdout
 
 
+def test_a_reader_who_leaves_early_sees_no_traceback(actor):
+    inspected = f"{sys.executable} -m sparse_rl.inspect --json {f'{actor} ' * 30}"
+    command = ["bash", "-c", f"set -o pipefail; {inspected} | true"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("words", [[], ["a.srl", "--jsno"]])
 def test_words_that_it_does_not_know_are_one_line(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -154,8 +154,10 @@ def _sources(delivery: Delivery, form: Format, directory: Path, program: CProgra
                 actions = Actor(actor, "c", target)(delivery.observations)
             except CompilationError:
                 not_run = "the C compiler failed"  # how, the costs say once for all formats
-    source_files.write(source_files.with_prefix(files, program.prefix), directory)
-    return _Run(directory, sum(len(text) for text in files.values()), actions, not_run)
+    files = source_files.with_prefix(files, program.prefix)
+    source_files.write(files, directory)
+    size = sum(len(text.encode()) for text in files.values())
+    return _Run(directory, size, actions, not_run)
 
 
 def _known(delivery: Delivery) -> tuple[NDArray, NDArray]:

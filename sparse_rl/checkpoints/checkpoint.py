@@ -91,7 +91,7 @@ class Checkpoints:
         """All complete checkpoints."""
         if not self.folder.is_dir():
             return []
-        complete = [path for path in self.folder.iterdir() if path.name.isdigit()]
+        complete = [path for path in self.folder.iterdir() if path.name.isdecimal()]
         return sorted(complete, key=lambda path: int(path.name), reverse=True)
 
     def end(self, phase: int) -> Path:
@@ -158,7 +158,7 @@ class Checkpoints:
         old += [
             path
             for path in self.folder.glob("end-*")
-            if (end := path.name.removeprefix("end-")).isdigit() and int(end) not in used
+            if (end := path.name.removeprefix("end-")).isdecimal() and int(end) not in used
         ]
         for path in old:
             _remove(path)

@@ -35,7 +35,7 @@ def _whole_number(value: object) -> object:
         return int(value)
     if isinstance(value, str):
         try:
-            value = float(value) if not value.lstrip("+-").isdigit() else int(value)
+            value = float(value) if not value.lstrip("+-").isdecimal() else int(value)
         except ValueError:
             return value
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -20,7 +20,7 @@ import numpy as np
 from sparse_rl.architecture.operations import Observation, Output, Relu, Squash
 from sparse_rl.artifact.graph import Dense, Graph, Normalize, Operation
 from sparse_rl.artifact.weights import Weights
-from sparse_rl.importers.imported import Imported
+from sparse_rl.importers.imported import Imported, OutputError
 from sparse_rl.importers.inert_pickle import Record
 from sparse_rl.importers.numpy_arrays import float32_of, kind_of
 from sparse_rl.importers.torch_layers import squashed_to
@@ -67,8 +67,9 @@ def read(value: Any, output: Output | None) -> Imported:
     squash = Squash((-1.0,) * actions, (1.0,) * actions)
     if output is not None:
         if not isinstance(output, Squash):
-            raise ValueError(f"output: found {type(output).__name__}; the policy's is Squash")
-        squash = squashed_to(mean, output.low, output.high, "output")
+            found = type(output).__name__
+            raise OutputError(f"output: found {found}; the policy's is Squash", Squash)
+        squash = squashed_to(mean, output.low, output.high)
     normalize = _normalize(value[0])
     steps = [*([normalize] if normalize else []), *steps, mean]
     size = len(layers["hidden_0"]["kernel"])

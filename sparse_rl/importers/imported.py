@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sparse_rl.architecture.operations import Output
 from sparse_rl.artifact.graph import Graph
 
 
@@ -19,3 +20,15 @@ class Imported(NamedTuple):
     graph: Graph
     origin: str
     environment: str = ""
+
+
+class OutputError(ValueError):
+    """The caller's `output` is missing, or is not what the file needs.
+
+    Attributes:
+        allowed: the kinds of output that it may be; none where the file has its own.
+    """
+
+    def __init__(self, message: str, *allowed: type[Output]) -> None:
+        super().__init__(message)
+        self.allowed = allowed

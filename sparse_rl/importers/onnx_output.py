@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import ArgMax, Clip, Observation, Output, Squash
 from sparse_rl.artifact.graph import Dense, Graph
+from sparse_rl.importers.imported import OutputError
 from sparse_rl.importers.onnx_chain import Chain, Spend, number, settled, without_bounds
 from sparse_rl.importers.onnx_nodes import Value
 from sparse_rl.importers.torch_layers import clipped_to, squashed_to
@@ -34,11 +35,11 @@ def finished(
         low, high = (np.broadcast_to(v, len(last.bias)) for v in (chain.low, chain.high))
         last, found = clipped_to(last, low.tolist(), high.tolist(), "the model's output")
     if chain.ordinal and found is None and not isinstance(output, ArgMax):
-        raise ValueError("the model ends with a softmax: output is needed, ArgMax()")
+        raise OutputError("the model ends with a softmax: output is needed, ArgMax()", ArgMax)
     if found is None:
         last, found = _with_output(last, output)
     elif output is not None and output != found:
-        raise ValueError(f"output: found {output}; the model has {found}")
+        raise OutputError(f"output: found {output}; the model has {found}")
     return Graph(replace(seen, divisor=steps.divisor), (*start, last), found)
 
 
@@ -84,10 +85,13 @@ def _with_output(last: Dense, output: Output | None) -> tuple[Dense, Output]:
         case ArgMax():
             return last, output
         case Squash(low, high):
-            return last, squashed_to(last, low, high, "output")
+            return last, squashed_to(last, low, high)
         case Clip(low, high):
-            return clipped_to(last, low, high, "output")
-    raise ValueError(
+            return clipped_to(last, low, high)
+    raise OutputError(
         "the model ends with means or values: output is needed, "
-        "Squash(low, high), Clip(low, high) or ArgMax()"
+        "Squash(low, high), Clip(low, high) or ArgMax()",
+        Squash,
+        Clip,
+        ArgMax,
     )

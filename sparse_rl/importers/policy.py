@@ -17,7 +17,7 @@ from sparse_rl.importers import (
     torch_tensors,
 )
 from sparse_rl.importers.archive import Archive, is_zip
-from sparse_rl.importers.imported import Imported
+from sparse_rl.importers.imported import Imported, OutputError
 from sparse_rl.importers.inert_pickle import Record
 from sparse_rl.importers.numpy_arrays import kind_of
 from sparse_rl.importers.vec_normalize import in_front, normalize_of
@@ -38,11 +38,14 @@ def read_policy(
     where the file does not: of state dicts without bounds, and of ONNX models that give means.
     Nothing in the files is executed, and no other file is read.
 
-    Raises ValueError, one line that names the file, what was found and what is readable.
+    Raises ValueError, one line that names the file, what was found and what is readable;
+    `OutputError`, which is one, where that is a matter of `output`.
     """
     path = Path(path)
     try:
         found = _read(_content(path), output)
+    except OutputError as error:
+        raise OutputError(f"{path}: {_line(error)}", *error.allowed) from None
     except ValueError as error:
         raise ValueError(f"{path}: {_line(error)}") from None
     if normalizer is None:
@@ -76,7 +79,7 @@ def _read(data: bytes, output: Output | None) -> Imported:
 def _zip(archive: Archive, output: Output | None) -> Imported:
     if stable_baselines3.is_stable_baselines3(archive):
         if output is not None:
-            raise ValueError("output: given, but a zip file of Stable-Baselines3 has its own")
+            raise OutputError("output: given, but a zip file of Stable-Baselines3 has its own")
         return stable_baselines3.read(archive)
     if torch_tensors.is_torch(archive):
         return state_dict.read(archive, output)

@@ -36,7 +36,7 @@ from sparse_rl.architecture.operations import (
 from sparse_rl.artifact.graph import Dense, Graph, Operation, shape_after
 from sparse_rl.importers import torch_tensors
 from sparse_rl.importers.archive import Archive
-from sparse_rl.importers.imported import Imported
+from sparse_rl.importers.imported import Imported, OutputError
 from sparse_rl.importers.torch_layers import (
     NATURE,
     Shape,
@@ -75,7 +75,7 @@ def read(archive: Archive, output: Output | None) -> Imported:
         steps = perceptron(tensors, numbered(tensors, "actor_mean"), Tanh())
         given = agreed(output, Clip, "a state dict of PPO for continuous actions")
         assert isinstance(given, Clip)
-        last, clip = clipped_to(_last(steps), given.low, given.high, "output")
+        last, clip = clipped_to(_last(steps), given.low, given.high)
         graph = Graph(_vector(steps), (*steps[:-1], last), clip)
         origin = "CleanRL, PPO"
     elif tensors[f"{layer}.weight"].ndim == 4:
@@ -129,9 +129,7 @@ def _squashed(tensors: Tensors, head: str, output: Output | None) -> Graph:
     if "action_scale" not in tensors:
         given = agreed(output, Squash, f"a state dict with {head} and without action_scale")
         assert isinstance(given, Squash)
-        return Graph(
-            _vector(steps), tuple(steps), squashed_to(last, given.low, given.high, "output")
-        )
+        return Graph(_vector(steps), tuple(steps), squashed_to(last, given.low, given.high))
     shape = last.bias.shape
     try:
         scale, bias = (
@@ -142,7 +140,7 @@ def _squashed(tensors: Tensors, head: str, output: Output | None) -> Graph:
         raise ValueError(f"action_scale, action_bias: expected numbers of shape {shape}") from None
     squash = squashed_to(last, (bias - scale).tolist(), (bias + scale).tolist(), "action_scale")
     if output is not None and not _same(squash, output):
-        raise ValueError(f"output: found {output}; the file has {squash}")
+        raise OutputError(f"output: found {output}; the file has {squash}")
     return Graph(_vector(steps), tuple(steps), squash)
 
 
@@ -174,7 +172,8 @@ def _pixels(tensors: Tensors) -> Graph:
 
 def _discrete(output: Output | None) -> Output:
     if not isinstance(output, ArgMax | None):
-        raise ValueError(f"output: found {type(output).__name__}; the policy's is ArgMax")
+        found = type(output).__name__
+        raise OutputError(f"output: found {found}; the policy's is ArgMax", ArgMax)
     return ArgMax()
 
 

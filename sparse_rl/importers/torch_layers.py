@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparse_rl.architecture.operations import Clip, Flatten, Output, Relu, Squash, Tanh
 from sparse_rl.artifact.graph import Convolution, Dense, Operation
 from sparse_rl.artifact.weights import Weights
+from sparse_rl.importers.imported import OutputError
 from sparse_rl.importers.numpy_arrays import float32_of
 
 Tensors = Mapping[str, NDArray]
@@ -152,11 +153,13 @@ def flatten(shape: Shape, image: bool) -> tuple[list[Operation], Shape | None]:
 
 
 def agreed(output: Output | None, kind: type[Output], what: str) -> Output:
-    """The caller's output, where the file has no bounds of actions. ValueError if it does not fit.
+    """The caller's output, where the file has no bounds of actions.
 
-    `kind` is Squash, Clip or ArgMax, and `what` says which policy needs it.
+    `kind` is Squash, Clip or ArgMax, and `what` says which policy needs it. Raises `OutputError`
+    where the output is of another kind, or none.
     """
     if not isinstance(output, kind):
         found = "no output" if output is None else type(output).__name__
-        raise ValueError(f"{what} needs output: found {found}; allowed: {kind.__name__}(low, high)")
+        allowed = f"{kind.__name__}(low, high)"
+        raise OutputError(f"{what} needs output: found {found}; allowed: {allowed}", kind)
     return output

@@ -167,7 +167,7 @@ def _seed(run: Run, asked: str) -> int:
             raise ValueError(f"{run.path}: no variant has a seed that did not fail")
         return median_seed(run.metrics, variants)
     seeds = run.config.seed_numbers
-    if not asked.isdigit() or int(asked) not in seeds:
+    if not (asked.isascii() and asked.isdecimal()) or int(asked) not in seeds:
         raise ValueError(f"--seed: found {asked}; allowed: {MEDIAN}, or {seeds[0]} to {seeds[-1]}")
     return int(asked)
 

@@ -133,7 +133,8 @@ def sentences(told: Told) -> list[dict[str, str]]:
         ]
     chosen: Any = table.loc[told.chosen]
     parts = [f"{original['bytes'] / chosen['bytes']:.3g} times smaller"]
-    if math.isfinite(chosen["microseconds"]):
+    times = original["microseconds"], chosen["microseconds"]
+    if all(math.isfinite(time) and time > 0 for time in times):  # a coarse clock may say 0
         parts.append(
             f"{original['microseconds'] / chosen['microseconds']:.3g} times faster in C "
             f"({chosen['microseconds']:.3g} us)"

@@ -17,7 +17,7 @@ def in_order(names: list[str]) -> list[str]:
 
     def key(name: str) -> tuple[int, list[object]]:
         kinds = [i for i, kind in enumerate(_FROM_INPUT_TO_OUTPUT) if name.startswith(kind)]
-        parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+        parts = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
         return (kinds[0] if kinds else len(_FROM_INPUT_TO_OUTPUT)), [str(type(parts[0])), *parts]
 
     return sorted(names, key=key)

@@ -103,7 +103,7 @@ def join(distributed: DistributedConfig) -> None:
 def slurm_tasks(environment: Mapping[str, str]) -> int:
     """How many processes Slurm has started for this step; 1 outside of it."""
     tasks = environment.get("SLURM_STEP_NUM_TASKS", "1")
-    return int(tasks) if "SLURM_JOB_ID" in environment and tasks.isdigit() else 1
+    return int(tasks) if "SLURM_JOB_ID" in environment and tasks.isdecimal() else 1
 
 
 def cores() -> int:

@@ -40,6 +40,7 @@ class Folder:
             return
         if self.path.is_dir() and any(self.path.iterdir()):
             raise ValueError(f"{self.path}: is not empty; allowed: a new folder as --out")
+        atomic_file.check_folder(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         atomic_file.write_text(file, json.dumps(request, indent=2) + "\n")
 

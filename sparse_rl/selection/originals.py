@@ -22,7 +22,7 @@ from sparse_rl.architecture import (
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import VectorEnv, make
-from sparse_rl.importers import Imported, read_policy
+from sparse_rl.importers import Imported, OutputError, read_policy
 from sparse_rl.runs.run import Run
 from sparse_rl.spaces import Continuous, Discrete, EnvSpec
 
@@ -90,7 +90,8 @@ def of_files(
     """Policies in files, each a seed of its own."""
     for source in sources:
         if not source.is_file():
-            raise ValueError(f"{source}: no such file; needed is a run directory or a policy")
+            what = "a folder beside files" if source.is_dir() else "no such file"
+            raise ValueError(f"{source}: {what}; needed is a run directory or a policy")
     action = make(environment, evaluation=True).spec.action if environment else None
     imported = [imported_policy(source, normalizer, action, actions) for source in sources]
     name = environment or imported[0].environment
@@ -123,15 +124,22 @@ def imported_policy(
         if actions not in outputs:
             allowed = ", ".join(outputs) or "one of an environment, so --env NAME first"
             raise ValueError(f"--actions: found {actions}; allowed: {allowed}")
-        return read_policy(source, normalizer, outputs[actions])
+        try:
+            return read_policy(source, normalizer, outputs[actions])
+        except OutputError as error:
+            raise _in_words(error, source, actions) from None
     try:
         return read_policy(source, normalizer)
-    except ValueError as error:
-        refused = error
+    except OutputError as error:
+        refused = _in_words(error, source, "none")
     found = {}
     for name, output in _outputs(space).items():
-        with contextlib.suppress(ValueError):
+        try:
             found[name] = read_policy(source, normalizer, output)
+        except OutputError:
+            continue
+        except ValueError as error:
+            refused = error  # the right way, with bounds that are not those of its actions
     if len(found) > 1:
         raise ValueError(
             f"{source}: its outputs are squashed or clipped, and it does not say which; needed is "
@@ -140,6 +148,15 @@ def imported_policy(
     if not found:
         raise refused
     return next(iter(found.values()))
+
+
+def _in_words(error: OutputError, source: Path, found: str) -> ValueError:
+    """The same in the words of the command, which knows no outputs."""
+    words = {Squash: "squash", Clip: "clip", ArgMax: "argmax"}
+    allowed = " or ".join(words[kind] for kind in error.allowed)
+    if not allowed:
+        allowed = "nothing, as the file says itself how its outputs become actions"
+    return ValueError(f"{source}: --actions: found {found}; allowed: {allowed}")
 
 
 def _check(graph: Graph, spec: EnvSpec, source: Path, normalizer: Path | None) -> None:

@@ -156,7 +156,7 @@ def _container(cgroup: Path) -> list[int]:
     kinds = ((cgroup, *second), (cgroup / "memory", *first))
     found = []
     for folder, limit, used, files in kinds:
-        limits = [line for line in _lines(folder / limit) if line.strip().isdigit()]
+        limits = [line for line in _lines(folder / limit) if line.strip().isdecimal()]
         taken = sum(_number(line) for line in _lines(folder / used))
         kept = sum(_number(line.split()[1]) for line in _lines(folder / "memory.stat", f"{files} "))
         found += [_number(line) - taken + kept for line in limits]

@@ -155,6 +155,7 @@ def test_names_cannot_end_the_script(
         ("x --out page.gif", "--out: found page.gif; allowed are names that end in .html"),
         ("x --env gymnax/Pendulum-v1", "--env: found gymnax/Pendulum-v1; allowed: none"),
         ("x --seed 3", "--seed: found 3; allowed: median, or 0 to 2"),
+        ("x --seed \N{SUPERSCRIPT TWO}", "--seed: found \N{SUPERSCRIPT TWO}; allowed: median"),
         ("x --arm 0.5", "variant: found 0.5; allowed: 0, 0.9, 0.9-int8"),
         ("x hopper.srl", "x: a directory among others; allowed: one, alone"),
         ("hopper.srl", "brax/hopper: the page cannot play it; allowed: gymnax/Pendulum-v1, "),

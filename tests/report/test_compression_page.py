@@ -68,3 +68,22 @@ def test_the_page_and_its_table_say_the_same_of_fresh_starts(
     )
     assert final_table.verdict(*difference[1:], margin) == verdict
     assert sentences(told)[-1]["claim"] == f"With fresh starts it is {claim}"
+
+
+def test_a_time_of_zero_is_no_ratio() -> None:
+    original = NUMBERS | {"candidate": "original", "verdict": ""}
+    chosen = NUMBERS | {"candidate": "int8", "verdict": "not worse", "microseconds": 0.0}
+    told = Told(
+        environment="gymnax/Pendulum-v1",
+        origin="made up",
+        table=pd.DataFrame([original, chosen]),
+        over="episodes",
+        random=-1200.0,
+        margin=1.0,
+        chosen="int8",
+        confirmed=None,
+        film="made up",
+        provenance={},
+    )
+    (answer,) = sentences(told)
+    assert answer["detail"].startswith("1 times smaller than the original")

@@ -4,6 +4,11 @@ import pytest
 from sparse_rl.report.layers import fan_out, in_order, share_of_seeds_that_look
 
 
+def test_a_digit_that_is_no_number_is_a_letter() -> None:
+    names = ["hidden_10", "hidden_1\N{SUPERSCRIPT TWO}", "hidden_9"]
+    assert in_order(names) == ["hidden_1\N{SUPERSCRIPT TWO}", "hidden_9", "hidden_10"]
+
+
 def test_layers_are_ordered_from_input_to_output() -> None:
     expected = ["convolution_0", "convolution_2", "convolution_10", "hidden_0", "mean", "log_std"]
     assert in_order(sorted(expected)) == expected

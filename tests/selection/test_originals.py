@@ -10,7 +10,7 @@ from sparse_rl.artifact import reference
 from sparse_rl.artifact.graph import Dense, Graph
 from sparse_rl.artifact.packed import PackedActor, save
 from sparse_rl.artifact.weights import Weights
-from sparse_rl.selection.originals import of_files
+from sparse_rl.selection.originals import Actions, of_files
 from tests.importers.stored import DATA
 
 PENDULUM = "gymnax/Pendulum-v1"
@@ -74,3 +74,25 @@ def test_a_model_that_leaves_the_rescaling_to_its_caller_is_told_how(tmp_path: P
         of_files([file], None, PENDULUM, "")
     (graph,) = of_files([file], None, PENDULUM, "squash").graphs
     assert graph.output == BOUNDS
+
+
+@pytest.mark.parametrize(
+    ("name", "actions", "message"),
+    [
+        ("cleanrl_ppo.pth", "squash", r"--actions: found squash; allowed: clip$"),
+        ("cleanrl_ppo.pth", "", r"action space: bounds of 1 actions, the last layer has 2$"),
+        ("cleanrl_ppo_discrete.pth", "clip", r"--actions: found clip; allowed: argmax$"),
+        ("sac.zip", "squash", r"--actions: found squash; allowed: nothing, as the file says"),
+    ],
+)
+def test_what_is_said_of_actions_is_the_commands_option(
+    name: str, actions: Actions, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
+        of_files([DATA / name], None, PENDULUM, actions)
+    assert "output:" not in str(refused.value)
+
+
+def test_without_an_environment_the_option_that_is_needed_is_named() -> None:
+    with pytest.raises(ValueError, match=r"--actions: found none; allowed: clip$"):
+        of_files([DATA / "cleanrl_ppo.pth"], None, "", "")
