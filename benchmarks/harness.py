@@ -160,7 +160,16 @@ def _text(value: Any) -> str:
 
 def write_json(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Title, machine and rows as one JSON file, whole or not at all."""
-    content = {"title": title, "machine": machine(), "rows": [dict(row) for row in rows]}
+    _write(path, {"title": title, "machine": machine(), "rows": [dict(row) for row in rows]})
+
+
+def write_tables(path: Path, tables: Mapping[str, Sequence[Row]], **more: Any) -> None:
+    """Machine, tables by their titles, and whatever belongs to them as one JSON file."""
+    found = [{"title": title, "rows": list(rows)} for title, rows in tables.items()]
+    _write(path, {"machine": machine(), "tables": found, **more})
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_file.write_text(path, json.dumps(content, indent=1) + "\n")
 

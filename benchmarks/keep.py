@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import zlib
 from pathlib import Path
 
 from sparse_rl import atomic_file
+from sparse_rl.gzipped import gzipped
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 
@@ -21,10 +21,6 @@ SMALL = (
     *(layout.CONFIG, layout.VERSIONS, layout.NETWORK, layout.RECORD),
     *(layout.VARIANTS, layout.SUMMARY),
 )
-
-
-_GZIP = 31
-"""zlib's number for the format; the module gzip writes other bytes in other versions of Python."""
 
 
 def keep(run: Path, results: Path) -> None:
@@ -37,8 +33,8 @@ def keep(run: Path, results: Path) -> None:
     for name in SMALL:
         with atomic_file.replacing(results / name) as part:
             shutil.copyfile(run / name, part)
-    metrics = zlib.compress((run / layout.METRICS).read_bytes(), level=9, wbits=_GZIP)
-    atomic_file.write_bytes(results / f"{layout.METRICS}.gz", metrics)
+    metrics = (run / layout.METRICS).read_bytes()
+    atomic_file.write_bytes(results / f"{layout.METRICS}.gz", gzipped(metrics))
 
 
 def main() -> None:

@@ -9,14 +9,12 @@ nothing. Intervals and verdicts are those of `summary`, study by study.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.harness import argument_parser, machine, print_table
-from sparse_rl import atomic_file
+from benchmarks.harness import argument_parser, print_table, write_tables
 from sparse_rl.summary.estimates import interquartile_mean_interval, paired_difference
 from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, WORSE, verdict
 
@@ -122,13 +120,7 @@ def main() -> None:
     print_table(SEVERAL, looks)
     if words.json is not None:
         tables = {TITLE: found, SEVERAL: looks}
-        content = {
-            "title": TITLE,
-            "machine": machine(),
-            "studies": words.studies,
-            "tables": [{"title": title, "rows": rows} for title, rows in tables.items()],
-        }
-        atomic_file.write_text(words.json, json.dumps(content, indent=1) + "\n")
+        write_tables(words.json, tables, title=TITLE, studies=words.studies)
 
 
 if __name__ == "__main__":

@@ -198,6 +198,8 @@ def choose_variants(asked: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def choose_seed(asked: str, variant: str, returns: dict[int, float], seeds: range) -> int:
     """The seed asked for, or the one with the highest final return of the variant."""
+    from sparse_rl.runs.run import seed_named
+
     if asked == BEST:
         finite = {seed: value for seed, value in returns.items() if np.isfinite(value)}
         if not finite:
@@ -205,9 +207,7 @@ def choose_seed(asked: str, variant: str, returns: dict[int, float], seeds: rang
                 f"--seed: found best, and no seed of {variant} has a finite return; allowed: a seed"
             )
         return max(finite, key=lambda seed: finite[seed])
-    if not (asked.isascii() and asked.isdecimal()) or int(asked) not in seeds:
-        raise ValueError(f"--seed: found {asked}; allowed: best, or {seeds[0]} to {seeds[-1]}")
-    return int(asked)
+    return seed_named(asked, BEST, seeds)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

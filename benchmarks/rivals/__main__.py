@@ -13,14 +13,12 @@ thread, one observation at a time; medians of single calls.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from benchmarks.harness import machine, print_table
+from benchmarks.harness import print_table, write_tables
 from benchmarks.rivals.board import board
 from benchmarks.rivals.case import NotRun, Row, random_case, trained
 from benchmarks.rivals.host import host
-from sparse_rl import atomic_file
 
 
 def main() -> None:
@@ -45,13 +43,8 @@ def main() -> None:
     for one in dict.fromkeys(absent):
         print(f"{one.runtime}: not run: {one.why}")
     if options.json:
-        content = {
-            "machine": machine(),
-            "tables": [{"title": title, "rows": rows} for title, rows in tables.items()],
-            "not_run": {one.runtime: one.why for one in absent},
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        atomic_file.write_text(options.json, json.dumps(content, indent=1) + "\n")
+        not_run = {one.runtime: one.why for one in absent}
+        write_tables(options.json, tables, not_run=not_run)
 
 
 def _filled(lines: list[Row | NotRun]) -> list[Row]:

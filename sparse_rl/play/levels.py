@@ -15,7 +15,7 @@ from sparse_rl.artifact.graph import layers
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.play.worlds import World, world
 from sparse_rl.report.films import beside_dense, dense_name, median_seed
-from sparse_rl.runs.run import Run
+from sparse_rl.runs.run import Run, seed_named
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.summary.final_table import NOT_WORSE, WORSE, final_table
 from sparse_rl.summary.table import decimals_of, interval, number
@@ -166,10 +166,7 @@ def _seed(run: Run, asked: str) -> int:
         if not variants:
             raise ValueError(f"{run.path}: no variant has a seed that did not fail")
         return median_seed(run.metrics, variants)
-    seeds = run.config.seed_numbers
-    if not (asked.isascii() and asked.isdecimal()) or int(asked) not in seeds:
-        raise ValueError(f"--seed: found {asked}; allowed: {MEDIAN}, or {seeds[0]} to {seeds[-1]}")
-    return int(asked)
+    return seed_named(asked, MEDIAN, run.config.seed_numbers)
 
 
 def _called(variant: str, stem: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from sparse_rl.artifact import wasm
 from sparse_rl.artifact.facts import numbers
 from sparse_rl.artifact.graph import layers
 from sparse_rl.artifact.packed import PackedActor
+from sparse_rl.gzipped import gzipped
 from sparse_rl.play.levels import Level, Study
 from sparse_rl.report.templates import render
 
@@ -32,8 +32,6 @@ _BYLINE = (
     "loaded from anywhere. Written by sparse_rl."
 )
 _SEVERAL = "Small actors, played live"
-_GZIP = 31
-"""zlib's number for the format; the module gzip writes other bytes in other versions of Python."""
 Compile = Callable[[PackedActor], bytes]
 
 
@@ -89,9 +87,7 @@ def described(level: Level, compiled: Compile) -> dict[str, Any]:
         "discrete": isinstance(graph.output, ArgMax),
         "bytes": graph.observation.dtype != "float32",
         # Half of the module of a sparse actor is code, which compresses well.
-        "module": base64.b64encode(
-            zlib.compress(compiled(level.actor), level=9, wbits=_GZIP)
-        ).decode(),
+        "module": base64.b64encode(gzipped(compiled(level.actor))).decode(),
     }
 
 

@@ -39,7 +39,6 @@ def main(
     from sparse_rl.report.page import write_page
     from sparse_rl.report.sentences import criterion, no_loss
     from sparse_rl.runs.run import Run
-    from sparse_rl.runs.settings import number
     from sparse_rl.summary.table import terminal_table
 
     runs = chosen(runs)
@@ -52,8 +51,7 @@ def main(
         shown.print(
             terminal_table(one.table, f"{one.run.settings.get('environment', one.run.name)}")
         )
-        longer = number(one.run.settings, "quantization.fraction", 0.0)
-        for sentence in [*no_loss(one.table), criterion(one.margin, one.table, longer)]:
+        for sentence in [*no_loss(one.table), criterion(one.margin, one.table, one.longer)]:
             if str(sentence):
                 shown.print(str(sentence), highlight=False)
         shown.print()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparse_rl.runs.layout import FINAL
 from sparse_rl.runs.run import Run
+from sparse_rl.runs.settings import number
 from sparse_rl.summary.final_table import Margin, default_margin, final_table
 
 
@@ -24,6 +25,11 @@ class Findings:
     run: Run
     table: pd.DataFrame | None
     margin: Margin | None
+
+    @property
+    def longer(self) -> float:
+        """By which share of its steps an arithmetic trains longer than float32."""
+        return number(self.run.settings, "quantization.fraction", 0.0)
 
 
 def analyse(run: Run, margin: float | None = None) -> Findings:

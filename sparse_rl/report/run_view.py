@@ -85,7 +85,7 @@ def run_view(
     view["seed_table"] = seeds.seed_table(run.metrics, margin)
     unfinished = [Sentence("The run is not finished", where)] if where else []
     view["sentences"] = [*unfinished, *no_loss(table)]
-    view["criterion"] = criterion(margin, table, number(config, "quantization.fraction", 0.0))
+    view["criterion"] = criterion(margin, table, findings.longer)
     view["notices"] = notices(table)
     if where:  # its film is made at the end
         return view

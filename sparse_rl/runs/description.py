@@ -62,12 +62,12 @@ def _in_words(run: Readable) -> str:
     """Environment, agent, seeds, and how far it is; why not, where it cannot be read."""
     try:
         settings, metrics, variants = run.settings, run.metrics, run.variants
+        final = run.finished
     except ValueError as error:
         return f"cannot be read: {error}"
     agent, seeds = text(settings, "agent.name").upper(), text(settings, "seeds")
     what = f"{text(settings, 'environment')}, {agent}, {seeds} seeds"
-    final = metrics.loc[metrics["phase"] == layout.FINAL, "variant"].unique()
-    names = ", ".join(map(str, final))
+    names = ", ".join(final)
     if len(final) == len(variants):
         return f"{what}; finished, variants {names}"
     step = f"at step {int(metrics['step'].max()):,}" if len(metrics) else "no step recorded yet"

@@ -254,3 +254,15 @@ class Run(Shown):
         """artifacts/VARIANT/cost.json, what an exported actor costs; empty without one."""
         file = layout.artifacts(self.path, variant) / "cost.json"
         return read_json(file) if file.is_file() else {}
+
+
+def seed_named(asked: str, otherwise: str, seeds: range) -> int:
+    """The seed that a command's --seed names. Raises ValueError where it is none of these.
+
+    `otherwise` is the word that the command takes in place of a number.
+    """
+    if not (asked.isascii() and asked.isdecimal()) or int(asked) not in seeds:
+        raise ValueError(
+            f"--seed: found {asked}; allowed: {otherwise}, or {seeds[0]} to {seeds[-1]}"
+        )
+    return int(asked)

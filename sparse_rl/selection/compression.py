@@ -174,7 +174,7 @@ class Compression:
         originals themselves have lost nearly everything, little is left to lose.
         """
         acts = [acting(pack) for pack in (*originals, *chosen)]
-        rows, first = [], None
+        rows, returns = [], []
         for name, world in worlds.items():
             course = f"the original and the chosen one play from fresh starts, {name}"
             told = partial(self.told, course)
@@ -182,41 +182,31 @@ class Compression:
             before, own = np.split(played, [len(originals)])
             margin = table.margin_of(before, random) if self.margin is None else self.margin
             rows.append({"world": name, **table.beside(own, before, margin), "margin": margin})
-            first = own if first is None else first
-        assert first is not None
-        return pd.DataFrame(rows), first
+            returns.append(own)
+        return pd.DataFrame(rows), returns[0]
 
     def sizes(
         self, candidates: Mapping[str, Sequence[PackedActor]], seen: Mapping[str, NDArray]
     ) -> dict[str, Size]:
-        """Of each candidate; without a time, said once, where the compiler fails."""
+        """Of each candidate, medians over policies; the time is that of the median file's policy.
+
+        Without a time where there is no compiler or, which is said once, where it fails.
+        """
         found, failed = {}, False
         for name, packs in candidates.items():
-            try:
-                found[name] = self.size(packs, seen, timed=bool(find_compiler()))
-            except CompilationError as error:
-                if not failed:
-                    self.say(f"C is not run: {error}")
-                found[name], failed = self.size(packs, seen, timed=False), True
+            sizes = [len(to_bytes(pack)) for pack in packs]
+            median = int(np.argsort(sizes, kind="stable")[len(sizes) // 2])
+            time_in_c = float("nan")
+            if find_compiler():
+                try:
+                    time_in_c = _time_in_c(packs[median], seen[self.names[median]])
+                except CompilationError as error:
+                    if not failed:
+                        self.say(f"C is not run: {error}")
+                    failed = True
+            weights = float(np.median([nonzero_weights(pack) for pack in packs]))
+            found[name] = Size(weights, float(np.median(sizes)), time_in_c)
         return found
-
-    def size(self, packs: Sequence[PackedActor], seen: Mapping[str, NDArray], timed: bool) -> Size:
-        """Medians over policies; the time is that of the policy whose file is the median.
-
-        Raises CompilationError.
-        """
-        sizes = [len(to_bytes(pack)) for pack in packs]
-        median = int(np.argsort(sizes, kind="stable")[len(sizes) // 2])
-        time_in_c = float("nan")
-        if timed:
-            pack = packs[median]
-            watched = seen[self.names[median]][:_TIMED]
-            time_in_c = latency.of_source(generate(pack.graph), watched).median
-        return Size(
-            float(np.median([nonzero_weights(pack) for pack in packs])),
-            float(np.median(sizes)),
-            time_in_c,
-        )
 
     def write(self, judged: Judged) -> None:
         """The table, every episode's return, and the chosen one in each world, as CSV."""
@@ -245,6 +235,11 @@ class Compression:
 def acting(pack: PackedActor) -> Act:
     """A policy as it is judged: where a number is not finite its own episode fails, no other."""
     return Actor(pack, "numpy").where_finite
+
+
+def _time_in_c(pack: PackedActor, observations: NDArray) -> float:
+    """Median microseconds of one action. Raises CompilationError."""
+    return latency.of_source(generate(pack.graph), observations[:_TIMED]).median
 
 
 def folder_for(out: Path | None, source: Path) -> Path:

@@ -15,7 +15,7 @@ from sparse_rl.summary.estimates import (
     paired_difference,
     return_estimate,
 )
-from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, verdict
+from sparse_rl.summary.final_table import NOT_WORSE, share_of_gain, verdict
 
 ORIGINAL = "original"
 UNDISTURBED = "as it is"
@@ -31,7 +31,7 @@ class Size(NamedTuple):
 
 def margin_of(original: Float[np.ndarray, "policies episodes"], random: float) -> float:
     """5 % of the originals' mean return above that of acting at random; 0 where it is not above."""
-    return MARGIN_FRACTION * max(float(original.mean()) - random, 0.0)
+    return share_of_gain(float(original.mean()), random)
 
 
 def table_of(

@@ -70,7 +70,7 @@ def ended_seeds(metrics: pd.DataFrame) -> dict[str, pd.Index]:
         own = metrics[metrics["variant"] == variant]
         final = own["phase"] == "final"
         failed = (own["metric"] == "failed") & (own["value"] == 1)
-        seeds = own.loc[final | failed, "seed"] if final.any() else own.loc[final, "seed"]
+        seeds = own.loc[final | failed if final.any() else final, "seed"]
         ended[variant] = pd.Index(sorted(seeds.unique()))
     return ended
 
@@ -94,6 +94,11 @@ def random_return(metrics: pd.DataFrame) -> float | None:
     return None
 
 
+def share_of_gain(trained: float, random: float) -> float:
+    """5 % of what is above the return of acting at random; 0 where nothing is."""
+    return MARGIN_FRACTION * max(trained - random, 0.0)
+
+
 def default_margin(metrics: pd.DataFrame) -> Margin:
     """5 % of dense - random, the means of final return and of acting at random.
 
@@ -111,12 +116,13 @@ def default_margin(metrics: pd.DataFrame) -> Margin:
             MARGIN_FRACTION * abs(dense),
             f"{percent} of the dense return, as the run recorded no returns of acting at random",
         )
-    if dense <= random:
+    value = share_of_gain(dense, random)
+    if value == 0:
         return Margin(
-            0.0, f"dense training has gained nothing over acting at random, {random:,.4g}"
+            value, f"dense training has gained nothing over acting at random, {random:,.4g}"
         )
     return Margin(
-        MARGIN_FRACTION * (dense - random),
+        value,
         f"{percent} of the distance between the dense return and that of acting at random "
         f"({random:,.4g})",
     )
