@@ -4,6 +4,11 @@
 
 Conv 16 + dense 128, batch 32, one update every 4 steps, as in configs/dqn_breakout_minatar.yaml.
 An iteration is four steps of the game, four rows of replay and one update, for every member.
+
+Beside it, in the same turns and on the same devices, what the machine can do: 256x256 products, one
+per member, and passes over as many bytes per member as an agent has. The operations of an iteration
+at the first rate, and the bytes that it cannot avoid to move at the second (`roofline.counted`),
+are the time of a program that does one after the other and nothing else.
 """
 
 import argparse
@@ -30,7 +35,7 @@ def measure_all(options: argparse.Namespace) -> None:
 
     import jax
 
-    from benchmarks import workloads
+    from benchmarks import roofline, workloads
     from benchmarks.harness import report
     from benchmarks.update import in_turns, stepper
     from sparse_rl.config.reading import load_config
@@ -44,8 +49,20 @@ def measure_all(options: argparse.Namespace) -> None:
         workload = workloads.of_config(config, environment, members, devices)
         iterations = max(options.iterations // members * 4, 20)
         run = stepper(workload, iterations)
-        timings = in_turns({"training": run}, options.repeats)["training"]
-        steps = iterations * config.training.train_frequency * members
+        agent = roofline.size_in_bytes(workload.state.members.agent) // len(
+            workload.state.members.failed
+        )
+        products = roofline.batched_products(members, workload.mesh)
+        passes = roofline.batched_passes(members, workload.mesh, agent)
+        runs = {"training": run, "products": products.run, "passes": passes.run}
+        taken = in_turns(runs, options.repeats)
+        timings = taken["training"]
+        operations, moved = roofline.counted(workload)
+        rate = products.work / statistics.median(taken["products"])
+        bandwidth = passes.work / statistics.median(taken["passes"])
+        frequency = config.training.train_frequency
+        floor = frequency * (operations / rate + moved / bandwidth)
+        steps = iterations * frequency * members
         seconds = statistics.median(timings)
         rows.append({
             "members": members,
@@ -55,6 +72,12 @@ def measure_all(options: argparse.Namespace) -> None:
             "fastest": steps / min(timings),
             "ms per iteration": seconds / iterations * 1e3,
             "update MFLOP per member": workloads.update_flops(workload) / 1e6,
+            "MB per iteration": frequency * moved / 1e6,
+            "products, GFLOP/s": rate / 1e9,
+            "passes, GB/s": bandwidth / 1e9,
+            "products alone, ms": frequency * operations / rate * 1e3,
+            "memory alone, ms": frequency * moved / bandwidth * 1e3,
+            "times both": seconds / iterations / floor,
         })  # fmt: skip
     report("DQN, MinAtar Breakout: environment steps per second", rows, options.json)
 

@@ -58,9 +58,10 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     import numpy as np
 
     from benchmarks.chunks import compile_chunk, time_chunk
-    from sparse_rl.population import chunks
+    from sparse_rl.population import chunks, forks
     from sparse_rl.study import evaluation
     from sparse_rl.study.preparation import prepare
+    from sparse_rl.study.training import advanced
 
     prepared = prepare(config)
     mesh, phases = prepared.mesh, {phase.name: phase for phase in prepared.phases}
@@ -70,25 +71,37 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def steps(part: str, chunk: Any, state: Any, per_iteration: int) -> Any:
-        compiled, taken = compile_chunk(chunk, state)
-        timing, state = time_chunk(compiled, taken, state, settings.seconds, settings.repeats)
+        # One program for each size of cohort.
+        compiled = {len(one.members.failed): compile_chunk(chunk, one) for one in state.parts}
+        programs = [compiled[size][0] for size in state.sizes]
+        taken = sum(seconds for _, seconds in compiled.values())
+        timing, state = time_chunk(
+            lambda state, count: advanced(programs, state, count),
+            taken,
+            state,
+            settings.seconds,
+            settings.repeats,
+        )
         rows.append(row(part, "step", timing, per_iteration, config.seeds))
         return state
 
     collect = chunks.collect_chunk(program, mesh)
     state = steps("random actions", collect, prepared.fresh(dense), 1)
     # As many random steps as training begins with, so that a batch can be drawn.
-    state = collect(state, np.int32(config.training.learning_starts // agent.environments))
+    first = np.int32(config.training.learning_starts // agent.environments)
+    state = state.each(lambda part: collect(part, first))
     state = steps("acting", chunks.act_chunk(program, mesh), state, 1)
     state = steps("training", chunks.train_chunk(program, mesh), state, agent.steps)
     step = rows[-1]["ms"]
 
-    masks = harness.measure(*mask_update(prepared, prune, state), repeats=settings.repeats)
+    count = len(prepared.pad(dense.members))
+    (whole,) = forks.fork(state, np.arange(count), (count,), mesh).parts
+    masks = harness.measure(*mask_update(prepared, prune, whole), repeats=settings.repeats)
     rows.append(row("mask update", "update", masks, 1, config.seeds))
     shared = row("mask update", "step between", masks, config.sparsity.interval, config.seeds)
     rows.append(shared | {"compile s": float("nan")})
 
-    params, keys = evaluation.evaluation_inputs(agent, state.members)
+    params, keys = evaluation.evaluation_inputs(agent, state)
     for part, episodes in (
         ("evaluation", config.evaluation.episodes),
         ("final evaluation", config.evaluation.final_episodes),

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
 
 from benchmarks import workloads
+from sparse_rl.population import members as population
 
 # What JAX is told of a product alone, for each name of `training.precision`.
 ALGORITHMS = {
@@ -103,14 +106,14 @@ def counted(workload: workloads.Workload) -> Work:
     )
 
     policy = one.agent.policy
-    read_only = _bytes(policy.masks) + _bytes(getattr(one.agent, "target", ()))
-    learned = (2 * _bytes(one.agent) - read_only) * rhythm.gradient_steps
-    row = sum(_bytes(leaf) // leaf.shape[0] for leaf in jax.tree.leaves(one.memory))
+    read_only = size_in_bytes(policy.masks) + size_in_bytes(getattr(one.agent, "target", ()))
+    learned = (2 * size_in_bytes(one.agent) - read_only) * rhythm.gradient_steps
+    row = sum(size_in_bytes(leaf) // leaf.shape[0] for leaf in jax.tree.leaves(one.memory))
     # A transition also has the next observation: of a stack, and the next one, all frames but one.
-    frames = _bytes(jax.ShapeDtypeStruct(spec.observation_shape, spec.observation_dtype))
+    frames = size_in_bytes(jax.ShapeDtypeStruct(spec.observation_shape, spec.observation_dtype))
     transition = row // rhythm.environments + frames * spec.frame_stack
     batch = transition * rhythm.batch_size * rhythm.gradient_steps
-    step = _bytes(policy.params) + 2 * _bytes(one.environment) + row
+    step = size_in_bytes(policy.params) + 2 * size_in_bytes(one.environment) + row
     return Work(
         count * (acting + update / rhythm.steps),
         count * (step + (learned + batch) / rhythm.steps),
@@ -130,7 +133,8 @@ def reported(compiled: Any, train_frequency: int) -> Work:
     )
 
 
-def _bytes(tree: Any) -> int:
+def size_in_bytes(tree: Any) -> int:
+    """Of all arrays of a tree, or of what describes them."""
     sizes = [np.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)]
     return int(sum(sizes))
 
@@ -150,6 +154,55 @@ def measured_peak(size: int, megabytes: int, repeats: int = 5) -> tuple[Peak, di
             rates[precision] = rates["float32"]
     found = (rates["float32"], rates["tf32"], rates["bfloat16"], copy_rate(megabytes, repeats))
     return Peak(*found, source="measured"), problems
+
+
+class Ceiling(NamedTuple):
+    """What every device of a training can do at once: one timing in seconds, and what it was of."""
+
+    run: Callable[[], float]
+    work: float  # operations or bytes
+
+
+def batched_products(members: int, mesh: Mesh, size: int = 256, products: int = 40) -> Ceiling:
+    """Square float32 products, one per member, on the devices of training: operations."""
+
+    def local(left: Array) -> Array:
+        right = 0.999 * left
+        return jax.lax.fori_loop(0, products, lambda _, x: jnp.matmul(x, right), left)
+
+    count = population.padded(members, mesh)
+    identity = jnp.eye(size)[None].repeat(count, 0)
+    return Ceiling(_timed(local, identity, mesh), 2.0 * size**3 * products * count)
+
+
+def batched_passes(members: int, mesh: Mesh, size: int, passes: int = 40) -> Ceiling:
+    """Passes over `size` bytes of each member, on the devices of training: bytes read and written.
+
+    Where what a device has of all members fits into its cache, it is the cache's bandwidth.
+    """
+
+    def local(array: Array) -> Array:
+        return jax.lax.fori_loop(0, passes, lambda _, x: 0.999 * x + 1.0, array)
+
+    count = population.padded(members, mesh)
+    zeros = jnp.zeros((count, size // 4))
+    return Ceiling(_timed(local, zeros, mesh), 2.0 * zeros.nbytes * passes)
+
+
+def _timed(local: Callable[[Array], Array], argument: Array, mesh: Mesh) -> Callable[[], float]:
+    along = PartitionSpec(population.AXIS)
+    function = jax.jit(
+        jax.shard_map(local, mesh=mesh, in_specs=along, out_specs=along, check_vma=False)
+    )
+    argument = jax.device_put(argument, NamedSharding(mesh, along))
+    jax.block_until_ready(function(argument))
+
+    def run() -> float:
+        started = time.perf_counter()
+        jax.block_until_ready(function(argument))
+        return time.perf_counter() - started
+
+    return run
 
 
 def product_rate(precision: str, size: int, repeats: int, products: int = 10) -> float:

@@ -37,7 +37,7 @@ def main() -> None:
 def measure_all(options: argparse.Namespace) -> None:
     import jax
 
-    from benchmarks import workloads
+    from benchmarks import roofline, workloads
     from benchmarks.harness import print_table, write_json
 
     devices = options.devices or len(jax.devices())
@@ -55,12 +55,13 @@ def measure_all(options: argparse.Namespace) -> None:
     }
     flops = workloads.update_flops(made["float32"])
     runs = {name: stepper(workload, options.iterations) for name, workload in made.items()}
-    product = ceiling(options.members, devices, made["float32"].mesh)
-    timings = in_turns({"ceiling": product.run, **runs}, options.repeats)
+    size = 256
+    ceiling = roofline.batched_products(options.members, made["float32"].mesh, size)
+    timings = in_turns({"ceiling": ceiling.run, **runs}, options.repeats)
 
-    rate = product.flops / statistics.median(timings["ceiling"])
+    rate = ceiling.work / statistics.median(timings["ceiling"])
     rows: list[dict[str, Any]] = [{
-        "what": f"batched {product.size}x{product.size} products",
+        "what": f"batched {size}x{size} products",
         "member-updates/s": rate / flops,
         "GFLOP/s": rate / 1e9,
         "share of ceiling": 1.0,
@@ -94,51 +95,15 @@ def measure_all(options: argparse.Namespace) -> None:
         write_json(options.json, "SAC update", rows)
 
 
-class Product:
-    """Batched square products, one per member, on the devices of training."""
-
-    def __init__(self, run: Callable[[], float], flops: float, size: int) -> None:
-        self.run, self.flops, self.size = run, flops, size
-
-
-def ceiling(members: int, devices: int, mesh: Any, size: int = 256, products: int = 40) -> Product:
-    import jax
-    import jax.numpy as jnp
-    from jax.sharding import PartitionSpec as P
-
-    from sparse_rl.population.members import AXIS
-
-    def local(left: Any, right: Any) -> Any:
-        step = lambda _, x: jnp.matmul(x, right)  # noqa: E731
-        return jax.lax.fori_loop(0, products, step, left)
-
-    padded = -(-members // devices) * devices
-    function = jax.jit(
-        jax.shard_map(local, mesh=mesh, in_specs=P(AXIS), out_specs=P(AXIS), check_vma=False)
-    )
-    left = jnp.eye(size)[None].repeat(padded, 0)
-    right = 0.999 * left
-    jax.block_until_ready(function(left, right))
-
-    def run() -> float:
-        started = time.perf_counter()
-        jax.block_until_ready(function(left, right))
-        return time.perf_counter() - started
-
-    return Product(run, 2.0 * size**3 * products * padded, size)
-
-
 def stepper(workload: Any, iterations: int) -> Callable[[], float]:
     """Runs one timing of a training program; compiled and warm when it is returned."""
-    import jax
-    import jax.numpy as jnp
+    from benchmarks.workloads import in_cohorts
 
-    state = jax.block_until_ready(workload.chunk(workload.state, jnp.int32(2)))
+    advance = in_cohorts(workload)
 
     def run() -> float:
-        nonlocal state
         started = time.perf_counter()
-        state = jax.block_until_ready(workload.chunk(state, jnp.int32(iterations)))
+        advance(iterations)
         return time.perf_counter() - started
 
     return run

@@ -1,5 +1,6 @@
 """The workloads that several benchmarks share: a trivial environment, and training programs."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -15,8 +16,9 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import Continuous, EnvSpec, VectorEnv
 from sparse_rl.envs.jax_env import JaxEnv, Transition
-from sparse_rl.population import chunks
+from sparse_rl.population import chunks, cohorts, forks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population, Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.sparsity import masks as mask_rules
@@ -25,6 +27,7 @@ from sparse_rl.sparsity.distributions import pruned_counts, uniform
 from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
 from sparse_rl.sparsity.method import Method
 from sparse_rl.study.preparation import build_agent
+from sparse_rl.study.training import advanced
 
 
 def halfcheetah_shaped() -> VectorEnv:
@@ -117,6 +120,28 @@ def dead_weights(method: Any, shapes: list[tuple[int, ...]], level: float) -> An
     """How many weights of each layer are to go: by the method's pattern, or of all layers alike."""
     own = hasattr(method, "pruned_counts")
     return method.pruned_counts(shapes, level) if own else pruned_counts(shapes, level, uniform)
+
+
+def in_cohorts(workload: Workload) -> Callable[[int], None]:
+    """Brings the members forward by a number of iterations, as training does; compiled and warm.
+
+    The workload's own state is used up.
+    """
+    mesh, program, whole = workload.mesh, workload.program, workload.state
+    count = len(whole.members.failed)
+    most = cohorts.most_at_once(jax.eval_shape(program.agent.init, jax.random.key(0)), mesh)
+    sizes = cohorts.sizes(count, mesh, most)
+    state = Cohorts((whole,))
+    if len(sizes) > 1:
+        state = forks.fork(state, np.arange(count), sizes, mesh)
+    programs = [workload.chunk] * len(sizes)
+
+    def advance(iterations: int) -> None:
+        nonlocal state
+        state = advanced(programs, state, iterations)
+
+    advance(2)
+    return advance
 
 
 def layer_shapes(program: Program) -> dict[str, list[tuple[int, ...]]]:

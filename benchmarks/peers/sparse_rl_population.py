@@ -93,7 +93,6 @@ def prepare(order: Order) -> Advance:
 
     configure(order.devices)
     import jax
-    import numpy as np
 
     from benchmarks import workloads
     from sparse_rl.config.reading import from_mapping
@@ -104,14 +103,8 @@ def prepare(order: Order) -> Advance:
     devices = min(len(jax.devices()), order.seeds)
     members = padded(order.seeds, mesh(jax.devices()[:devices]))
     workload = workloads.of_config(config, make(config.environment), members, devices)
-    state = workload.state
-
-    def advance(steps: int) -> None:
-        nonlocal state
-        iterations = np.int32(steps // config.steps_per_update)
-        state = jax.block_until_ready(workload.chunk(state, iterations))
-
-    return advance
+    forward = workloads.in_cohorts(workload)
+    return lambda steps: forward(steps // config.steps_per_update)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from sparse_rl.checkpoints.manifest import Manifest, Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError, Stored
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.sections import CheckpointConfig
-from sparse_rl.population.members import Population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.runtime import devices
 
 
@@ -58,7 +58,7 @@ class Checkpoints:
         self._experiment = experiment
         self._sizes = sizes
 
-    def save(self, position: Position, state: Population, ends: Mapping[int, Population]) -> Saved:
+    def save(self, position: Position, state: Cohorts, ends: Mapping[int, Cohorts]) -> Saved:
         """Writes a checkpoint; then those go that are too old.
 
         `ends` are the populations at the end of earlier phases that later ones continue from;
@@ -78,7 +78,7 @@ class Checkpoints:
             self._remove_old()
         return Saved(folder, written, time.perf_counter() - began)
 
-    def keep(self, folder: Path, position: Position, state: Population, rows: range) -> Saved:
+    def keep(self, folder: Path, position: Position, state: Cohorts, rows: range) -> Saved:
         """Writes those members for good, in a directory of their own; nothing if it is there.
 
         Raises `ConfigError`, one line, where the disk does not take it.
@@ -113,8 +113,8 @@ class Checkpoints:
         return manifest
 
     def load(
-        self, folder: Path, template: Population, members: int, mesh: Mesh
-    ) -> tuple[Population, bool]:
+        self, folder: Path, template: Cohorts, members: int, mesh: Mesh
+    ) -> tuple[Cohorts, bool]:
         """The first `members` that were stored, and whether they still have their memory.
 
         `template` gives names and shapes, with the members that fill up the devices of `mesh`;
@@ -167,7 +167,7 @@ class Checkpoints:
         self,
         folder: Path,
         position: Position,
-        state: Population,
+        state: Cohorts,
         ends: tuple[int, ...],
         rows: range,
     ) -> int:
@@ -210,7 +210,7 @@ class Checkpoints:
         return sum(stored.bytes for kind in files.values() for _, stored in kind)
 
     def _write_members(
-        self, part: Path, state: Population, rows: range
+        self, part: Path, state: Cohorts, rows: range
     ) -> dict[str, tuple[str, Stored]]:
         own = f"{jax.process_index()}.safetensors"
         compressed = self._settings.replay == "compressed"

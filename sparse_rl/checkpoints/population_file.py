@@ -19,6 +19,7 @@ from jax.sharding import PartitionSpec as P
 
 from sparse_rl.checkpoints import tensor_file
 from sparse_rl.checkpoints.tensor_file import OtherVersionError, Source, Stored
+from sparse_rl.population.cohorts import Cohorts, Sizes
 from sparse_rl.population.members import AXIS, Members, Population
 
 MEMORY = "memory"
@@ -28,33 +29,47 @@ Files = Sequence[tuple[Path, Stored]]
 """Files of one kind, one for each process that wrote, in the order of their members."""
 
 
-def write(path: Path, kind: str, state: Population, rows: range, compress: bool) -> Stored:
+def write(path: Path, kind: str, state: Cohorts, rows: range, compress: bool) -> Stored:
     """Writes this process's part of the `rows` of one kind, `members` or `memory`.
 
     Raises OSError.
     """
-    return tensor_file.write(path, _sources(_part(kind, state), rows), compress)
+    sources = _sources(_parts(kind, state), state.sizes, rows)
+    return tensor_file.write(path, sources, compress)
 
 
 def read(
-    files: Mapping[str, Files], template: Population, members: int, clock: int, mesh: Mesh
-) -> Population:
-    """The population of the first `members` rows of `files`, its memories empty if not among them.
+    files: Mapping[str, Files], template: Cohorts, members: int, clock: int, mesh: Mesh
+) -> Cohorts:
+    """The first `members` rows of `files`, with empty memories if these are not among them.
 
     `template` gives names and shapes, with the members that fill up the devices of `mesh`; these
     become copies of the first. Raises `CorruptFileError`, and `OtherVersionError` where the files
     are whole and not of such members.
     """
-    parts = _load(_part("members", template), files["members"], members, mesh)
-    memory = template.members.memory
+    found = _load(_parts("members", template), template.sizes, files["members"], members, mesh)
+    memories = _parts(MEMORY, template)
     if MEMORY in files:
-        memory = _load(memory, files[MEMORY], members, mesh)
+        memories = _load(memories, template.sizes, files[MEMORY], members, mesh)
     else:
-        memory = jax.tree.map(lambda leaf: _empty(leaf, mesh), memory)
-    placed = jax.make_array_from_callback(
-        (), NamedSharding(mesh, P()), lambda _: np.array(clock, np.int32)
+        memories = jax.tree.map(lambda leaf: _empty(leaf, mesh), memories)
+
+    def placed() -> jax.Array:
+        # Its own for each cohort: a program takes what it is given.
+        return jax.make_array_from_callback(
+            (), NamedSharding(mesh, P()), lambda _: np.array(clock, np.int32)
+        )
+
+    return Cohorts(
+        tuple(
+            Population(Members(**part, memory=memory), placed())
+            for part, memory in zip(found, memories, strict=True)
+        )
     )
-    return Population(Members(**parts, memory=memory), placed)
+
+
+def _parts(kind: str, cohorts: Cohorts) -> list[Any]:
+    return [_part(kind, part) for part in cohorts.parts]
 
 
 def _part(kind: str, population: Population) -> Any:
@@ -63,25 +78,35 @@ def _part(kind: str, population: Population) -> Any:
     return {k: part for k, part in population.members._asdict().items() if k != "memory"}
 
 
-def _sources(tree: Any, rows: range) -> dict[str, Source]:
-    """This process's part of the rows of every array."""
-    return {name: _source(_as_words(leaf), rows) for name, leaf in _named(tree)}
+def _sources(parts: Sequence[Any], sizes: Sizes, rows: range) -> dict[str, Source]:
+    """This process's part of the rows of every array; `parts` are the cohorts' trees."""
+    named = [_named(part) for part in parts]
+    return {
+        name: _source([_as_words(part[index][1]) for part in named], sizes, rows)
+        for index, (name, _) in enumerate(named[0])
+    }
 
 
-def _source(leaf: jax.Array, rows: range) -> Source:
-    shards = sorted(leaf.addressable_shards, key=_first_row)
-    count = sum(len(range(shard.data.shape[0])[_within(shard, rows)]) for shard in shards)
+def _source(leaves: Sequence[jax.Array], sizes: Sizes, rows: range) -> Source:
+    begins = np.cumsum([0, *sizes])
+    pieces = [
+        (shard, _within(shard, int(begin), rows))
+        for leaf, begin in zip(leaves, begins, strict=False)
+        for shard in sorted(leaf.addressable_shards, key=_first_row)
+    ]
+    count = sum(len(range(shard.data.shape[0])[where]) for shard, where in pieces)
 
     def parts() -> Iterator[np.ndarray]:
-        for shard in shards:
-            yield np.asarray(shard.data)[_within(shard, rows)]
+        for shard, where in pieces:
+            yield np.asarray(shard.data)[where]
 
-    return Source((count, *leaf.shape[1:]), np.dtype(leaf.dtype), parts)
+    first = leaves[0]
+    return Source((count, *first.shape[1:]), np.dtype(first.dtype), parts)
 
 
-def _within(shard: Any, rows: range) -> slice:
-    """Where in a shard those of the `rows` are that it has."""
-    first = _first_row(shard)
+def _within(shard: Any, begin: int, rows: range) -> slice:
+    """Where in a shard of a cohort that begins there those of the `rows` are that it has."""
+    first = begin + _first_row(shard)
     return slice(max(0, rows.start - first), max(0, rows.stop - first))
 
 
@@ -89,34 +114,40 @@ def _first_row(shard: Any) -> int:
     return shard.index[0].start or 0
 
 
-def _load(tree: Any, files: Files, members: int, mesh: Mesh) -> Any:
-    """The tree whose rows are the first of all files, one after the other."""
+def _load(parts: Sequence[Any], sizes: Sizes, files: Files, members: int, mesh: Mesh) -> list[Any]:
+    """The cohorts' trees, whose rows are the first of all files, one after the other."""
     readers = [tensor_file.read(path, stored, path.suffix == ".zst") for path, stored in files]
-    leaves = []
-    for name, leaf in _named(tree):
+    begins = [int(begin) for begin in np.cumsum([0, *sizes])[:-1]]
+    leaves: list[list[jax.Array]] = [[] for _ in parts]
+    for names in zip(*map(_named, parts), strict=True):
+        name, leaf = names[0]
         found = [next(reader, None) for reader in readers]
-        parts = [part[1] for part in found if part is not None and part[0] == name]
+        stored = [part[1] for part in found if part is not None and part[0] == name]
         shape = jax.eval_shape(_as_words, leaf).shape[1:]
-        if len(parts) != len(readers) or any(part.shape[1:] != shape for part in parts):
+        if len(stored) != len(readers) or any(part.shape[1:] != shape for part in stored):
             for _ in itertools.chain(*readers):
                 pass  # if the files are damaged that is what is wrong
             raise OtherVersionError(
                 f"{files[0][0]}: does not hold {name} with rows of shape {shape}"
             )
-        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        leaves.append(_place(rows[:members], leaf, mesh))
+        rows = np.concatenate(stored) if len(stored) > 1 else stored[0]
+        for placed, (_, mine), begin in zip(leaves, names, begins, strict=True):
+            placed.append(_place(rows[:members], begin, mine, mesh))
     for reader, (path, _) in zip(readers, files, strict=True):
         if next(reader, None) is not None:  # also checks the sum
             raise OtherVersionError(f"{path}: holds more than a population")
-    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
+    return [
+        jax.tree.unflatten(jax.tree.structure(part), placed)
+        for part, placed in zip(parts, leaves, strict=True)
+    ]
 
 
-def _place(rows: np.ndarray, leaf: jax.ShapeDtypeStruct, mesh: Mesh) -> jax.Array:
-    """An array on the devices of `mesh`; where rows are missing the first one is copied."""
+def _place(rows: np.ndarray, begin: int, leaf: jax.ShapeDtypeStruct, mesh: Mesh) -> jax.Array:
+    """An array of the rows from `begin` on; where they are missing the first of all is copied."""
     words = jax.eval_shape(_as_words, leaf)
 
     def part(index: tuple[slice, ...] | None) -> np.ndarray:
-        wanted = np.arange(words.shape[0])[index[0] if index else slice(None)]
+        wanted = begin + np.arange(words.shape[0])[index[0] if index else slice(None)]
         if wanted[-1] < len(rows):
             return rows[wanted[0] : wanted[-1] + 1]
         return rows[np.where(wanted < len(rows), wanted, 0)]

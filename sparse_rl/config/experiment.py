@@ -188,6 +188,7 @@ _LATER: dict[str, Any] = {
     "network.initializer": "uniform",
     "training.precision": "float32",
     "replay.n_step_begin": 0,
+    "population.cohort": 0,
     "replay.empty_at": [],
     "replay.empty_after_pruning": False,
     "replay.most_distance": 0.0,

@@ -199,6 +199,11 @@ class PopulationConfig:
 
     split: PositiveCount = 1
     """Groups in which the sparsity levels are trained, one after the other, to save memory."""
+    cohort: Count = 0
+    """Members that a core has at a time, one cohort after the other; 0: as many as its cache holds.
+
+    On a GPU 0 is all of them.
+    """
 
 
 @section

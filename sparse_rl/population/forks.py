@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,74 +17,103 @@ from sparse_rl.agents.agent import Agent
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
+from sparse_rl.population.cohorts import Cohorts, Sizes, cut
 from sparse_rl.population.masking import given_masks, with_copies_masked
 from sparse_rl.population.members import AXIS, Population
 from sparse_rl.population.ranges import begun
 
 
-def fork(population: Population, parents: Int[np.ndarray, " children"], mesh: Mesh) -> Population:
-    """A population whose member i is a copy of member `parents[i]`.
+def fork(
+    before: Cohorts, parents: Int[np.ndarray, " children"], sizes: Sizes, mesh: Mesh
+) -> Cohorts:
+    """Cohorts of those `sizes` whose member i of all is a copy of member `parents[i]` of all.
 
     A copy shares its parent's random keys: variants of one seed see the same random numbers, so
     that they can be compared pairwise.
     """
-    copied = _copy(mesh)(population.members, parents)
-    return Population(copied, jnp.copy(population.clock))
+    counts = np.array(before.sizes)
+    ends = np.cumsum(counts)
+    parts = []
+    for mine in cut(parents, sizes):
+        home = np.searchsorted(ends, mine, side="right")
+        # Only the parents' cohorts are put together, which takes as much memory again.
+        needed = np.unique(home)
+        begins = np.cumsum([0, *counts[needed]])
+        rows = mine - (ends - counts)[home] + begins[np.searchsorted(needed, home)]
+        together = tuple(before.parts[index].members for index in needed)
+        parts.append(Population(_copy(mesh)(together, rows), jnp.copy(before.clock)))
+    return Cohorts(tuple(parts))
 
 
 @kept(4)
 def _copy(mesh: Mesh) -> Any:
     return jax.jit(
-        lambda members, parents: jax.tree.map(lambda leaf: leaf[parents], members),
+        lambda parts, rows: jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[rows], *parts),
         out_shardings=NamedSharding(mesh, P(AXIS)),
     )
 
 
-def with_ranges(population: Population, network: FlaxNetwork, mesh: Mesh) -> Population:
-    """The population whose policies begin to remember their layers' largest inputs."""
-    begin = jax.vmap(functools.partial(begun, network))
-    compiled = jax.jit(begin, out_shardings=NamedSharding(mesh, P(AXIS)))
-    members = population.members
-    return population._replace(members=members._replace(agent=compiled(members.agent)))
+def with_ranges(members: Cohorts, network: FlaxNetwork, mesh: Mesh) -> Cohorts:
+    """The members whose policies begin to remember their layers' largest inputs."""
+    return _with_agents(members, jax.vmap(functools.partial(begun, network)), mesh)
 
 
-def settled(population: Population, agent: EauDQN, mesh: Mesh) -> Population:
-    """The population without the networks that its policies have competed with."""
-    compiled = jax.jit(jax.vmap(agent.settled), out_shardings=NamedSharding(mesh, P(AXIS)))
-    members = population.members
-    return population._replace(members=members._replace(agent=compiled(members.agent)))
+def settled(members: Cohorts, agent: EauDQN, mesh: Mesh) -> Cohorts:
+    """The members without the networks that their policies have competed with."""
+    return _with_agents(members, jax.vmap(agent.settled), mesh)
+
+
+def _with_agents(members: Cohorts, change: Callable[[Any], Any], mesh: Mesh) -> Cohorts:
+    compiled = jax.jit(change, out_shardings=NamedSharding(mesh, P(AXIS)))
+    return members.each(lambda part: _with_agent(part, compiled(part.members.agent)))
+
+
+def _with_agent(population: Population, agent: Any) -> Population:
+    return population._replace(members=population.members._replace(agent=agent))
 
 
 def with_masks_of(
     agent: Agent,
-    population: Population,
-    donors: Population,
+    members: Cohorts,
+    donors: Cohorts,
     chosen: Int[np.ndarray, " members"],
     mesh: Mesh,
-) -> Population:
-    """The population in which member i has the masks of member `chosen[i]` of the donors."""
+) -> Cohorts:
+    """The members of which number i has the masks of number `chosen[i]` of the donors."""
 
-    def masked(state: Any, masks: Any) -> Any:
-        mine = jax.tree.map(lambda leaf: leaf[chosen], masks)
+    def masked(state: Any, donated: Any, rows: Int[Array, " members"]) -> Any:
+        mine = jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[rows], *donated)
         masked = state._replace(**given_masks(agent, state, mine))
         return with_copies_masked(agent, masked)
 
-    given = {name: getattr(donors.members.agent, name).masks for name in agent.prunable}
+    donated = tuple(
+        {name: getattr(part.members.agent, name).masks for name in agent.prunable}
+        for part in donors.parts
+    )
     compiled = jax.jit(masked, out_shardings=NamedSharding(mesh, P(AXIS)))
-    members = population.members
-    return population._replace(members=members._replace(agent=compiled(members.agent, given)))
+    rows = cut(chosen, members.sizes)
+    return Cohorts(
+        tuple(
+            _with_agent(part, compiled(part.members.agent, donated, mine))
+            for part, mine in zip(members.parts, rows, strict=True)
+        )
+    )
 
 
 def with_target_counts(
-    population: Population,
+    members: Cohorts,
     target_counts: Mapping[str, Int[np.ndarray, "members layers"]],
     mesh: Mesh,
-) -> Population:
-    """The population with the variants' final numbers of dead weights."""
+) -> Cohorts:
+    """The members with their variants' final numbers of dead weights."""
 
     def place(counts: Int[np.ndarray, "members layers"]) -> Array:
         sharding = NamedSharding(mesh, P(AXIS))
         return jax.make_array_from_callback(counts.shape, sharding, lambda index: counts[index])
 
-    placed = {name: place(counts) for name, counts in target_counts.items()}
-    return population._replace(members=population.members._replace(target_counts=placed))
+    rows = {name: cut(counts, members.sizes) for name, counts in target_counts.items()}
+    parts = []
+    for index, part in enumerate(members.parts):
+        placed = {name: place(counts[index]) for name, counts in rows.items()}
+        parts.append(part._replace(members=part.members._replace(target_counts=placed)))
+    return Cohorts(tuple(parts))

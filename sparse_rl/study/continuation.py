@@ -20,7 +20,7 @@ from sparse_rl.checkpoints.manifest import Position
 from sparse_rl.checkpoints.tensor_file import CorruptFileError, OtherVersionError
 from sparse_rl.config.error import ConfigError
 from sparse_rl.population import chunks, forks
-from sparse_rl.population.members import Population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.runs import layout
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import devices
@@ -37,8 +37,8 @@ class StudyState(NamedTuple):
     """Where a study is: the phase's index, its members, ends that later phases need."""
 
     phase: int
-    state: Population
-    ends: dict[int, Population]
+    state: Cohorts
+    ends: dict[int, Cohorts]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def create(session: Session) -> StudyState:
     return begin(session, state)
 
 
-def begin(session: Session, state: Population | None) -> StudyState:
+def begin(session: Session, state: Cohorts | None) -> StudyState:
     """All members of the first phase before their first step here; new ones if none are given.
 
     Where none takes random steps, the return of acting at random is recorded.
@@ -79,7 +79,7 @@ def begin(session: Session, state: Population | None) -> StudyState:
     return StudyState(0, state, {})
 
 
-def given(session: Session) -> Population | None:
+def given(session: Session) -> Cohorts | None:
     """The dense members that another run has kept, as the first phase's; None where new ones are.
 
     Raises `ConfigError`, one line, where they cannot be read.
@@ -92,7 +92,7 @@ def given(session: Session) -> Population | None:
     return state if has_memory else refilled(session, session.study.phases[0], folder, state)
 
 
-def kept(study: Study) -> tuple[Population, bool] | None:
+def kept(study: Study) -> tuple[Cohorts, bool] | None:
     """The dense members that another run has kept, and whether with their memory; None without one.
 
     Raises `ConfigError`, one line, where they cannot be read.
@@ -160,7 +160,7 @@ def _dense_ends_in(phases: Sequence[Phase], study: Study) -> bool:
     )
 
 
-def load_end(session: Session, end: int) -> Population:
+def load_end(session: Session, end: int) -> Cohorts:
     """The end of a phase; set aside where it is corrupt, so that it is written anew."""
     folder = session.checkpoints.end(end)
     try:
@@ -170,7 +170,7 @@ def load_end(session: Session, end: int) -> Population:
         raise
 
 
-def load(session: Session, folder: Path, index: int) -> Population:
+def load(session: Session, folder: Path, index: int) -> Cohorts:
     """One stored population of a phase, whole."""
     study = session.study
     phase = study.phases[index]
@@ -180,7 +180,7 @@ def load(session: Session, folder: Path, index: int) -> Population:
     return state if has_memory else refilled(session, phase, folder, state)
 
 
-def refilled(session: Session, phase: Phase, folder: Path, state: Population) -> Population:
+def refilled(session: Session, phase: Phase, folder: Path, state: Cohorts) -> Cohorts:
     """The population in `folder`, whose memory was left out, with another one."""
     program = session.study.program(phase)
     lost = min(int(state.clock), program.agent.memory_steps)
@@ -188,7 +188,7 @@ def refilled(session: Session, phase: Phase, folder: Path, state: Population) ->
         f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
         f"are lost, and taken again by its present policy; results differ from here on"
     )
-    return chunks.refill(program, session.study.mesh, state)
+    return state.each(lambda part: chunks.refill(program, session.study.mesh, part))
 
 
 def enter_next(study: Study, reached: StudyState) -> StudyState:
@@ -209,7 +209,9 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
         state, before = ends[phase.after], study.pad(study.phases[phase.after].members)
         wanted = study.pad(phase.members)
         if wanted != before:
-            state = forks.fork(state, parents(before, wanted), study.mesh)
+            state = forks.fork(
+                state, parents(before, wanted), study.sizes(phase.members), study.mesh
+            )
             counts = study.target_counts(wanted)
             state = forks.with_target_counts(state, counts, study.mesh)
         elif phase.after in needed:

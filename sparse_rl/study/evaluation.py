@@ -15,7 +15,8 @@ from sparse_rl.agents.agent import Agent
 from sparse_rl.envs import VectorEnv
 from sparse_rl.envs.once import once
 from sparse_rl.playing.frames import first_seen, next_seen
-from sparse_rl.population.members import AXIS, Members
+from sparse_rl.population.cohorts import Cohorts
+from sparse_rl.population.members import AXIS
 from sparse_rl.sparsity.masks import Params
 
 
@@ -106,6 +107,14 @@ def evaluator(
     )
 
 
-def evaluation_inputs(agent: Agent, members: Members) -> tuple[Params, Key[Array, " members"]]:
-    """What an evaluator needs of the members: the policies' variables, and keys."""
-    return jax.vmap(agent.variables)(members.agent), members.evaluation_key
+def evaluation_inputs(agent: Agent, state: Cohorts) -> tuple[Params, Key[Array, " members"]]:
+    """What an evaluator needs of all members: the policies' variables, and keys."""
+    variables = jax.vmap(agent.variables)
+    parts = [(variables(part.members.agent), part.members.evaluation_key) for part in state.parts]
+    if len(parts) == 1:
+        return parts[0]
+    place = state.parts[0].members.failed.sharding
+    together: tuple[Params, Key[Array, " members"]] = jax.tree.map(
+        lambda *leaves: jax.device_put(jnp.concatenate(leaves), place), *parts
+    )
+    return together

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.executables import executable
-from sparse_rl.population.members import Population
 from sparse_rl.study import evaluation
 from sparse_rl.study.measurement import evaluated
 from sparse_rl.study.phases import Phase
@@ -31,7 +31,7 @@ class Evaluations:
         self._agent = study.agent(phase)
         self._program: Any = None
 
-    def of(self, state: Population) -> Metrics:
+    def of(self, state: Cohorts) -> Metrics:
         """Returns and lengths of the episodes, and what training says of itself."""
         progress, phase = self._progress, self._phase
         progress.evaluates(phase, self._final)
@@ -40,7 +40,7 @@ class Evaluations:
         if self._program is None:
             study = self._study
             static = (self._agent, study.evaluation_environment, study.mesh, self._episodes)
-            inputs = evaluation.evaluation_inputs(self._agent, state.members)
+            inputs = evaluation.evaluation_inputs(self._agent, state)
             self._program = executable(evaluation.evaluator, static, (*inputs, clock))
         compiled = time.perf_counter()
         metrics = evaluated(
@@ -51,7 +51,7 @@ class Evaluations:
         progress.evaluated(phase, episodes, compiled - began, seconds)
         return metrics
 
-    def _clock(self, state: Population) -> Int[Array, ""]:
+    def _clock(self, state: Cohorts) -> Int[Array, ""]:
         """The clock by which episodes are drawn: in final evaluations the same for all variants.
 
         Arithmetics end later than float32. With other episodes their differences from dense would

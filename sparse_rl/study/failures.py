@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sparse_rl.population.members import Population
-from sparse_rl.runtime import devices
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.study.phases import Member
 
 MOST_NAMED = 5
@@ -22,22 +21,21 @@ class Failures:
         self._say = say
         self._known = np.zeros(len(members), bool)
 
-    def look(self, state: Population) -> bool:
+    def look(self, state: Cohorts) -> bool:
         """Says which members have failed since the last look; whether all have by now."""
-        statistics = state.members.statistics
-        failed, clock, metrics = devices.to_host(
-            (state.members.failed, state.clock, statistics.metrics)
+        failed, metrics = state.read(
+            lambda part: (part.members.failed, part.members.statistics.metrics)
         )
         failed = failed[: len(self._members)]
         new = np.flatnonzero(failed & ~self._known)
         if len(new):
-            self._say(self._described(new, int(clock), metrics))
+            self._say(self._described(new, int(state.clock), metrics))
         self._known = failed
         return bool(failed.all())
 
-    def start(self, state: Population) -> bool:
+    def start(self, state: Cohorts) -> bool:
         """Takes those that have failed before as known; whether all have."""
-        failed = devices.to_host(state.members.failed)
+        failed = state.read(lambda part: part.members.failed)
         self._known = failed[: len(self._members)]
         return bool(self._known.all())
 

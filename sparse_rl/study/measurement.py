@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Int
 
 from sparse_rl.agents.agent import Agent
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population, alive_counts
 from sparse_rl.runs.layout import RETURN_SPREAD
 from sparse_rl.runtime import devices
@@ -19,16 +21,14 @@ from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Metrics
 
 
-def measure(study: Study, state: Population) -> Metrics:
+def measure(study: Study, state: Cohorts) -> Metrics:
     """What training says of itself since the last log."""
-    members = state.members
-    statistics, failed, alive = devices.to_host(
-        (
-            members.statistics,
-            members.failed,
-            {network: alive_counts(state, network) for network in study.layers},
-        )
-    )
+
+    def of_one(part: Population) -> Any:
+        alive = {network: alive_counts(part, network) for network in study.layers}
+        return part.members.statistics, part.members.failed, alive
+
+    statistics, failed, alive = state.read(of_one)
     with np.errstate(invalid="ignore", divide="ignore"):
         metrics = {name: total / statistics.updates for name, total in statistics.metrics.items()}
         metrics["train_return"] = statistics.finished_return / statistics.episodes
@@ -50,7 +50,7 @@ def measure(study: Study, state: Population) -> Metrics:
 def returns_of(
     agent: Agent,
     evaluate: Callable[..., evaluation.Episodes],
-    state: Population,
+    state: Cohorts,
     clock: Int[Array, ""],
 ) -> Metrics:
     """Mean return and length of the evaluation's episodes, and the standard deviation of a return.
@@ -60,12 +60,8 @@ def returns_of(
     There is none of members that have failed; those whose return is not a finite number have
     failed, too.
     """
-    episodes, failed = devices.to_host(
-        (
-            evaluate(*evaluation.evaluation_inputs(agent, state.members), clock),
-            state.members.failed,
-        )
-    )
+    episodes = devices.to_host(evaluate(*evaluation.evaluation_inputs(agent, state), clock))
+    failed = state.read(lambda part: part.members.failed)
     failed = failed | ~np.isfinite(episodes.returns).all(axis=1)
     count = episodes.returns.shape[1]
     spread = episodes.returns.std(axis=1, ddof=1) if count > 1 else np.full(len(failed), np.nan)
@@ -81,7 +77,7 @@ def evaluated(
     study: Study,
     agent: Agent,
     evaluate: Callable[..., evaluation.Episodes],
-    state: Population,
+    state: Cohorts,
     clock: Int[Array, ""],
     members: Sequence[Member],
     say: Callable[[str], None],

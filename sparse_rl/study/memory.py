@@ -44,10 +44,11 @@ def of_one_member(study: Study) -> MemoryEstimate:
     ]
     estimates = []
     for phase in (study.phases[0], *larger):
-        members = study.shapes(phase).members
+        every = [part.members for part in study.shapes(phase).parts]
         count = len(study.pad(phase.members))
-        networks, memory = _bytes(members.agent), _bytes(members.memory)
-        rest = _bytes(members) - networks - memory
+        networks = _bytes([members.agent for members in every])
+        memory = _bytes([members.memory for members in every])
+        rest = _bytes(every) - networks - memory
         estimates.append(MemoryEstimate(networks // count, memory // count, rest // count))
     return max(estimates, key=lambda estimate: estimate.total)
 

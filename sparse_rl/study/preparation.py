@@ -18,8 +18,10 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import FLOAT32, DotProducts
 from sparse_rl.envs import EnvSpec
 from sparse_rl.networks import FlaxNetwork
+from sparse_rl.population import cohorts
 from sparse_rl.population import members as population
-from sparse_rl.population.members import Population, Program
+from sparse_rl.population.cohorts import Cohorts, Sizes
+from sparse_rl.population.members import Program
 from sparse_rl.quantization.aqt import dot_products
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runtime.devices import choose as choose_devices
@@ -38,6 +40,7 @@ class Study(NamedTuple):
 
     Attributes:
         layers: of each prunable network; of stacked twins those of one.
+        at_once: members that a device has of a cohort, at most; 0: all.
     """
 
     config: Config
@@ -47,6 +50,7 @@ class Study(NamedTuple):
     evaluation_environment: envs.VectorEnv
     mesh: Mesh
     layers: Mapping[str, Layers]
+    at_once: int = 0
 
     def agent(self, phase: Phase) -> Agent:
         """The configured agent; with rivals, while a method lets networks compete."""
@@ -93,17 +97,33 @@ class Study(NamedTuple):
         spread = distributions.named(self.config.sparsity.distribution)
         return distributions.pruned_counts(shapes, level, spread)
 
-    def fresh(self, phase: Phase) -> Population:
+    def sizes(self, members: tuple[Member, ...]) -> Sizes:
+        """The cohorts in which `members` train, those included that fill up the devices."""
+        return cohorts.sizes(len(self.pad(members)), self.mesh, self.at_once)
+
+    def fresh(self, phase: Phase) -> Cohorts:
         """Members of `phase` before their first step."""
         members = self.pad(phase.members)
         seeds = np.array([member.seed for member in members], np.int32)
+        counts, sizes = self.target_counts(members), self.sizes(phase.members)
+        of_cohorts = {name: cohorts.cut(rows, sizes) for name, rows in counts.items()}
         # With its method also where masks have stopped to change: what it keeps is there still.
         program = self.program(phase)._replace(method=self.methods.get(phase.method))
-        return population.init(program, self.mesh, seeds, self.target_counts(members))
+        return Cohorts(
+            tuple(
+                population.init(
+                    program,
+                    self.mesh,
+                    mine,
+                    {name: rows[index] for name, rows in of_cohorts.items()},
+                )
+                for index, mine in enumerate(cohorts.cut(seeds, sizes))
+            )
+        )
 
-    def shapes(self, phase: Phase) -> Population:
+    def shapes(self, phase: Phase) -> Cohorts:
         """What `fresh` would return, as shapes and types."""
-        shapes: Population = jax.eval_shape(lambda: self.fresh(phase))
+        shapes: Cohorts = jax.eval_shape(lambda: self.fresh(phase))
         return shapes
 
 
@@ -142,17 +162,19 @@ def prepare(config: Config) -> Study:
         ) from None
     phases, made = tuple(plan(config)), methods(config)
     _check_kept(config, phases, made)
+    mesh = population.mesh(choose_devices(config.devices))
     return Study(
         config,
         phases,
         made,
         environment,
         evaluation_environment,
-        population.mesh(choose_devices(config.devices)),
+        mesh,
         {
             name: _layers(getattr(state, name).params, twins)
             for name, twins in agent.prunable.items()
         },
+        config.population.cohort or cohorts.most_at_once(state, mesh),
     )
 
 

@@ -8,6 +8,7 @@ no result: the sums that are logged live in the population's state.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -19,6 +20,7 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.environment_name import taken_apart
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.executables import executable
 from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
@@ -125,7 +127,10 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         if failures.start(state):
             return reached._replace(state=skipped(session, phase, state))
         started = time.perf_counter()
-        chunk = executable(make, (program, study.mesh), (state, np.int32(0)))
+        # The same program for all cohorts of one size.
+        programs = [
+            executable(make, (program, study.mesh), (part, np.int32(0))) for part in state.parts
+        ]
         progress.compiled(phase, time.perf_counter() - started)
     evaluations = Evaluations(study, phase, progress)
     while clock < phase.end:
@@ -136,22 +141,22 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
             steps = max(quick, per_iteration)
         steps = min(steps, stop - clock)
         started = time.perf_counter()
-        state = jax.block_until_ready(chunk(state, np.int32(steps // per_iteration)))
+        state = advanced(programs, state, steps // per_iteration)
         seconds = time.perf_counter() - started
         seconds_per_step = devices.all_max(seconds / steps)
         clock += steps
         progress.advance(phase, clock, steps, seconds)
         nobody_is_left = failures.look(state)
         if nobody_is_left or (clock == stop and is_evaluated(clock, phase, config)):
-            state = population.with_failures(state)
+            state = state.each(population.with_failures)
             metrics = at_random(study, phase, state) if collects else evaluations.of(state)
-            state = population.with_empty_statistics(state)
+            state = state.each(population.with_empty_statistics)
             session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))
             with leaving_a_checkpoint(session, reached._replace(state=state)):
                 progress.measured(phase, evaluation_of(phase, clock, metrics))
         elif clock == stop:
             metrics = losses(measure(study, state))
-            state = population.with_empty_statistics(state)
+            state = state.each(population.with_empty_statistics)
             session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))
         if clock == stop:
             session.recorder.note_time(phase, clock)
@@ -162,11 +167,22 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
     return reached
 
 
-def skipped(session: Session, phase: Phase, state: Population) -> Population:
+def advanced(
+    programs: Sequence[Callable[..., Population]], state: Cohorts, iterations: int
+) -> Cohorts:
+    """All members after that many iterations, one cohort after the other."""
+    return Cohorts(
+        tuple(
+            jax.block_until_ready(program(part, np.int32(iterations)))
+            for program, part in zip(programs, state.parts, strict=True)
+        )
+    )
+
+
+def skipped(session: Session, phase: Phase, state: Cohorts) -> Cohorts:
     """The state at the end of a phase in which nobody learns any more."""
     session.progress.warn(f"every member has failed: the rest of {phase.label} is skipped")
-    end = jax.device_put(np.int32(phase.end), state.clock.sharding)
-    return state._replace(clock=end)
+    return state.at(phase.end)
 
 
 def next_stop(clock: int, phase: Phase, config: Config) -> int:
@@ -182,7 +198,7 @@ def is_evaluated(clock: int, phase: Phase, config: Config) -> bool:
     return clock == phase.end or clock % config.evaluation.every == 0
 
 
-def at_random(study: Study, phase: Phase, state: Population) -> Metrics:
+def at_random(study: Study, phase: Phase, state: Cohorts) -> Metrics:
     """What the prefill says of itself, and the return of acting at random where it does not."""
     metrics = measure(study, state)
     if random_play.must_be_played(study, metrics["train_return"]):
@@ -200,8 +216,10 @@ def finish(session: Session, reached: StudyState) -> None:
     session.recorder.append(rows_of(phase.end, "final", phase.members, metrics))
     if study.config.checkpoint.keep_dense:
         keep_dense(session, reached)
-    agent, trained = study.agent(phase), state.members.agent
-    policies = devices.to_host((jax.vmap(agent.variables)(trained), trained.policy.masks))
+    variables_of = jax.vmap(study.agent(phase).variables)
+    policies = state.read(
+        lambda part: (variables_of(part.members.agent), part.members.agent.policy.masks)
+    )
     for variant in dict.fromkeys(member.variant for member in phase.members):
         mine = np.array([i for i, member in enumerate(phase.members) if member.variant == variant])
         variables, masks = jax.tree.map(lambda leaf, mine=mine: leaf[mine], policies)

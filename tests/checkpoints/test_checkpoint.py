@@ -20,19 +20,22 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.population import chunks
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study, prepare
+from tests.population.training import only
 
 
 @functools.cache
-def study(devices: int) -> Study:
+def study(devices: int, cohort: int = 0) -> Study:
     return prepare(
         from_mapping(
             {
                 "environment": "probe/termination?actions=continuous",
                 "seeds": 3,
                 "devices": devices,
+                "population": {"cohort": cohort},
                 "network": {"hidden": [4]},
                 "replay": {"capacity": 30, "batch_size": 4},
                 "training": {"steps": 60, "learning_starts": 10},
@@ -48,27 +51,29 @@ def phase(devices: int) -> Phase:
 
 
 @functools.cache
-def collected(devices: int) -> Any:
-    """A population whose memories and environments have something to lose, as host arrays."""
-    program, mesh = study(devices).program(phase(devices)), study(devices).mesh
-    chunk = chunks.collect_chunk(program, mesh)
-    return chunk(study(devices).fresh(phase(devices)), np.int32(17))
+def collected(devices: int, cohort: int = 0) -> Any:
+    """Members whose memories and environments have something to lose."""
+    made, first = study(devices, cohort), phase(devices)
+    chunk = chunks.collect_chunk(made.program(first), made.mesh)
+    return made.fresh(first).each(lambda part: chunk(part, np.int32(17)))
 
 
 def checkpoints(path: Path, digest: str = "abc", **settings: Any) -> Checkpoints:
     return Checkpoints(path / "checkpoints", CheckpointConfig(**settings), digest, [3, 3, 3])
 
 
-def arrays(state: Population, members: int = 3) -> dict[str, np.ndarray]:
-    found = {}
-    for path, leaf in jax.tree_util.tree_flatten_with_path(state.members)[0]:
-        typed = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        words = jax.random.key_data(leaf) if typed else leaf
-        found[jax.tree_util.keystr(path)] = np.asarray(words)[:members]
-    return found
+def arrays(state: Cohorts, members: int = 3) -> dict[str, np.ndarray]:
+    def words(part: Population) -> dict[str, Any]:
+        found = {}
+        for path, leaf in jax.tree_util.tree_flatten_with_path(part.members)[0]:
+            typed = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            found[jax.tree_util.keystr(path)] = jax.random.key_data(leaf) if typed else leaf
+        return found
+
+    return {name: rows[:members] for name, rows in state.read(words).items()}
 
 
-def assert_same(one: Population, other: Population) -> None:
+def assert_same(one: Cohorts, other: Cohorts) -> None:
     left, right = arrays(one), arrays(other)
     assert list(left) == list(right)
     for name in left:
@@ -76,9 +81,10 @@ def assert_same(one: Population, other: Population) -> None:
     assert int(one.clock) == int(other.clock)
 
 
-def load(store: Checkpoints, folder: Path, devices: int) -> tuple[Population, bool]:
-    shapes, members = study(devices).shapes(phase(devices)), len(phase(devices).members)
-    return store.load(folder, shapes, members, study(devices).mesh)
+def load(store: Checkpoints, folder: Path, devices: int, cohort: int = 0) -> tuple[Cohorts, bool]:
+    made = study(devices, cohort)
+    shapes, members = made.shapes(phase(devices)), len(phase(devices).members)
+    return store.load(folder, shapes, members, made.mesh)
 
 
 @pytest.mark.parametrize("replay", ["full", "compressed"])
@@ -96,10 +102,29 @@ def test_everything_comes_back_on_any_number_of_devices(
     assert has_memory
     assert_same(state, collected(before))
     count = 4 if after == 2 else 3  # three members do not divide two devices: one is a copy
-    assert state.members.failed.shape == (count,)
+    assert state.sizes == (count,)
     if after == 2:
         for name, array in arrays(state, 4).items():
             np.testing.assert_array_equal(array[3], array[0], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "devices", "sizes"),
+    [(0, 1, 1, (1, 1, 1)), (2, 0, 1, (3,)), (2, 1, 1, (1, 1, 1)), (1, 1, 2, (2, 2))],
+)
+def test_everything_comes_back_in_any_cohorts(
+    tmp_path: Path, before: int, after: int, devices: int, sizes: tuple[int, ...]
+) -> None:
+    store = checkpoints(tmp_path)
+    saved = store.save(Position(0, 17, 123), collected(devices, before), {})
+    state, _ = load(store, saved.path, devices, after)
+    assert state.sizes == sizes
+    assert_same(state, collected(devices))
+    kept = store.keep(tmp_path / "kept", Position(0, 17, 0), collected(1, 1), range(1, 3))
+    template = study(1, 1).shapes(phase(1)._replace(members=phase(1).members[1:]))
+    rows, _ = store.load(kept.path, template, 2, study(1, 1).mesh)
+    for name, array in arrays(rows).items():
+        np.testing.assert_array_equal(array, arrays(collected(1))[name][1:], err_msg=name)
 
 
 def test_a_resumed_program_is_the_same_program(tmp_path: Path) -> None:
@@ -109,8 +134,8 @@ def test_a_resumed_program_is_the_same_program(tmp_path: Path) -> None:
     first = study(2).phases[1]
     chunk = chunks.train_chunk(study(2).program(first), study(2).mesh)
     fresh = study(2).fresh(first)
-    resumed = chunk.lower(state, np.int32(0)).as_text()
-    assert resumed == chunk.lower(fresh, np.int32(0)).as_text()
+    resumed = chunk.lower(only(state), np.int32(0)).as_text()
+    assert resumed == chunk.lower(only(fresh), np.int32(0)).as_text()
     assert state.clock.shape == ()  # a clock with a member axis would turn branches into selects
 
 
@@ -118,11 +143,11 @@ def test_memories_can_be_left_out(tmp_path: Path) -> None:
     store = checkpoints(tmp_path, replay="none")
     full = checkpoints(tmp_path / "full").save(Position(0, 17, 0), collected(1), {})
     saved = store.save(Position(0, 17, 0), collected(1), {})
-    memory = sum(leaf.nbytes for leaf in jax.tree.leaves(collected(1).members.memory))
+    memory = sum(leaf.nbytes for leaf in jax.tree.leaves(only(collected(1)).members.memory))
     assert full.bytes - saved.bytes >= memory
     state, has_memory = load(store, saved.path, 1)
     assert not has_memory
-    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(state.members.memory))
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(only(state).members.memory))
     found, expected = arrays(state), arrays(collected(1))
     for name in found:
         if not name.startswith(".memory"):
@@ -172,8 +197,9 @@ def test_another_format_is_not_taken_for_damage(tmp_path: Path) -> None:
 def test_other_members_are_not_taken_for_damage_unless_there_is_some(tmp_path: Path) -> None:
     store = checkpoints(tmp_path)
     folder = store.save(Position(0, 17, 0), collected(1), {}).path
-    more = study(1).shapes(phase(1))
-    more = more._replace(members=more.members._replace(agent=(more.members.agent, more.clock)))
+    shapes = only(study(1).shapes(phase(1)))
+    agent = (shapes.members.agent, shapes.clock)
+    more = Cohorts((shapes._replace(members=shapes.members._replace(agent=agent)),))
     with pytest.raises(OtherVersionError, match="does not hold agent/0"):
         store.load(folder, more, len(phase(1).members), study(1).mesh)
     file = folder / "members-0.safetensors"

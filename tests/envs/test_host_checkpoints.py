@@ -20,8 +20,10 @@ from sparse_rl.config.reading import from_mapping
 from sparse_rl.config.sections import CheckpointConfig
 from sparse_rl.population import chunks, forks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population
 from sparse_rl.study.preparation import Study, prepare
+from tests.population.training import only
 
 BEFORE, AFTER = 30, 40
 
@@ -56,7 +58,7 @@ def begin(study: Study) -> Population:
             return jax.random.split(jax.random.key(7), leaf.shape)
         return jnp.zeros(leaf.shape, leaf.dtype)
 
-    members, clock = jax.tree.map(blank, study.shapes(study.phases[0]))
+    members, clock = jax.tree.map(blank, only(study.shapes(study.phases[0])))
     program = study.program(study.phases[0])
     keys = jax.random.split(jax.random.key(1), 2)
     world, observation = population.reset(program, keys)
@@ -86,7 +88,7 @@ def test_a_fork_and_a_run_resumed_from_disk_go_on_exactly(
     chunk = chunks.collect_chunk(first.program(phase), first.mesh)
     state = chunk(begin(first), np.int32(BEFORE))
     store = Checkpoints(tmp_path, CheckpointConfig(), config.digest(), [2] * len(first.phases))
-    folder = store.save(Position(0, BEFORE, 0), state, {}).path
+    folder = store.save(Position(0, BEFORE, 0), Cohorts((state,)), {}).path
     expected = arrays(chunk(state, np.int32(AFTER)))
     # Each environment saw an episode end after the checkpoint: a reset is in what is compared.
     assert not expected[".memory.valid"][:, BEFORE + 1 : BEFORE + AFTER].all(axis=1).any()
@@ -96,13 +98,14 @@ def test_a_fork_and_a_run_resumed_from_disk_go_on_exactly(
     assert again.environment is not first.environment
     chunk = chunks.collect_chunk(again.program(phase), again.mesh)
     resumed, _ = store.load(folder, again.shapes(phase), len(phase.members), again.mesh)
-    for name, values in arrays(chunk(resumed, np.int32(AFTER))).items():
+    for name, values in arrays(chunk(only(resumed), np.int32(AFTER))).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
     # Two children of one parent, in the same shape, so that nothing is compiled once more: one of
     # them finds the parent's simulator, the other has to put one into its state.
     parents = np.array([1, 1])
     saved, _ = store.load(folder, again.shapes(phase), len(phase.members), again.mesh)
-    children = chunk(forks.fork(saved, parents, again.mesh), np.int32(AFTER))
+    forked = forks.fork(saved, parents, (2,), again.mesh)
+    children = chunk(only(forked), np.int32(AFTER))
     for name, values in arrays(children).items():
         np.testing.assert_array_equal(values, expected[name][parents], err_msg=name)

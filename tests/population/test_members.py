@@ -7,6 +7,7 @@ import pytest
 
 from sparse_rl.population import forks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.masking import first_masks
 from sparse_rl.population.members import Program
 from sparse_rl.sparsity import masks as mask_rules
@@ -20,6 +21,7 @@ from tests.population.training import (
     build_program,
     counts,
     fresh,
+    only,
     single_device,
     trained,
 )
@@ -29,7 +31,7 @@ def test_fork_copies_parents() -> None:
     state = trained(DQN, [0, 1, 2, 3], [0, 0, 0, 0], iterations=3)
     before = [leaf.copy() for leaf in arrays(state.members)]
     parents = np.array([2, 0, 0, 3, 1])
-    forked = forks.fork(state, parents, single_device())
+    forked = only(forks.fork(Cohorts((state,)), parents, (5,), single_device()))
     for old, new in zip(before, arrays(forked.members), strict=True):
         np.testing.assert_array_equal(new, old[parents])
     assert int(forked.clock) == int(state.clock)

@@ -14,6 +14,7 @@ from sparse_rl.dot_products import FLOAT32
 from sparse_rl.envs import make
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population, Program
 from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
 from sparse_rl.study.preparation import build_agent
@@ -97,6 +98,12 @@ def counts(setting: Setting, dead: dict[str, list[int]], layer: int = 0) -> dict
         found[name] = np.zeros((members, layers), np.int32)
         found[name][:, layer] = dead.get(name, 0)
     return found
+
+
+def only(cohorts: Cohorts) -> Population:
+    """All members of a study that has so few that they are one cohort."""
+    (part,) = cohorts.parts
+    return part
 
 
 def fresh(

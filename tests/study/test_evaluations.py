@@ -1,6 +1,5 @@
 """The evaluations of a phase: of every member, in the environment that evaluations have."""
 
-import jax
 import numpy as np
 
 from sparse_rl.study.evaluations import Evaluations
@@ -23,7 +22,7 @@ def test_final_evaluations_meet_the_same_episodes_whenever_a_variant_ends() -> N
     study = prepare(config("gymnax/Pendulum-v1"))
     phase = study.phases[0]
     early = study.fresh(phase)
-    late = early._replace(clock=jax.device_put(early.clock + 500, early.clock.sharding))
+    late = early.at(500)
     for final in (True, False):
         evaluations = Evaluations(study, phase, Silent(), final=final)
         returns = [evaluations.of(state)["return"] for state in (early, late)]

@@ -6,11 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population
 from sparse_rl.runs.layout import RETURN_SPREAD
 from sparse_rl.study.evaluation import Episodes
 from sparse_rl.study.measurement import measure, returns_of
 from sparse_rl.study.preparation import Study, prepare
+from tests.population.training import only
 from tests.study.test_random_play import config
 
 
@@ -21,7 +23,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def fresh(study: Study) -> Population:
-    return study.fresh(study.phases[0])
+    return only(study.fresh(study.phases[0]))
 
 
 def test_training_says_means_over_updates_and_over_finished_episodes(
@@ -40,7 +42,8 @@ def test_training_says_means_over_updates_and_over_finished_episodes(
         episodes=all_of(3),
         running_return=all_of(-5.0)[:, None],
     )
-    found = measure(study, fresh._replace(members=fresh.members._replace(statistics=statistics)))
+    members = fresh.members._replace(statistics=statistics)
+    found = measure(study, Cohorts((fresh._replace(members=members),)))
     assert "critic_loss" in statistics.metrics
     for name in statistics.metrics:
         np.testing.assert_array_equal(found[name], 3.0)
@@ -54,7 +57,8 @@ def test_the_spread_is_that_of_one_episode_and_not_of_their_mean(
     returns = np.tile([1.0, 2.0, 3.0, 6.0], (count, 1))
     lengths = np.tile([10, 20, 30, 60], (count, 1))
     episodes = Episodes(jnp.asarray(returns), jnp.asarray(lengths))
-    found = returns_of(study.agent(study.phases[0]), lambda *_: episodes, fresh, fresh.clock)
+    agent, state = study.agent(study.phases[0]), Cohorts((fresh,))
+    found = returns_of(agent, lambda *_: episodes, state, fresh.clock)
     np.testing.assert_allclose(found["return"], 3.0, rtol=1e-6)
     # Squares of -2, -1, 0 and 3, over one less than four.
     np.testing.assert_allclose(found[RETURN_SPREAD], np.sqrt(14 / 3), rtol=1e-6)

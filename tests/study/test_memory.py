@@ -10,6 +10,7 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.study import memory
 from sparse_rl.study.preparation import Study, prepare
+from tests.population.training import only
 
 
 def study(**changes: Any) -> Study:
@@ -30,7 +31,7 @@ def study(**changes: Any) -> Study:
 
 def test_the_estimate_is_what_a_population_takes() -> None:
     one = study()
-    members = one.fresh(one.phases[0]).members
+    members = only(one.fresh(one.phases[0])).members
     need = memory.of_one_member(one)
     held = sum(leaf.nbytes for leaf in jax.tree.leaves(members.memory))
     assert need.memory == held / 2

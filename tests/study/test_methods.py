@@ -11,12 +11,14 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.population import chunks
 from sparse_rl.population import members as population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.study import memory
 from sparse_rl.study.continuation import StudyState, enter_next
 from sparse_rl.study.measurement import measure
 from sparse_rl.study.preparation import Study, prepare
+from tests.population.training import only
 
 
 def tiny(*methods: str, **changes: Any) -> Config:
@@ -59,11 +61,13 @@ def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
     study = prepare(tiny("gradual", "lottery"))
     labels = [phase.label for phase in study.phases]
     before, tuned = labels.index("prefill lottery") - 1, labels.index("finetune")
-    dense = study.fresh(study.phases[tuned])  # of the same seeds
+    dense = only(study.fresh(study.phases[tuned]))  # of the same seeds
     giving = jax.jit(lambda state: with_random_masks(study, state))(dense)
+    given = Cohorts((giving,))
     phase = study.phases[before + 1]
-    started = enter_next(study, StudyState(before, giving, {tuned: giving}))
-    assert started.ends == {} and int(started.state.clock) == 0
+    entered = enter_next(study, StudyState(before, given, {tuned: given}))
+    assert entered.ends == {} and int(entered.state.clock) == 0
+    started = only(entered.state).members.agent
     for place, ticket in enumerate(phase.members):
         (donor,) = (
             i
@@ -72,7 +76,7 @@ def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
             and member.variant.sparsity == ticket.variant.sparsity
             and member.variant.critic_sparsity == ticket.variant.critic_sparsity
         )
-        found, first = started.state.members.agent, dense.members.agent
+        found, first = started, dense.members.agent
         for name in ("policy", "critics"):
             masks = jax.tree.map(
                 lambda leaf, i=donor: leaf[i], getattr(giving.members.agent, name).masks
@@ -94,7 +98,7 @@ def test_a_lottery_ticket_is_the_first_weights_with_the_final_masks() -> None:
                     np.testing.assert_array_equal(one, other)
     dead = [
         sum(int((~mask).sum()) for mask in jax.tree.leaves(network.masks))
-        for network in (started.state.members.agent.policy, started.state.members.agent.critics)
+        for network in (started.policy, started.critics)
     ]
     assert min(dead) > 0
 
@@ -117,7 +121,7 @@ def straight_through() -> tuple[Study, Population]:
     collect, train = (
         make(program, study.mesh) for make in (chunks.collect_chunk, chunks.train_chunk)
     )
-    state = collect(study.fresh(start), jnp.int32(8))
+    state = collect(only(study.fresh(start)), jnp.int32(8))
     return study, train(state, jnp.int32(25))
 
 
@@ -172,7 +176,7 @@ def test_later_phases_keep_the_dense_weights(straight_through: tuple[Study, Popu
     study, state = straight_through
     for phase in study.phases:
         if phase.method == "ste":
-            assert jax.tree.structure(study.shapes(phase)) == jax.tree.structure(state)
+            assert jax.tree.structure(only(study.shapes(phase))) == jax.tree.structure(state)
     plain = memory.of_one_member(prepare(tiny("gradual")))
     assert memory.of_one_member(study).networks > plain.networks
 
@@ -195,7 +199,7 @@ def test_the_winner_goes_on_alone_when_the_competition_ends() -> None:
     labels = [phase.label for phase in study.phases]
     index = labels.index("prune adaptive")
     phase = study.phases[index]
-    before = study.fresh(study.phases[index - 1])
+    before = only(study.fresh(study.phases[index - 1]))
     collected = chunks.collect_chunk(study.program(study.phases[index - 1]), study.mesh)(before, 8)
     most = np.asarray(collected.members.agent.most_dead)
     np.testing.assert_array_equal(most, study.target_counts(phase.members)["policy"])
@@ -204,10 +208,9 @@ def test_the_winner_goes_on_alone_when_the_competition_ends() -> None:
     dead = [(~mask).sum(axis=tuple(range(1, mask.ndim))) for mask in jax.tree.leaves(policy.masks)]
     assert (np.stack(dead, 1) <= most).all() and np.sum(dead) > 0
     for after, name in ((index + 1, "finetune adaptive"), (index + 2, "quantize adaptive int8")):
-        reached = StudyState(after - 1, state, {})
-        reached = enter_next(study, reached)
+        reached = enter_next(study, StudyState(after - 1, Cohorts((state,)), {}))
         assert study.phases[after].label == name
-        alone = reached.state.members.agent
+        alone = only(reached.state).members.agent
         assert alone._fields == ("policy", "target", "statistics")
         jax.tree.map(np.testing.assert_array_equal, alone.policy, policy)
         jax.tree.map(np.testing.assert_array_equal, alone.target, target)
@@ -216,7 +219,7 @@ def test_the_winner_goes_on_alone_when_the_competition_ends() -> None:
             lambda leaf: (leaf.shape, leaf.dtype), study.shapes(study.phases[after])
         )
         assert shapes == wanted, "as a checkpoint of this phase is read"
-        state = reached.state
+        state = only(reached.state)
 
 
 def test_networks_that_compete_count_as_memory() -> None:
@@ -244,13 +247,14 @@ def test_a_sparse_dqn_begins_with_a_target_that_is_itself(method: str) -> None:
             sparsity={"levels": [0, 0.5], "methods": list(methods), "interval": 4},
         )
     )
-    state = study.fresh(study.phases[0])
+    state = only(study.fresh(study.phases[0]))
     if method == "lottery":
         labels = [phase.label for phase in study.phases]
         before, tuned = labels.index("prefill lottery") - 1, labels.index("finetune")
-        dense = study.fresh(study.phases[tuned])
+        dense = only(study.fresh(study.phases[tuned]))
         giving = jax.jit(lambda state: with_random_masks(study, state))(dense)
-        state = enter_next(study, StudyState(before, giving, {tuned: giving})).state
+        given = Cohorts((giving,))
+        state = only(enter_next(study, StudyState(before, given, {tuned: given})).state)
     agent = state.members.agent
     assert not all(mask.all() for mask in jax.tree.leaves(agent.policy.masks))
     for one, other in zip(

@@ -21,7 +21,7 @@ from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.population import executables, members
-from sparse_rl.population.members import Population
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.report.figures import panel
 from sparse_rl.report.page import write_report
 from sparse_rl.runs import layout
@@ -34,6 +34,7 @@ from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import Both, Silent, Told
 from sparse_rl.study.recording import Recorder
 from sparse_rl.study.training import train
+from tests.population.training import only
 
 PHASES = ["prefill", "dense", "prune", "finetune", "quantize int8w", "quantize int8"]
 
@@ -283,13 +284,13 @@ def test_a_member_that_fails_disturbs_nobody(
 ) -> None:
     fresh = Study.fresh
 
-    def poisoned(study: Study, phase: Phase) -> Population:
-        state = fresh(study, phase)
+    def poisoned(study: Study, phase: Phase) -> Cohorts:
+        state = only(fresh(study, phase))
         agent = state.members.agent
         params = jax.tree.map(lambda leaf: leaf.at[1].set(np.nan), agent.critics.params)
         critics = agent.critics._replace(params=params)
         members = state.members._replace(agent=agent._replace(critics=critics))
-        return state._replace(members=members)
+        return Cohorts((state._replace(members=members),))
 
     monkeypatch.setattr(Study, "fresh", poisoned)
     run = train(configure(tmp_path / "run"))

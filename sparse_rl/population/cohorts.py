@@ -1,0 +1,88 @@
+"""The members of a phase in cohorts, which train one after the other.
+
+What a core reads and writes in an update, weights, moments and activations of all its members, is
+to fit into its cache. So a chunk of training brings one cohort forward, then the next, by the same
+compiled program; on a CPU that is 1.1 to 1.7 times as fast as all at once (benchmarks/NOTES.md). On
+a GPU all members are one cohort, and where several processes share them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Int, PyTree
+
+from sparse_rl.population.members import Population
+from sparse_rl.runtime import devices
+
+CACHE = 5_000_000
+"""Bytes of networks and optimizers that a core may have of a cohort, unless these are too few.
+
+As much again goes to activations and gradients."""
+FEWEST = 3
+"""Members that a core has of a cohort at least: fewer are more and smaller operations."""
+
+Sizes = tuple[int, ...]
+"""Members of each cohort, those included that fill up the devices."""
+
+
+class Cohorts(NamedTuple):
+    """All members, in their order; every part has the same clock and a share of each device."""
+
+    parts: tuple[Population, ...]
+
+    @property
+    def clock(self) -> Int[Array, ""]:
+        """Environment steps that every member has finished."""
+        return self.parts[0].clock
+
+    @property
+    def sizes(self) -> Sizes:
+        return tuple(len(part.members.failed) for part in self.parts)
+
+    def at(self, clock: int) -> Cohorts:
+        """The same members with another clock."""
+        place = self.clock.sharding
+        return self.each(lambda part: part._replace(clock=jax.device_put(np.int32(clock), place)))
+
+    def each(self, change: Callable[[Population], Population]) -> Cohorts:
+        """Every cohort changed by itself."""
+        return Cohorts(tuple(change(part) for part in self.parts))
+
+    def read(self, of: Callable[[Population], PyTree]) -> Any:
+        """Arrays [M, ...] of all members on the host, of what `of` finds in each cohort."""
+        found = devices.to_host(tuple(of(part) for part in self.parts))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+
+
+def most_at_once(agent: PyTree, mesh: Mesh) -> int:
+    """Members of a cohort on each device, by the shapes of a member's networks and optimizers.
+
+    0, all of them, on an accelerator or with several processes.
+    """
+    first = mesh.devices.flat[0]
+    if first.platform != "cpu" or jax.process_count() > 1:
+        return 0
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(agent))
+    return max(FEWEST, round(CACHE / size))
+
+
+def sizes(members: int, mesh: Mesh, most: int) -> Sizes:
+    """How `members`, which divide the devices of `mesh`, are cut: at most `most` on each device.
+
+    Cohorts differ by one member on each device at most: there are two programs to compile at most.
+    `most` 0 leaves all in one.
+    """
+    count = mesh.devices.size
+    each = members // count
+    cohorts = -(-each // most) if most else 1
+    return tuple(count * len(part) for part in np.array_split(np.arange(each), cohorts))
+
+
+def cut(rows: np.ndarray, sizes: Sizes) -> list[np.ndarray]:
+    """An array of all members as those of each cohort."""
+    return np.split(rows, np.cumsum(sizes)[:-1])
