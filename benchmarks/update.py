@@ -99,7 +99,7 @@ def stepper(workload: Any, iterations: int) -> Callable[[], float]:
     """Runs one timing of a training program; compiled and warm when it is returned."""
     from benchmarks.workloads import in_cohorts
 
-    advance = in_cohorts(workload)
+    advance = in_cohorts(workload).advance
 
     def run() -> float:
         started = time.perf_counter()

@@ -122,14 +122,22 @@ def dead_weights(method: Any, shapes: list[tuple[int, ...]], level: float) -> An
     return method.pruned_counts(shapes, level) if own else pruned_counts(shapes, level, uniform)
 
 
-def in_cohorts(workload: Workload) -> Callable[[int], None]:
-    """Brings the members forward by a number of iterations, as training does; compiled and warm.
+class InCohorts(NamedTuple):
+    """Brings members forward by a number of iterations, and how many each cohort has."""
 
-    The workload's own state is used up.
+    advance: Callable[[int], None]
+    sizes: tuple[int, ...]
+
+
+def in_cohorts(workload: Workload, wanted: int = 0) -> InCohorts:
+    """A workload as training runs it, compiled and warm; its own state is used up.
+
+    `wanted` members of a cohort on each device; 0: as many as training would choose.
     """
     mesh, program, whole = workload.mesh, workload.program, workload.state
     count = len(whole.members.failed)
-    most = cohorts.most_at_once(jax.eval_shape(program.agent.init, jax.random.key(0)), mesh)
+    one = jax.eval_shape(program.agent.init, jax.random.key(0))
+    most = cohorts.most_at_once(one, mesh, wanted)
     sizes = cohorts.sizes(count, mesh, most)
     state = Cohorts((whole,))
     if len(sizes) > 1:
@@ -141,7 +149,7 @@ def in_cohorts(workload: Workload) -> Callable[[int], None]:
         state = advanced(programs, state, iterations)
 
     advance(2)
-    return advance
+    return InCohorts(advance, sizes)
 
 
 def layer_shapes(program: Program) -> dict[str, list[tuple[int, ...]]]:

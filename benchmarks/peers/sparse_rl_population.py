@@ -103,7 +103,7 @@ def prepare(order: Order) -> Advance:
     devices = min(len(jax.devices()), order.seeds)
     members = padded(order.seeds, mesh(jax.devices()[:devices]))
     workload = workloads.of_config(config, make(config.environment), members, devices)
-    forward = workloads.in_cohorts(workload)
+    forward = workloads.in_cohorts(workload).advance
     return lambda steps: forward(steps // config.steps_per_update)
 
 

@@ -25,6 +25,8 @@ CACHE = 5_000_000
 As much again goes to activations and gradients."""
 FEWEST = 3
 """Members that a core has of a cohort at least: fewer are more and smaller operations."""
+MOST = 10
+"""And at most: more share no operation's cost any better, and have batches in the cache, too."""
 
 Sizes = tuple[int, ...]
 """Members of each cohort, those included that fill up the devices."""
@@ -59,16 +61,19 @@ class Cohorts(NamedTuple):
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
 
 
-def most_at_once(agent: PyTree, mesh: Mesh) -> int:
-    """Members of a cohort on each device, by the shapes of a member's networks and optimizers.
+def most_at_once(agent: PyTree, mesh: Mesh, wanted: int = 0) -> int:
+    """Members of a cohort on each device: `wanted`, or as many as fit, by the shapes of one.
 
-    0, all of them, on an accelerator or with several processes.
+    `agent` are a member's networks and optimizers. 0, all members, is what several processes have,
+    each of which writes its own members one after the other, and accelerators, unless others are
+    wanted.
     """
-    first = mesh.devices.flat[0]
-    if first.platform != "cpu" or jax.process_count() > 1:
+    if jax.process_count() > 1:
         return 0
+    if wanted or mesh.devices.flat[0].platform != "cpu":
+        return wanted
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(agent))
-    return max(FEWEST, round(CACHE / size))
+    return min(max(FEWEST, round(CACHE / size)), MOST)
 
 
 def sizes(members: int, mesh: Mesh, most: int) -> Sizes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -36,21 +36,32 @@ def fork(
     parts = []
     for mine in cut(parents, sizes):
         home = np.searchsorted(ends, mine, side="right")
-        # Only the parents' cohorts are put together, which takes as much memory again.
-        needed = np.unique(home)
-        begins = np.cumsum([0, *counts[needed]])
-        rows = mine - (ends - counts)[home] + begins[np.searchsorted(needed, home)]
-        together = tuple(before.parts[index].members for index in needed)
-        parts.append(Population(_copy(mesh)(together, rows), jnp.copy(before.clock)))
+        rows = mine - (ends - counts)[home]
+        needed, place = np.unique(home, return_inverse=True)
+        homes = tuple(before.parts[index].members for index in needed)
+        copied = _copy(mesh)(homes, place, rows)
+        parts.append(Population(copied, jnp.copy(before.clock)))
     return Cohorts(tuple(parts))
 
 
 @kept(4)
 def _copy(mesh: Mesh) -> Any:
-    return jax.jit(
-        lambda parts, rows: jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[rows], *parts),
-        out_shardings=NamedSharding(mesh, P(AXIS)),
-    )
+    def copied(parts: Any, place: Any, rows: Any) -> Any:
+        return jax.tree.map(lambda *leaves: _taken(leaves, place, rows), *parts)
+
+    return jax.jit(copied, out_shardings=NamedSharding(mesh, P(AXIS)))
+
+
+def _taken(
+    leaves: Sequence[Array], place: Int[Array, " children"], rows: Int[Array, " children"]
+) -> Array:
+    """Row `rows[i]` of `leaves[place[i]]`, for each i; without all of them in one array before."""
+    found = leaves[0].at[rows].get(mode="clip")
+    for index, leaf in enumerate(leaves[1:], start=1):
+        mine = (place == index).reshape(-1, *(1,) * (leaf.ndim - 1))
+        # Rows of others' are those of any member here, and not chosen.
+        found = jnp.where(mine, leaf.at[rows].get(mode="clip"), found)
+    return found
 
 
 def with_ranges(members: Cohorts, network: FlaxNetwork, mesh: Mesh) -> Cohorts:

@@ -174,7 +174,7 @@ def prepare(config: Config) -> Study:
             name: _layers(getattr(state, name).params, twins)
             for name, twins in agent.prunable.items()
         },
-        config.population.cohort or cohorts.most_at_once(state, mesh),
+        cohorts.most_at_once(state, mesh, config.population.cohort),
     )
 
 

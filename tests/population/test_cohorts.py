@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sparse_rl.population import cohorts, forks
 from sparse_rl.population import members as population
-from sparse_rl.population.cohorts import CACHE, FEWEST, Cohorts
+from sparse_rl.population.cohorts import CACHE, FEWEST, MOST, Cohorts
 from tests.population.training import (
     SAC,
     arrays,
@@ -40,14 +40,16 @@ def test_members_are_cut_evenly_and_none_is_lost(each: int, devices: int, most: 
 
 
 def test_large_networks_have_small_cohorts() -> None:
-    """2 MB beside 5 MB of cache: three; 0.5 MB: ten; and never fewer than make a good product."""
+    """Half a megabyte beside five: ten; 1 MB: five; never fewer than three or more than ten."""
     mesh = single_device()
 
     def most(size: int) -> int:
         return cohorts.most_at_once(jax.ShapeDtypeStruct((size // 4,), np.float32), mesh)
 
     assert CACHE == 5_000_000
-    assert [most(500_000), most(2_000_000), most(100_000_000)] == [10, 3, FEWEST]
+    assert [most(500_000), most(1_000_000)] == [10, 5]
+    assert [most(100_000_000), most(40_000)] == [FEWEST, MOST] == [3, 10]
+    assert cohorts.most_at_once(None, mesh, wanted=7) == 7
 
 
 def test_a_member_learns_in_a_cohort_what_it_learns_among_all() -> None:

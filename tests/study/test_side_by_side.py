@@ -20,7 +20,7 @@ from sparse_rl.study.training import train
 
 
 def everything(out: Path, **changes: Any) -> Config:
-    """Two environments, normalized observations, pruned critics, two methods, int8."""
+    """Two environments, normalized observations, pruned critics, two methods, int8, in cohorts."""
     values: dict[str, Any] = {
         "environment": "probe/termination?actions=continuous",
         "seeds": 2,
@@ -36,6 +36,7 @@ def everything(out: Path, **changes: Any) -> Config:
         },
         "evaluation": {"every": 16, "episodes": 2, "final_episodes": 2},
         "checkpoint": {"every": 4, "unit": "steps"},
+        "population": {"cohort": 1},
         "out": str(out),
     }
     return from_mapping(values | changes)
