@@ -3,7 +3,8 @@
     python -m benchmarks.dqn_minatar [--members 1 10 40] [--repeats 7] [--json FILE]
 
 Conv 16 + dense 128, batch 32, one update every 4 steps, as in configs/dqn_breakout_minatar.yaml.
-An iteration is four steps of the game, four rows of replay and one update, for every member.
+An iteration is four steps of the game, four rows of replay and one update, for every member. The
+members are in cohorts, and a timing takes about as long as a chunk of training, a second.
 
 Beside it, in the same turns and on the same devices, what the machine can do: 256x256 products, one
 per member, and passes over as many bytes per member as an agent has. The operations of an iteration
@@ -22,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--members", type=int, nargs="+", default=[1, 10, 40])
     parser.add_argument("--devices", type=int, default=0, help="0: one per core")
-    parser.add_argument("--iterations", type=int, default=200, help="of one timing")
+    parser.add_argument("--iterations", type=int, default=1000, help="of one timing")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
