@@ -66,8 +66,8 @@ ENTRANTS: dict[str, tuple[Entrant, ...]] = {
 capacity; its second row shows what it does where that costs next to nothing."""
 
 AIMS = {
-    ("sac", "sbx"): 1.4,
-    ("sac", "Stable-Baselines3"): 3.0,
+    ("sac", "sbx"): 1.35,
+    ("sac", "Stable-Baselines3"): 1.9,
     ("dqn", "rejax"): 4.0,
     ("ppo", "rejax"): 1.0,
     ("ppo", "Stable-Baselines3"): 5.0,
