@@ -178,6 +178,15 @@ LINES = (
     Highlight("benchmarks/update.json", "int8 training beside float32", _int8),
     Highlight("benchmarks/scaling.json", "ten members on two CPU devices, against one", _devices),
     Highlight(
+        "benchmarks/cohorts.json",
+        "forty members in cohorts that fit a core's cache, beside all at once: "
+        "SAC 256-256 / DQN on MinAtar / SAC on Pendulum",
+        lambda content: " / ".join(
+            f"{_row(content, workload=name)['chosen']:.2f}x"
+            for name in ("SAC 256-256", "dqn_breakout_minatar", "sac_pendulum")
+        ),
+    ),
+    Highlight(
         "gpu/gpu_panel.json",
         "SAC 256-256, batch 256, in float32 on one GPU, with an environment that costs nothing: "
         "1 / 10 / 80 / 640 members",

@@ -224,6 +224,13 @@ SECTIONS: tuple[Section, ...] = (
         UPDATE,
     ),
     Section(
+        "Members in cohorts",
+        "benchmarks/cohorts.json",
+        "python -m benchmarks.cohorts --json results/benchmarks/cohorts.json",
+        "Times as fast as with all members at once, in the cohorts that training chooses and in "
+        "others, one after the other.",
+    ),
+    Section(
         "More members, more devices",
         "benchmarks/scaling.json",
         "python -m benchmarks.scaling --json results/benchmarks/scaling.json",
@@ -234,7 +241,8 @@ SECTIONS: tuple[Section, ...] = (
         "DQN on MinAtar Breakout",
         "benchmarks/dqn_minatar.json",
         "python -m benchmarks.dqn_minatar --json results/benchmarks/dqn_minatar.json",
-        "Environment steps per second of all members together.",
+        "Environment steps per second of all members together, in the cohorts of training; beside "
+        "it what the machine's products and passes over memory would take alone.",
         _beside_first("steps/s", "times one member's rate"),
     ),
     Section(

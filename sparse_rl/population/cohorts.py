@@ -79,13 +79,15 @@ def most_at_once(agent: PyTree, mesh: Mesh, wanted: int = 0) -> int:
 def sizes(members: int, mesh: Mesh, most: int) -> Sizes:
     """How `members`, which divide the devices of `mesh`, are cut: at most `most` on each device.
 
-    Cohorts differ by one member on each device at most: there are two programs to compile at most.
-    `most` 0 leaves all in one.
+    All alike, for which one program is compiled, where two thirds of `most` or more divide a
+    device's members; else they differ by one on each device. `most` 0 leaves all in one.
     """
     count = mesh.devices.size
     each = members // count
-    cohorts = -(-each // most) if most else 1
-    return tuple(count * len(part) for part in np.array_split(np.arange(each), cohorts))
+    fewest = -(-each // most) if most else 1
+    alike = (n for n in range(fewest, 2 * fewest) if each % n == 0 and 3 * each >= 2 * most * n)
+    parts = np.array_split(np.arange(each), next(alike, fewest))
+    return tuple(count * len(part) for part in parts)
 
 
 def cut(rows: np.ndarray, sizes: Sizes) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sparse_rl.kept import kept
 
-MOST = 12
+MOST = 20
 """Programs that are kept, each tens of megabytes: those of one study, its evaluations included."""
 
 Make = Callable[..., Any]

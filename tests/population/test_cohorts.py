@@ -31,12 +31,23 @@ def test_members_are_cut_evenly_and_none_is_lost(each: int, devices: int, most: 
     if most == 0:
         assert len(sizes) == 1
     else:
-        # As few as there may be.
-        assert len(sizes) == -(-each // most) and max(sizes) <= most * devices
+        assert max(sizes) <= most * devices
+        # As few as there may be, or somewhat smaller ones that are all alike.
+        fewest = -(-each // most)
+        assert len(sizes) == fewest or (len(set(sizes)) == 1 and 3 * sizes[0] >= 2 * most * devices)
     rows = np.arange(each * devices)
     parts = cohorts.cut(rows, sizes)
     assert tuple(map(len, parts)) == sizes
     np.testing.assert_array_equal(np.concatenate(parts), rows)
+
+
+def test_one_program_is_compiled_where_members_divide() -> None:
+    """Forty seeds and levels on two devices, three members of each at most, are ten times 4."""
+    mesh = population.mesh(jax.devices()[:2])
+    assert cohorts.sizes(40, mesh, 3) == (4,) * 10
+    assert cohorts.sizes(40, mesh, 6) == (10,) * 4
+    assert cohorts.sizes(10, mesh, 3) == (6, 4)
+    assert cohorts.sizes(10, mesh, 6) == (10,)
 
 
 def test_large_networks_have_small_cohorts() -> None:
