@@ -64,9 +64,8 @@ class Cohorts(NamedTuple):
 def most_at_once(agent: PyTree, mesh: Mesh, wanted: int = 0) -> int:
     """Members of a cohort on each device: `wanted`, or as many as fit, by the shapes of one.
 
-    `agent` are a member's networks and optimizers. 0, all members, is what several processes have,
-    each of which writes its own members one after the other, and accelerators, unless others are
-    wanted.
+    `agent` are a member's networks and optimizers. 0 means all members: so on an accelerator,
+    unless others are wanted, and always with several processes, whose files hold members in order.
     """
     if jax.process_count() > 1:
         return 0

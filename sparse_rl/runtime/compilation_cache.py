@@ -22,10 +22,15 @@ import jaxlib
 import platformdirs
 from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
+from sparse_rl.config.error import ConfigError
+
 LIMIT = 2 * 10**9
 """Bytes that all kept programs may take together."""
 SHORTEST = 0.1
 """Seconds; what compiles faster is not worth a file."""
+
+OTHER_WORDS_FOR_OFF = ("none", "no", "false", "never", "0")
+"""Of which a directory in the working folder would be made; ./none still is."""
 
 _VERSION = "-jax-"
 """Stands before JAX's version in the name of every directory that is made here."""
@@ -37,8 +42,13 @@ def use(choice: str = "auto") -> None:
 
     auto: in the user's cache directory, or where JAX has been told to (JAX_COMPILATION_CACHE_DIR);
     off: nowhere; anything else is a directory. A directory that cannot be written costs a warning
-    of one line, and nothing is kept.
+    of one line, and nothing is kept. Raises `ConfigError` for another word that means off.
     """
+    if choice.lower() in OTHER_WORDS_FOR_OFF:
+        raise ConfigError(
+            f"compilation_cache: found {choice}; allowed: auto, off or a directory (./{choice} for "
+            f"one of that name)"
+        )
     if choice == "off":
         jax.config.update("jax_enable_compilation_cache", False)
         return

@@ -50,7 +50,7 @@ def test_one_program_is_compiled_where_members_divide() -> None:
     assert cohorts.sizes(10, mesh, 6) == (10,)
 
 
-def test_large_networks_have_small_cohorts() -> None:
+def test_large_networks_have_small_cohorts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a megabyte beside five: ten; 1 MB: five; never fewer than three or more than ten."""
     mesh = single_device()
 
@@ -61,6 +61,9 @@ def test_large_networks_have_small_cohorts() -> None:
     assert [most(500_000), most(1_000_000)] == [10, 5]
     assert [most(100_000_000), most(40_000)] == [FEWEST, MOST] == [3, 10]
     assert cohorts.most_at_once(None, mesh, wanted=7) == 7
+    # Each process writes its own members, which in several cohorts would not be in order.
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert most(1_000_000) == cohorts.most_at_once(None, mesh, wanted=7) == 0
 
 
 def test_a_member_learns_in_a_cohort_what_it_learns_among_all() -> None:

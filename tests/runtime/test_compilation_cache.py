@@ -13,6 +13,7 @@ import zstandard
 from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
 from sparse_rl import evaluate, export
+from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.envs import make
@@ -110,6 +111,16 @@ def test_choices(
     compilation_cache.use("off")
     assert not jax.config.jax_enable_compilation_cache
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("word", ["none", "False", "no"])
+def test_another_word_for_off_makes_no_directory(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"^compilation_cache: found {word}; allowed: auto, off"):
+        compilation_cache.use(word)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("jax_settings")
