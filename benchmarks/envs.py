@@ -30,7 +30,9 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.environment_name import taken_apart
 from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
 from sparse_rl.population import chunks
+from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.study.preparation import prepare
+from sparse_rl.study.training import advanced
 
 NAMES = [
     "gymnax/Pendulum-v1",
@@ -155,8 +157,12 @@ def in_training(name: str, members: int, width: int, batch: int, repeats: int) -
         variant = prepared._replace(environment=environment)
         dense = next(phase for phase in variant.phases if phase.name == "dense")
         chunk = chunks.train_chunk(variant.program(dense), variant.mesh)
-        steps = jnp.int32(iterations)
-        runs.append([lambda p, chunk=chunk, steps=steps: chunk(p, steps), variant.fresh(dense)])
+        cohorts = variant.fresh(dense)
+
+        def trained(state: Cohorts, chunk: Any = chunk) -> Cohorts:
+            return advanced([chunk] * len(state.parts), state, iterations)
+
+        runs.append([trained, cohorts])
     walk, state = random_walk(prepared.environment, members, iterations)
     runs.append([jax.jit(walk), state])
     wall, processor = np.zeros((repeats + 1, 3)), np.zeros((repeats + 1, 3))

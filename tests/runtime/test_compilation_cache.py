@@ -185,7 +185,7 @@ def test_a_kept_program_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> None:
     prepared = prepare(config)
     phase = prepared.phases[1]
     program = prepared.program(phase)
-    start = prepared.fresh(phase)
+    (start,) = prepared.fresh(phase).parts
     jax_cache.reset_cache()
     compilation_cache.use(str(tmp_path))
 
