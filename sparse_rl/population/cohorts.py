@@ -24,7 +24,9 @@ CACHE = 5_000_000
 
 As much again goes to activations and gradients."""
 FEWEST = 3
-"""Members that a core has of a cohort at least: fewer are more and smaller operations."""
+"""Members that a core may always have of a cohort: fewer are more and smaller operations.
+
+It has two where they divide its members and three do not, as `sizes` says."""
 MOST = 10
 """And at most: more share no operation's cost any better, and have batches in the cache, too."""
 
