@@ -11,8 +11,7 @@ HalfCheetah's shape.
 import argparse
 import gc
 import statistics
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +53,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     import jax
 
     from benchmarks import workloads
+    from benchmarks.harness import seconds
     from benchmarks.update import in_turns
 
     members, devices = options.members, options.devices or len(jax.devices())
@@ -63,7 +63,9 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
     every = {f"of {size}": made(size // devices) for size in (members, *SIZES)}
     every["chosen"] = made(0)
-    runs = {key: timed(one.advance, ITERATIONS[name]) for key, one in every.items()}
+    runs = {
+        key: partial(seconds, partial(one.advance, ITERATIONS[name])) for key, one in every.items()
+    }
     taken = in_turns(runs, options.repeats)
     whole = taken[f"of {members}"]
     row: dict[str, Any] = {
@@ -90,17 +92,6 @@ def prepare(name: str, members: int, devices: int) -> Any:
         return workloads.prepare(workloads.SAC_PAPER, environment, members, devices)
     config = load_config(name)
     return workloads.of_config(config, make(config.environment), members, devices)
-
-
-def timed(advance: Callable[[int], None], iterations: int) -> Callable[[], float]:
-    """Seconds of one timing."""
-
-    def run() -> float:
-        began = time.perf_counter()
-        advance(iterations)
-        return time.perf_counter() - began
-
-    return run
 
 
 if __name__ == "__main__":

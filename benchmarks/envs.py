@@ -32,7 +32,6 @@ from sparse_rl.envs import Continuous, EnvSpec, Outcome, VectorEnv, make
 from sparse_rl.population import chunks
 from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.study.preparation import prepare
-from sparse_rl.study.training import advanced
 
 NAMES = [
     "gymnax/Pendulum-v1",
@@ -160,7 +159,7 @@ def in_training(name: str, members: int, width: int, batch: int, repeats: int) -
         cohorts = variant.fresh(dense)
 
         def trained(state: Cohorts, chunk: Any = chunk) -> Cohorts:
-            return advanced([chunk] * len(state.parts), state, iterations)
+            return state.advanced([chunk] * len(state.parts), iterations)
 
         runs.append([trained, cohorts])
     walk, state = random_walk(prepared.environment, members, iterations)

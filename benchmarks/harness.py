@@ -44,6 +44,13 @@ class Timing(NamedTuple):
     calls: int  # in one repeat
 
 
+def seconds(call: Callable[[], Any]) -> float:
+    """Of one call, until everything that it returns is there."""
+    began = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - began
+
+
 def measure(function: Callable[..., Any], *arguments: Any, repeats: int = 15) -> Timing:
     """Compile `function` for these arguments, call it once, then time `repeats` repeats.
 

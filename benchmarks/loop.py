@@ -61,7 +61,6 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     from sparse_rl.population import chunks, forks
     from sparse_rl.study import evaluation
     from sparse_rl.study.preparation import prepare
-    from sparse_rl.study.training import advanced
 
     prepared = prepare(config)
     mesh, phases = prepared.mesh, {phase.name: phase for phase in prepared.phases}
@@ -76,7 +75,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
         programs = [compiled[size][0] for size in state.sizes]
         taken = sum(seconds for _, seconds in compiled.values())
         timing, state = time_chunk(
-            lambda state, count: advanced(programs, state, count),
+            lambda state, count: state.advanced(programs, count),
             taken,
             state,
             settings.seconds,

@@ -6,7 +6,6 @@ Patterson 2009). Peaks come from the data sheet where the device's name is known
 product and a large copy.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from benchmarks import workloads
+from benchmarks.harness import seconds
 from sparse_rl.population import members as population
 
 # What JAX is told of a product alone, for each name of `training.precision`.
@@ -196,13 +196,7 @@ def _timed(local: Callable[[Array], Array], argument: Array, mesh: Mesh) -> Call
     )
     argument = jax.device_put(argument, NamedSharding(mesh, along))
     jax.block_until_ready(function(argument))
-
-    def run() -> float:
-        started = time.perf_counter()
-        jax.block_until_ready(function(argument))
-        return time.perf_counter() - started
-
-    return run
+    return lambda: seconds(lambda: function(argument))
 
 
 def product_rate(precision: str, size: int, repeats: int, products: int = 10) -> float:
@@ -228,9 +222,4 @@ def copy_rate(megabytes: int, repeats: int, copies: int = 10) -> float:
 
 def _fastest(function: Callable[[Any], Any], argument: Any, repeats: int) -> float:
     jax.block_until_ready(function(argument))
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(function(argument))
-        taken.append(time.perf_counter() - began)
-    return min(taken)
+    return min(seconds(lambda: function(argument)) for _ in range(repeats))

@@ -67,6 +67,7 @@ def rows_of(devices: int, options: argparse.Namespace) -> list[dict[str, Any]]:
 def measure(members: int, devices: int, options: argparse.Namespace) -> dict[str, Any]:
     """One row: compiled once, then timed `repeats` times over as many steps as fit."""
     from benchmarks import workloads
+    from benchmarks.harness import seconds
 
     values = workloads.SAC_PAPER | {
         "network": {"hidden": [options.hidden] * 2},
@@ -78,14 +79,10 @@ def measure(members: int, devices: int, options: argparse.Namespace) -> dict[str
     advance = workloads.in_cohorts(workload).advance
     compile_seconds = time.perf_counter() - began
 
-    def seconds(iterations: int) -> float:
-        began = time.perf_counter()
-        advance(iterations)
-        return time.perf_counter() - began
-
-    seconds(2)
-    iterations = max(5, round(options.seconds / (seconds(5) / 5)))
-    rates = [members * iterations / seconds(iterations) for _ in range(options.repeats)]
+    iterations = max(5, round(options.seconds / (seconds(lambda: advance(5)) / 5)))
+    rates = [
+        members * iterations / seconds(lambda: advance(iterations)) for _ in range(options.repeats)
+    ]
     return {
         "devices": devices,
         "members": members,

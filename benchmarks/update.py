@@ -11,7 +11,6 @@ programs. Mask updates are measured at every step and charged at one in a thousa
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -97,16 +96,11 @@ def measure_all(options: argparse.Namespace) -> None:
 
 def stepper(workload: Any, iterations: int) -> Callable[[], float]:
     """Runs one timing of a training program; compiled and warm when it is returned."""
+    from benchmarks.harness import seconds
     from benchmarks.workloads import in_cohorts
 
     advance = in_cohorts(workload).advance
-
-    def run() -> float:
-        started = time.perf_counter()
-        advance(iterations)
-        return time.perf_counter() - started
-
-    return run
+    return lambda: seconds(lambda: advance(iterations))
 
 
 def in_turns(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:

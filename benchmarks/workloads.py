@@ -27,7 +27,6 @@ from sparse_rl.sparsity.distributions import pruned_counts, uniform
 from sparse_rl.sparsity.gradual import CubicSchedule, GradualPruning
 from sparse_rl.sparsity.method import Method
 from sparse_rl.study.preparation import build_agent
-from sparse_rl.study.training import advanced
 
 
 def halfcheetah_shaped() -> VectorEnv:
@@ -146,7 +145,7 @@ def in_cohorts(workload: Workload, wanted: int = 0) -> InCohorts:
 
     def advance(iterations: int) -> None:
         nonlocal state
-        state = advanced(programs, state, iterations)
+        state = state.advanced(programs, iterations)
 
     advance(2)
     return InCohorts(advance, sizes)

@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 
 from sparse_rl.checkpoints import tensor_file
 from sparse_rl.checkpoints.tensor_file import OtherVersionError, Source, Stored
-from sparse_rl.population.cohorts import Cohorts, Sizes
+from sparse_rl.population.cohorts import Cohorts, Sizes, begins
 from sparse_rl.population.members import AXIS, Members, Population
 
 MEMORY = "memory"
@@ -88,10 +88,9 @@ def _sources(parts: Sequence[Any], sizes: Sizes, rows: range) -> dict[str, Sourc
 
 
 def _source(leaves: Sequence[jax.Array], sizes: Sizes, rows: range) -> Source:
-    begins = np.cumsum([0, *sizes])
     pieces = [
         (shard, _within(shard, int(begin), rows))
-        for leaf, begin in zip(leaves, begins, strict=False)
+        for leaf, begin in zip(leaves, begins(sizes), strict=True)
         for shard in sorted(leaf.addressable_shards, key=_first_row)
     ]
     count = sum(len(range(shard.data.shape[0])[where]) for shard, where in pieces)
@@ -117,7 +116,6 @@ def _first_row(shard: Any) -> int:
 def _load(parts: Sequence[Any], sizes: Sizes, files: Files, members: int, mesh: Mesh) -> list[Any]:
     """The cohorts' trees, whose rows are the first of all files, one after the other."""
     readers = [tensor_file.read(path, stored, path.suffix == ".zst") for path, stored in files]
-    begins = [int(begin) for begin in np.cumsum([0, *sizes])[:-1]]
     leaves: list[list[jax.Array]] = [[] for _ in parts]
     for names in zip(*map(_named, parts), strict=True):
         name, leaf = names[0]
@@ -131,8 +129,8 @@ def _load(parts: Sequence[Any], sizes: Sizes, files: Files, members: int, mesh: 
                 f"{files[0][0]}: does not hold {name} with rows of shape {shape}"
             )
         rows = np.concatenate(stored) if len(stored) > 1 else stored[0]
-        for placed, (_, mine), begin in zip(leaves, names, begins, strict=True):
-            placed.append(_place(rows[:members], begin, mine, mesh))
+        for placed, (_, mine), begin in zip(leaves, names, begins(sizes), strict=True):
+            placed.append(_place(rows[:members], int(begin), mine, mesh))
     for reader, (path, _) in zip(readers, files, strict=True):
         if next(reader, None) is not None:  # also checks the sum
             raise OtherVersionError(f"{path}: holds more than a population")

@@ -8,7 +8,7 @@ a GPU all members are one cohort, and where several processes share them, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -57,6 +57,15 @@ class Cohorts(NamedTuple):
         """Every cohort changed by itself."""
         return Cohorts(tuple(change(part) for part in self.parts))
 
+    def advanced(self, programs: Sequence[Callable[..., Population]], iterations: int) -> Cohorts:
+        """All after that many iterations, one cohort after the other, each by its own program."""
+        return Cohorts(
+            tuple(
+                jax.block_until_ready(program(part, np.int32(iterations)))
+                for program, part in zip(programs, self.parts, strict=True)
+            )
+        )
+
     def read(self, of: Callable[[Population], PyTree]) -> Any:
         """Arrays [M, ...] of all members on the host, of what `of` finds in each cohort."""
         found = devices.to_host(tuple(of(part) for part in self.parts))
@@ -91,6 +100,14 @@ def sizes(members: int, mesh: Mesh, most: int) -> Sizes:
     return tuple(count * len(part) for part in parts)
 
 
-def cut(rows: np.ndarray, sizes: Sizes) -> list[np.ndarray]:
-    """An array of all members as those of each cohort."""
-    return np.split(rows, np.cumsum(sizes)[:-1])
+def begins(sizes: Sizes) -> Int[np.ndarray, " cohorts"]:
+    """The place among all of each cohort's first member."""
+    return np.cumsum((0, *sizes[:-1]))
+
+
+def cut(tree: PyTree, sizes: Sizes) -> list[Any]:
+    """Arrays of all members as those of each cohort."""
+    return [
+        jax.tree.map(lambda rows, where=slice(begin, begin + size): rows[where], tree)
+        for begin, size in zip(begins(sizes), sizes, strict=True)
+    ]

@@ -17,7 +17,7 @@ from sparse_rl.agents.agent import Agent
 from sparse_rl.agents.eau_dqn import EauDQN
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
-from sparse_rl.population.cohorts import Cohorts, Sizes, cut
+from sparse_rl.population.cohorts import Cohorts, Sizes, begins, cut
 from sparse_rl.population.masking import given_masks, with_copies_masked
 from sparse_rl.population.members import AXIS, Population
 from sparse_rl.population.ranges import begun
@@ -31,12 +31,11 @@ def fork(
     A copy shares its parent's random keys: variants of one seed see the same random numbers, so
     that they can be compared pairwise.
     """
-    counts = np.array(before.sizes)
-    ends = np.cumsum(counts)
+    first = begins(before.sizes)
     parts = []
     for mine in cut(parents, sizes):
-        home = np.searchsorted(ends, mine, side="right")
-        rows = mine - (ends - counts)[home]
+        home = np.searchsorted(first, mine, side="right") - 1
+        rows = mine - first[home]
         needed, place = np.unique(home, return_inverse=True)
         homes = tuple(before.parts[index].members for index in needed)
         copied = _copy(mesh)(homes, place, rows)
@@ -122,9 +121,8 @@ def with_target_counts(
         sharding = NamedSharding(mesh, P(AXIS))
         return jax.make_array_from_callback(counts.shape, sharding, lambda index: counts[index])
 
-    rows = {name: cut(counts, members.sizes) for name, counts in target_counts.items()}
     parts = []
-    for index, part in enumerate(members.parts):
-        placed = {name: place(counts[index]) for name, counts in rows.items()}
+    for part, mine in zip(members.parts, cut(dict(target_counts), members.sizes), strict=True):
+        placed = {name: place(counts) for name, counts in mine.items()}
         parts.append(part._replace(members=part.members._replace(target_counts=placed)))
     return Cohorts(tuple(parts))

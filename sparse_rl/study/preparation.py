@@ -99,27 +99,17 @@ class Study(NamedTuple):
 
     def sizes(self, members: tuple[Member, ...]) -> Sizes:
         """The cohorts in which `members` train, those included that fill up the devices."""
-        return cohorts.sizes(len(self.pad(members)), self.mesh, self.at_once)
+        count = population.padded(len(members), self.mesh)
+        return cohorts.sizes(count, self.mesh, self.at_once)
 
     def fresh(self, phase: Phase) -> Cohorts:
         """Members of `phase` before their first step."""
         members = self.pad(phase.members)
         seeds = np.array([member.seed for member in members], np.int32)
-        counts, sizes = self.target_counts(members), self.sizes(phase.members)
-        of_cohorts = {name: cohorts.cut(rows, sizes) for name, rows in counts.items()}
+        each = cohorts.cut((seeds, self.target_counts(members)), self.sizes(phase.members))
         # With its method also where masks have stopped to change: what it keeps is there still.
         program = self.program(phase)._replace(method=self.methods.get(phase.method))
-        return Cohorts(
-            tuple(
-                population.init(
-                    program,
-                    self.mesh,
-                    mine,
-                    {name: rows[index] for name, rows in of_cohorts.items()},
-                )
-                for index, mine in enumerate(cohorts.cut(seeds, sizes))
-            )
-        )
+        return Cohorts(tuple(population.init(program, self.mesh, *mine) for mine in each))
 
     def shapes(self, phase: Phase) -> Cohorts:
         """What `fresh` would return, as shapes and types."""

@@ -8,7 +8,6 @@ no result: the sums that are logged live in the population's state.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -22,7 +21,6 @@ from sparse_rl.population import chunks
 from sparse_rl.population import members as population
 from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.executables import executable
-from sparse_rl.population.members import Population
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runtime import devices
@@ -141,7 +139,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
             steps = max(quick, per_iteration)
         steps = min(steps, stop - clock)
         started = time.perf_counter()
-        state = advanced(programs, state, steps // per_iteration)
+        state = state.advanced(programs, steps // per_iteration)
         seconds = time.perf_counter() - started
         seconds_per_step = devices.all_max(seconds / steps)
         clock += steps
@@ -165,18 +163,6 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         reached = reached._replace(state=state)
         pause(session, reached)
     return reached
-
-
-def advanced(
-    programs: Sequence[Callable[..., Population]], state: Cohorts, iterations: int
-) -> Cohorts:
-    """All members after that many iterations, one cohort after the other."""
-    return Cohorts(
-        tuple(
-            jax.block_until_ready(program(part, np.int32(iterations)))
-            for program, part in zip(programs, state.parts, strict=True)
-        )
-    )
 
 
 def skipped(session: Session, phase: Phase, state: Cohorts) -> Cohorts:
