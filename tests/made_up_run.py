@@ -127,7 +127,6 @@ def _write_record(
             "sparsity": level,
             "critic_sparsity": 0.0,
             "arithmetic": kind,
-            "settings": {},
         }
         for kind, level in [("float32", 0.0), *arms]
     }

@@ -13,8 +13,8 @@ from sparse_rl.runs.variant import Variant
 
 COLUMNS = ("step", "phase", "seed", "variant", "metric", "value")
 """Of the file."""
-RECORD_COLUMNS = ("method", "sparsity", "critic_sparsity", "settings", "arithmetic")
-"""Of the table in memory besides: the variant's record, settings as "rank=8, width=4"."""
+RECORD_COLUMNS = ("method", "sparsity", "critic_sparsity", "arithmetic")
+"""Of the table in memory besides: the variant's record."""
 
 
 class Row(NamedTuple):
@@ -80,16 +80,7 @@ def read_metrics(file: Path, variants: Mapping[str, Variant]) -> pd.DataFrame:
 
 def joined(table: pd.DataFrame, variants: Mapping[str, Variant]) -> pd.DataFrame:
     """A table with the columns of the file, and each variant's record beside its name."""
-    columns: dict[str, dict[str, object]] = {
-        name: {
-            "method": variant.method,
-            "sparsity": variant.sparsity,
-            "critic_sparsity": variant.critic_sparsity,
-            "settings": ", ".join(f"{key}={value}" for key, value in variant.settings),
-            "arithmetic": variant.arithmetic,
-        }
-        for name, variant in variants.items()
-    }
+    columns = {name: variant.to_mapping() for name, variant in variants.items()}
     keys = [column for column in COLUMNS if column != "value"]
     table = table.drop_duplicates(keys, keep="last").reset_index(drop=True)
     records = pd.DataFrame.from_dict(columns, orient="index", columns=list(RECORD_COLUMNS))

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Setting = str | int | float | bool
-"""What a method or a pass adds to a variant: a rank, a number of bits, a width."""
-
 GRADUAL, FLOAT32 = "gradual", "float32"
 """The method and the arithmetic that a name leaves out."""
 
@@ -24,14 +21,12 @@ class Variant:
         critic_sparsity: the same of the critics.
         arithmetic: float32, int8w (weights), int8 (weights and activations), or integer (the same
             with scales that are fixed).
-        settings: what a method or pass adds, as (name, value), sorted by name.
     """
 
     method: str = GRADUAL
     sparsity: float = 0.0
     critic_sparsity: float = 0.0
     arithmetic: str = FLOAT32
-    settings: tuple[tuple[str, Setting], ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,7 +35,6 @@ class Variant:
             "" if self.method == GRADUAL else self.method,
             f"{self.sparsity:g}",
             f"critics{self.critic_sparsity:g}" if self.critic_sparsity else "",
-            *(f"{key}{_short(value)}" for key, value in self.settings),
             "" if self.arithmetic == FLOAT32 else self.arithmetic,
         ]
         return "-".join(part for part in parts if part)
@@ -65,7 +59,7 @@ class Variant:
 
     def to_mapping(self) -> dict[str, Any]:
         """As plain values, for JSON; `from_mapping` goes back."""
-        return {**dataclasses.asdict(self), "settings": dict(self.settings)}
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Variant:
@@ -73,14 +67,15 @@ class Variant:
         if not isinstance(values, Mapping):
             raise ValueError(f"found {type(values).__name__}; allowed: a mapping")
         known = {field.name: field.default for field in dataclasses.fields(cls)}
+        # Runs of before have one more, which was always empty.
+        values = {name: value for name, value in values.items() if (name, value) != _NO_MORE}
         for name, value in values.items():
             if name not in known:
                 raise ValueError(f"{name}: unknown; allowed: {', '.join(known)}")
-            if not _fits(name, value, known[name]):
+            if not _fits(value, known[name]):
                 raise ValueError(f"{name}: found {value!r}; allowed: {_ALLOWED[name]}")
         numbers = {key: float(values.get(key, 0.0)) for key in ("sparsity", "critic_sparsity")}
-        settings = tuple(sorted(dict(values.get("settings", {})).items()))
-        return cls(**{**values, **numbers, "settings": settings})
+        return cls(**{**values, **numbers})
 
 
 DENSE = Variant()
@@ -91,20 +86,12 @@ _ALLOWED = {
     "sparsity": "a number from 0 to 1",
     "critic_sparsity": "a number from 0 to 1",
     "arithmetic": "a name",
-    "settings": "a mapping of names to numbers or words",
 }
+_NO_MORE: tuple[str, Mapping[str, Any]] = ("settings", {})
 
 
-def _fits(name: str, value: Any, default: Any) -> bool:
-    if name == "settings":
-        return isinstance(value, Mapping) and all(
-            isinstance(key, str) and isinstance(item, Setting) for key, item in value.items()
-        )
+def _fits(value: Any, default: Any) -> bool:
     if isinstance(default, float):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and 0 <= value <= 1
     return isinstance(value, str) and value != ""
-
-
-def _short(value: Setting) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -132,7 +132,7 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
     """One row per variant.
 
     Columns:
-        variant (its name); method, critic_sparsity, settings, arithmetic (its kind);
+        variant (its name); method, critic_sparsity, arithmetic (its kind);
         target_sparsity, which is what was reached, to three decimals, where a method chooses;
             achieved_sparsity (mean over seeds);
         seeds (whose return counts), failed (that have none);

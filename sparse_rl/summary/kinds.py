@@ -18,7 +18,6 @@ class Kind(NamedTuple):
 
     method: str = "gradual"
     critic_sparsity: float = 0.0
-    settings: str = ""
     arithmetic: str = "float32"
 
     @property
@@ -39,37 +38,41 @@ class Kind(NamedTuple):
     @property
     def alone(self) -> str:
         """The label of its variant that is not pruned."""
-        parts = [*self._method, *self._rest, self._arithmetic("", "")]
+        parts = [*self._method, *self._critics, self._arithmetic("", "")]
         return ", ".join(part for part in parts if part) + " only"
 
     @property
     def heading(self) -> str:
         """At the beginning of a sentence about its levels."""
         verb = "Pruned" if self.method == "gradual" else f"Pruned by {self.method}"
-        return ", ".join([verb, *self._rest]) + self._arithmetic(" with ", " and activations")
+        return ", ".join([verb, *self._critics]) + self._arithmetic(" with ", " and activations")
 
     @property
     def heading_alone(self) -> str:
         """At the beginning of a sentence about its variant that is not pruned."""
-        parts = ["Not pruned", *self._method, *self._rest, self._arithmetic("", " and activations")]
+        parts = [
+            "Not pruned",
+            *self._method,
+            *self._critics,
+            self._arithmetic("", " and activations"),
+        ]
         return ", ".join(part for part in parts if part)
 
     @property
     def is_dense(self) -> bool:
         """Whether its variant without sparsity is the dense network."""
-        return self.critic_sparsity == 0 and not self.settings and self.arithmetic == "float32"
+        return self.critic_sparsity == 0 and self.arithmetic == "float32"
 
     def _labelled(self, first: str) -> str:
-        return ", ".join([first, *self._rest]) + self._arithmetic(" + ", "")
+        return ", ".join([first, *self._critics]) + self._arithmetic(" + ", "")
 
     @property
     def _method(self) -> list[str]:
         return [] if self.method == "gradual" else [self.method]
 
     @property
-    def _rest(self) -> list[str]:
-        critics = [f"critics {100 * self.critic_sparsity:g} %"] if self.critic_sparsity else []
-        return critics + ([self.settings.replace("=", " ")] if self.settings else [])
+    def _critics(self) -> list[str]:
+        return [f"critics {100 * self.critic_sparsity:g} %"] if self.critic_sparsity else []
 
     def _arithmetic(self, before: str, activations: str) -> str:
         if self.arithmetic == "float32":
@@ -118,6 +121,5 @@ def _order(kind: Kind) -> tuple[Any, ...]:
     return (
         place(kind.method, METHODS),
         kind.critic_sparsity,
-        kind.settings,
         place(kind.arithmetic, ARITHMETICS),
     )

@@ -34,7 +34,7 @@ def table(*rows: tuple[str, float, str, str]) -> pd.DataFrame:
     columns = ["variant", "target_sparsity", "arithmetic", "verdict"]
     dense = ("0", 0.0, "float32", "")
     return pd.DataFrame([dense, *rows], columns=columns).assign(
-        seeds=3, method="gradual", critic_sparsity=0.0, settings=""
+        seeds=3, method="gradual", critic_sparsity=0.0
     )
 
 

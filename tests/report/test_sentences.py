@@ -31,7 +31,7 @@ def table(**verdicts: str) -> pd.DataFrame:
         "pairs": 7,
         "failed": 0,
     }
-    kind = {"method": "gradual", "critic_sparsity": 0.0, "settings": ""}
+    kind = {"method": "gradual", "critic_sparsity": 0.0}
     return pd.DataFrame([row | kind | numbers for row in rows])
 
 

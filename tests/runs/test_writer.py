@@ -18,7 +18,7 @@ from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
 
 NETWORK = Network(Observation((3,)), (), (Dense("mean", 1),), Squash((-2.0,), (2.0,)))
-RIGL = Variant("rigl", 0.9, settings=(("drop_fraction", 0.3),))
+RIGL = Variant("rigl", 0.9)
 SPANS = [Span("dense", 0, 20, 2), Span("prune", 20, 80, 4, "rigl")]
 
 
