@@ -18,7 +18,6 @@ from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import policy_network
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
 from sparse_rl.memory.replay import Batch, ReplayBuffer
@@ -141,14 +140,9 @@ class DQN(EpsilonGreedy, OffPolicy):
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> DQN:
     """DQN with the configured network, which multiplies with `dots`.
 
-    Raises `ConfigError` where the environment does not fit.
+    Raises `ConfigError` where observations of this kind are not normalized.
     """
-    if not isinstance(spec.action, Discrete):
-        raise ConfigError(
-            f"agent.name: dqn needs discrete actions and {spec.name} has continuous ones; "
-            f"allowed: sac, td3, ddpg, ppo, a2c, trpo, reinforce"
-        )
-    assert isinstance(config.agent, DQNOptions)
+    assert isinstance(config.agent, DQNOptions) and isinstance(spec.action, Discrete)
     network = policy_network(config.network, spec)
     return DQN(
         config=config.agent,

@@ -97,7 +97,7 @@ class OnPolicy(RolloutAgent):
             critic=critic,
             spec=spec,
             normalize=config.network.normalize,
-            sparse_value=any(level > 0 for level in config.sparsity.critic_levels),
+            sparse_value=config.sparsity.prunes_critics,
             training_steps=config.training.steps,
             learning_rate=config.agent.learning_rate,
         )

@@ -21,6 +21,7 @@ class RolloutOptions(AgentOptions):
     No fields: which there are, and their order, is part of the digest that names an experiment.
     """
 
+    memory: ClassVar[str] = "agent.rollout_steps"
     rhythm: ClassVar[str] = "agent.rollout_steps"
     rollout_steps: int
 

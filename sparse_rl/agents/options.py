@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparse_rl.config.fields import Fraction, NonNegative, Positive, PositiveCount, section
 from sparse_rl.config.interfaces import AgentOptions, Problem
+from sparse_rl.spaces import Continuous, Discrete
 
 if TYPE_CHECKING:
     from sparse_rl.config.experiment import Config
@@ -87,6 +88,7 @@ def _of_replay(config: Config) -> Iterator[Problem]:
 class SACOptions(OffPolicyOptions):
     """Soft actor-critic (Haarnoja et al. 2018) with Stable-Baselines3's defaults."""
 
+    actions = Continuous
     name: Literal["sac"] = "sac"
     """The algorithm; these are the options of sac."""
     learning_rate: Positive = 3e-4
@@ -109,6 +111,7 @@ class SACOptions(OffPolicyOptions):
 class TD3Options(OffPolicyOptions):
     """Twin delayed DDPG (Fujimoto et al. 2018) with Stable-Baselines3's defaults."""
 
+    actions = Continuous
     name: Literal["td3"] = "td3"
     """The algorithm; these are the options of td3."""
     critics: ClassVar[int] = 2
@@ -153,6 +156,7 @@ class DDPGOptions(TD3Options):
 class DQNOptions(OffPolicyOptions):
     """Deep Q-learning (Mnih et al. 2015) with Stable-Baselines3's semantics."""
 
+    actions = Discrete
     name: Literal["dqn"] = "dqn"
     """The algorithm; these are the options of dqn."""
     learning_rate: Positive = 1e-4

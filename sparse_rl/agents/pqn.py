@@ -19,7 +19,6 @@ from sparse_rl.agents.pqn_options import PQNOptions
 from sparse_rl.agents.rollout_agent import RolloutAgent, shuffled
 from sparse_rl.agents.updates import linear, weighted_mean
 from sparse_rl.architecture import policy_network
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts
 from sparse_rl.memory import rollout
@@ -163,14 +162,9 @@ class PQN(EpsilonGreedy, RolloutAgent):
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> PQN:
     """PQN with the configured network, which multiplies with `dots`.
 
-    Raises `ConfigError` where the environment does not fit.
+    Raises `ConfigError` where observations of this kind are not normalized.
     """
-    if not isinstance(spec.action, Discrete):
-        raise ConfigError(
-            f"agent.name: pqn needs discrete actions and {spec.name} has continuous ones; "
-            f"allowed: sac, td3, ddpg, ppo, a2c, trpo, reinforce"
-        )
-    assert isinstance(config.agent, PQNOptions)
+    assert isinstance(config.agent, PQNOptions) and isinstance(spec.action, Discrete)
     normalization.check(config, spec)
     return PQN(
         config=config.agent,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from sparse_rl.agents.on_policy_options import RolloutOptions
 from sparse_rl.config.fields import Fraction, NonNegative, Positive, PositiveCount, section
 from sparse_rl.config.interfaces import Problem
+from sparse_rl.spaces import Discrete
 
 if TYPE_CHECKING:
     from sparse_rl.config.experiment import Config
@@ -21,6 +22,7 @@ class PQNOptions(RolloutOptions):
     lengths are multiples of 1,000.
     """
 
+    actions = Discrete
     name: Literal["pqn"] = "pqn"
     """The algorithm; these are the options of pqn."""
     rollout_steps: PositiveCount = 40

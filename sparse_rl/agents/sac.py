@@ -17,7 +17,6 @@ from sparse_rl.agents.off_policy import OffPolicy, Rhythm
 from sparse_rl.agents.options import SACOptions
 from sparse_rl.agents.updates import adam, weighted_mean
 from sparse_rl.architecture import Network, critic_torso, policy_network
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch
@@ -205,14 +204,9 @@ class SAC(OffPolicy):
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
     """SAC with the configured networks; the actor multiplies with `dots`, the critics in float32.
 
-    Raises `ConfigError` where the environment does not fit.
+    Raises `ConfigError` where observations of this kind are not normalized.
     """
-    if not isinstance(spec.action, Continuous):
-        raise ConfigError(
-            f"agent.name: sac needs continuous actions and {spec.name} has discrete ones; "
-            f"allowed: dqn, pqn, ppo, a2c, trpo, reinforce"
-        )
-    assert isinstance(config.agent, SACOptions)
+    assert isinstance(config.agent, SACOptions) and isinstance(spec.action, Continuous)
     size = len(spec.action.low)
     network = policy_network(config.network, spec)
     layers = critic_torso(config.network, network.observation, config.agent.critic_layer_norm)
@@ -223,5 +217,5 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> SAC:
         critic=Critic(network.observation, layers, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
-        sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),
+        sparse_critics=config.sparsity.prunes_critics,
     )

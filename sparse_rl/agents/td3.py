@@ -28,7 +28,6 @@ from sparse_rl.architecture import (
     output_of,
     torso,
 )
-from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.dot_products import DotProducts, of_precision
 from sparse_rl.memory.replay import Batch, ReplayBuffer
@@ -214,14 +213,9 @@ class TD3(OffPolicy):
 def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
     """TD3 or DDPG with the configured networks; the actor multiplies with `dots`.
 
-    Raises `ConfigError` where the environment does not fit.
+    Raises `ConfigError` where observations of this kind are not normalized.
     """
-    assert isinstance(config.agent, TD3Options)
-    if not isinstance(spec.action, Continuous):
-        raise ConfigError(
-            f"agent.name: {config.agent.name} needs continuous actions and {spec.name} has "
-            f"discrete ones; allowed: dqn, pqn, ppo, a2c, trpo, reinforce"
-        )
+    assert isinstance(config.agent, TD3Options) and isinstance(spec.action, Continuous)
     observation = observation_of(spec)
     size = len(spec.action.low)
     operations = torso(config.network, observation)
@@ -234,5 +228,5 @@ def build(config: Config, spec: EnvSpec, dots: DotProducts) -> TD3:
         critic=Critic(observation, layers, of_precision(config.training.precision)),
         observation=jax.ShapeDtypeStruct(spec.policy_shape, spec.observation_dtype),
         action_size=size,
-        sparse_critics=any(level > 0 for level in config.sparsity.critic_levels),
+        sparse_critics=config.sparsity.prunes_critics,
     )

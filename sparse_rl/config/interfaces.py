@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_rl.spaces import Continuous, Discrete
+
 if TYPE_CHECKING:
     from sparse_rl.config.experiment import Config
 
@@ -29,6 +31,10 @@ class AgentOptions(Options):
 
     name: str
     discount: float
+    actions: ClassVar[type[Continuous] | type[Discrete] | None] = None
+    """The kind of actions that the agent chooses among; None: both."""
+    memory: ClassVar[str] = "replay.capacity"
+    """The key that says how many steps the agent remembers."""
     rhythm: ClassVar[str] = "training.train_frequency"
     """The key that says after how many steps of every environment the agent learns."""
 

@@ -104,6 +104,10 @@ class SparsityConfig:
     """Environment steps between mask updates."""
     of_methods: Annotated[tuple[tuple[str, Any], ...], EachOf(METHODS)] = ()
 
+    @property
+    def prunes_critics(self) -> bool:
+        return any(level > 0 for level in self.critic_levels)
+
     @check(mode="before")
     @classmethod
     def _gather(cls, values: Any) -> Any:

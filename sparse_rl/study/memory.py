@@ -129,7 +129,7 @@ def in_words(study: Study, need: MemoryEstimate) -> str:
     count = study.mesh.devices.size
     evaluation = f", evaluation {in_bytes(need.evaluation)}" if need.evaluation else ""
     return (
-        f"memory: networks {in_bytes(need.networks)}, replay {in_bytes(need.memory)}, "
+        f"memory: networks {in_bytes(need.networks)}, remembered steps {in_bytes(need.memory)}, "
         f"environments {in_bytes(need.environments)}{evaluation}; "
         f"{in_bytes(need.total / count)} on each of {count} device{'s' * (count > 1)}, "
         f"{in_bytes(need.total)} in all"
@@ -170,7 +170,7 @@ def _largest(study: Study, need: MemoryEstimate) -> str:
     if need.evaluation > max(need.memory, need.networks):
         more = settings.final_episodes >= settings.episodes
         return "evaluation.final_episodes" if more else "evaluation.episodes"
-    return "replay.capacity" if need.memory >= need.networks else "network.hidden"
+    return study.config.agent.memory if need.memory >= need.networks else "network.hidden"
 
 
 def _split_that_fits(study: Study, one: MemoryEstimate, episode: int, total: int) -> str:

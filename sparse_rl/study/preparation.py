@@ -122,11 +122,22 @@ def build_agent(config: Config, spec: EnvSpec, dots: DotProducts) -> Agent:
 
     Raises `ConfigError` where agent and environment do not fit.
     """
-    agent: Agent = registry.AGENTS.implementation(config.agent.name)(config, spec, dots)
-    if any(level > 0 for level in config.sparsity.critic_levels) and len(agent.prunable) < 2:
+    name, actions = config.agent.name, config.agent.actions
+    if actions is not None and not isinstance(spec.action, actions):
+        fitting = [
+            other
+            for other in registry.AGENTS.names()
+            if registry.AGENTS.options(other).actions in (None, type(spec.action))
+        ]
+        raise ConfigError(
+            f"agent.name: {name} needs {actions.__name__.lower()} actions and {spec.name} has "
+            f"{type(spec.action).__name__.lower()} ones; allowed: {', '.join(fitting)}"
+        )
+    agent: Agent = registry.AGENTS.implementation(name)(config, spec, dots)
+    if config.sparsity.prunes_critics and len(agent.prunable) < 2:
         raise ConfigError(
             f"sparsity.critic_levels: found {list(config.sparsity.critic_levels)}, and "
-            f"{config.agent.name} has no critics that can be pruned; allowed: 0"
+            f"{name} has no critics that can be pruned; allowed: 0"
         )
     return agent
 

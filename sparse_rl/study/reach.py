@@ -14,9 +14,9 @@ def too_sparse(study: Study) -> list[str]:
     and 99.9999 % may be the same; "misses" means that twice as many weights are left as asked for.
     """
     lines = []
-    keys = {"policy": "sparsity.levels", "critics": "sparsity.critic_levels"}
     variants = {member.variant: member for phase in study.phases for member in phase.members}
     for network, layers in study.layers.items():
+        key = "sparsity.levels" if network == "policy" else "sparsity.critic_levels"
         size = sum(math.prod(layer.shape) for layer in layers)
         level = {member: variant.level_of(network) for variant, member in variants.items()}
         counts = study.target_counts(tuple(level))[network]
@@ -30,7 +30,7 @@ def too_sparse(study: Study) -> list[str]:
                 same = f"{' and '.join(f'{one:g}' for one in levels)}"
                 word = "leave" if len(levels) > 1 else "leaves"
                 lines.append(
-                    f"{keys.get(network, network)}: {same} {word} {weights:,} of the "
+                    f"{key}: {same} {word} {weights:,} of the "
                     f"{network}'s {size:,} weights, which is {100 * (1 - weights / size):.4g} %"
                     + (": the same network" if len(levels) > 1 else "")
                 )

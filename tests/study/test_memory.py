@@ -77,6 +77,21 @@ def test_what_does_not_fit_is_refused_and_the_settings_are_named(
     memory.require(one, said.append)
 
 
+def test_of_an_agent_without_a_replay_buffer_the_rollout_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = study(
+        agent={"name": "ppo", "rollout_steps": 1000, "batch_size": 50},
+        replay={},
+        training={"steps": 10_000},
+        sparsity={"levels": [0, 0.5], "interval": 1000},
+        evaluation={"every": 5000},
+    )
+    monkeypatch.setattr(memory, "available", lambda _: 1)
+    with pytest.raises(ConfigError, match=r"^agent\.rollout_steps: the study needs "):
+        memory.require(one, lambda _: None)
+
+
 def test_memory_of_this_machine_is_known() -> None:
     there = memory.available(jax.local_devices())
     assert there is None or 2**20 < there < 2**50

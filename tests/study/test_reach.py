@@ -7,12 +7,13 @@ from sparse_rl.study.preparation import prepare
 from sparse_rl.study.reach import too_sparse
 
 
-def lines(levels: list[float], **changes: Any) -> list[str]:
+def lines(levels: list[float], agent: str = "sac", **changes: Any) -> list[str]:
     return too_sparse(
         prepare(
             from_mapping(
                 {
                     "environment": "probe/termination?actions=continuous",
+                    "agent": {"name": agent},
                     "network": {"hidden": [50]},
                     "sparsity": {"levels": levels, **changes},
                 }
@@ -42,3 +43,8 @@ def test_a_level_out_of_reach_is_named_alone() -> None:
 def test_the_critics_have_levels_of_their_own() -> None:
     (line,) = lines([0, 0.5], critic_levels=[0, 0.99999])
     assert line.startswith("sparsity.critic_levels: 0.99999 leaves ")
+
+
+def test_a_value_is_a_critic_too() -> None:
+    (line,) = lines([0, 0.5], "ppo", critic_levels=[0, 0.99999])
+    assert line.startswith("sparsity.critic_levels: 0.99999 leaves 2 of the value's 100 weights")
