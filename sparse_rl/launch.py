@@ -55,7 +55,7 @@ def train(
     devices.configure(chosen.devices, chosen.distributed)
     from sparse_rl.envs import failure
     from sparse_rl.study import training
-    from sparse_rl.study.progress.events import Both, Quiet, Told
+    from sparse_rl.study.progress.events import Quiet, Told, both
     from sparse_rl.study.progress.live import for_console
     from sparse_rl.watched_page import WatchedPage
 
@@ -63,9 +63,9 @@ def train(
     shown: Progress = (for_console() if progress else Quiet()) if given else progress  # type: ignore[assignment]
     if line := devices.fewer_than_asked(chosen.devices):
         shown.say(line)
-    heard = shown if on_evaluation is None else Both(shown, Told(on_evaluation))
+    heard = shown if on_evaluation is None else both(shown, Told(on_evaluation))
     if chosen.watch:
-        heard = Both(WatchedPage(shown.say), heard)
+        heard = both(WatchedPage(shown.say), heard)
     try:
         with failure.told(), devices.exact_products():
             return training.train(chosen, heard)

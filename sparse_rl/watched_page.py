@@ -13,13 +13,13 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.events import Silent
+from sparse_rl.study.progress.events import Progress
 
 SHARE = 20
 """Times its own duration that passes before a page is written again: it takes at most 5 %."""
 
 
-class WatchedPage(Silent):
+class WatchedPage(Progress):
     """Writes RUN/report/index.html at evaluations; `say` is told where it is, and what fails."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from sparse_rl.config.text import FOLDER
 from sparse_rl.runtime import compilation_cache, devices
 from sparse_rl.study import training
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.events import Quiet, Silent
+from sparse_rl.study.progress.events import Progress, Quiet
 from sparse_rl.study.progress.lines import Lines
 
 
@@ -46,7 +46,7 @@ def test_devices_and_kept_programs_are_set_up_before_training(calls: list[tuple[
 def test_it_is_watched_unless_one_says_otherwise(calls: list[tuple[Any, ...]]) -> None:
     sparse_rl.train(Config())
     assert isinstance(calls[-1][2], Lines)
-    own = Silent()
+    own = Progress()
     sparse_rl.train(Config(), own)
     assert calls[-1][2] is own
 
@@ -84,7 +84,7 @@ def test_a_callback_hears_of_every_evaluation_beside_who_watches(
 ) -> None:
     seen: list[Evaluation] = []
 
-    class Watcher(Silent):
+    class Watcher(Progress):
         def measured(self, phase: Any, evaluation: Evaluation) -> None:
             seen.append(evaluation)
 
@@ -97,7 +97,7 @@ def test_a_callback_hears_of_every_evaluation_beside_who_watches(
 def test_a_watched_run_says_where_its_page_is(calls: list[tuple[Any, ...]]) -> None:
     said: list[str] = []
 
-    class Sayer(Silent):
+    class Sayer(Progress):
         def say(self, text: str) -> None:
             said.append(text)
 

@@ -43,7 +43,7 @@ from sparse_rl.study.measurement import final_metrics, losses, measure
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.progress.evaluation import Metrics, evaluation_of
-from sparse_rl.study.progress.events import Progress, Quiet, Silent
+from sparse_rl.study.progress.events import Progress, Quiet
 from sparse_rl.study.reach import too_sparse
 from sparse_rl.study.recording import Recorder, command_line, rows_of
 
@@ -59,7 +59,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     Raises `ConfigError`, one line, where it cannot start or the disk refuses; `Interrupted` after
     Ctrl-C or SIGTERM, once a checkpoint is written.
     """
-    progress = (progress or Quiet()) if devices.is_first() else Silent()
+    progress = (progress or Quiet()) if devices.is_first() else Progress()
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
         progress.warn(f"{recorder.path} is already finished; nothing to resume")

@@ -15,7 +15,7 @@ from sparse_rl.runs.run import Run
 from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import training
 from sparse_rl.study.phases import Phase
-from sparse_rl.study.progress.events import Silent
+from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.training import train
 
 
@@ -42,7 +42,7 @@ def everything(out: Path, **changes: Any) -> Config:
     return from_mapping(values | changes)
 
 
-class Interrupter(Silent):
+class Interrupter(Progress):
     """Ctrl-C at the second chunk of a phase."""
 
     def __init__(self, label: str) -> None:

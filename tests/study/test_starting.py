@@ -17,7 +17,7 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.study.description import describe
 from sparse_rl.study.phases import plan
-from sparse_rl.study.progress.events import Silent
+from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.training import train
 
 VALUES: dict[str, Any] = {
@@ -115,7 +115,7 @@ def test_an_interrupted_study_resumes_without_the_other_run(tmp_path: Path, dens
     class Crash(Exception):
         pass
 
-    class Stop(Silent):
+    class Stop(Progress):
         def measured(self, phase: Any, evaluation: Any) -> None:
             if evaluation.step == 90:
                 raise Crash
@@ -135,7 +135,7 @@ def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
 
     said: list[str] = []
 
-    class Listener(Silent):
+    class Listener(Progress):
         def warn(self, text: str) -> None:
             said.append(text)
 

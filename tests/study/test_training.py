@@ -31,7 +31,7 @@ from sparse_rl.study import evaluation, training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.events import Both, Silent, Told
+from sparse_rl.study.progress.events import Progress, Told, both
 from sparse_rl.study.recording import Recorder
 from sparse_rl.study.training import train
 from tests.population.training import only
@@ -106,7 +106,7 @@ class Crash(Exception):
     """Stands for everything that ends a process without warning."""
 
 
-class Disturber(Silent):
+class Disturber(Progress):
     """Ends the run at the n-th chunk of a phase: by Ctrl-C, or without warning."""
 
     def __init__(self, label: str, chunk: int, crash: bool = False) -> None:
@@ -314,7 +314,7 @@ def test_a_run_that_is_copied_names_no_place_of_the_machine_it_was_made_on(whole
     assert str(whole.path) not in (whole.path / layout.CONFIG).read_text()
 
 
-class Listener(Silent):
+class Listener(Progress):
     def __init__(self) -> None:
         self.said: list[str] = []
 
@@ -446,7 +446,7 @@ def test_an_exception_of_a_callback_leaves_a_checkpoint_and_the_run_goes_on(
     assert list((out / "checkpoints").glob("0*"))
     went_on = Disturber("none", 0)
     calls: list[Evaluation] = []
-    train(resume(out, checkpoint=rarely), Both(went_on, Told(calls.append)))
+    train(resume(out, checkpoint=rarely), both(went_on, Told(calls.append)))
     assert went_on.said == ["finetune 60" if final else "prune 18"]
     assert_same(out, whole)
     assert [one.final for one in calls].count(True) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, cast
 
 from sparse_rl.checkpoints.checkpoint import Saved
 from sparse_rl.config.experiment import Config
@@ -19,8 +19,11 @@ INTERRUPTED = (
 )
 
 
-class Progress(Protocol):
-    """Events of a run. `compiled` and `evaluated` say what has taken how long."""
+class Progress:
+    """Hears of every event and shows nothing; a subclass shows what it cares for.
+
+    `compiled` and `evaluated` say what has taken how long.
+    """
 
     def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None: ...
     def phase(self, phase: Phase) -> None: ...
@@ -38,33 +41,14 @@ class Progress(Protocol):
     def stop(self) -> None: ...
 
 
-class Silent:
-    """Shows nothing."""
-
-    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None: ...
-    def phase(self, phase: Phase) -> None: ...
-    def compiled(self, phase: Phase, seconds: float) -> None: ...
-    def advance(self, phase: Phase, clock: int, steps: int, seconds: float) -> None: ...
-    def evaluates(self, phase: Phase, final: bool) -> None: ...
-    def evaluated(self, phase: Phase, episodes: int, compiling: float, seconds: float) -> None: ...
-    def measured(self, phase: Phase, evaluation: Evaluation) -> None: ...
-    def resumed(self, phases: Sequence[Phase], index: int, clock: int) -> None: ...
-    def saved(self, saved: Saved) -> None: ...
-    def interrupted(self) -> None: ...
-    def say(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def finish(self, run: Run) -> None: ...
-    def stop(self) -> None: ...
-
-
-class Quiet(Silent):
+class Quiet(Progress):
     """Shows nothing but that an interruption was noticed: what follows takes its time."""
 
     def interrupted(self) -> None:
         print(INTERRUPTED, file=sys.stderr, flush=True)
 
 
-class Told(Silent):
+class Told(Progress):
     """Calls a function with every evaluation; what it raises ends the training."""
 
     def __init__(self, function: Callable[[Evaluation], object]) -> None:
@@ -74,64 +58,18 @@ class Told(Silent):
         self._function(evaluation)
 
 
-class Both:
-    """Tells two, one after the other, of every event."""
-
+class _Both:
     def __init__(self, first: Progress, second: Progress) -> None:
         self._each = (first, second)
 
-    def start(self, config: Config, phases: Sequence[Phase], out: Path, devices: int) -> None:
-        for one in self._each:
-            one.start(config, phases, out, devices)
+    def __getattr__(self, event: str) -> Callable[..., None]:
+        def tell(*of: Any, **named: Any) -> None:
+            for one in self._each:
+                getattr(one, event)(*of, **named)
 
-    def phase(self, phase: Phase) -> None:
-        for one in self._each:
-            one.phase(phase)
+        return tell
 
-    def compiled(self, phase: Phase, seconds: float) -> None:
-        for one in self._each:
-            one.compiled(phase, seconds)
 
-    def advance(self, phase: Phase, clock: int, steps: int, seconds: float) -> None:
-        for one in self._each:
-            one.advance(phase, clock, steps, seconds)
-
-    def evaluates(self, phase: Phase, final: bool) -> None:
-        for one in self._each:
-            one.evaluates(phase, final)
-
-    def evaluated(self, phase: Phase, episodes: int, compiling: float, seconds: float) -> None:
-        for one in self._each:
-            one.evaluated(phase, episodes, compiling, seconds)
-
-    def measured(self, phase: Phase, evaluation: Evaluation) -> None:
-        for one in self._each:
-            one.measured(phase, evaluation)
-
-    def resumed(self, phases: Sequence[Phase], index: int, clock: int) -> None:
-        for one in self._each:
-            one.resumed(phases, index, clock)
-
-    def saved(self, saved: Saved) -> None:
-        for one in self._each:
-            one.saved(saved)
-
-    def interrupted(self) -> None:
-        for one in self._each:
-            one.interrupted()
-
-    def say(self, text: str) -> None:
-        for one in self._each:
-            one.say(text)
-
-    def warn(self, text: str) -> None:
-        for one in self._each:
-            one.warn(text)
-
-    def finish(self, run: Run) -> None:
-        for one in self._each:
-            one.finish(run)
-
-    def stop(self) -> None:
-        for one in self._each:
-            one.stop()
+def both(first: Progress, second: Progress) -> Progress:
+    """Tells two, one after the other, of every event."""
+    return cast(Progress, _Both(first, second))

@@ -14,13 +14,13 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase, start_in_words
 from sparse_rl.study.progress.evaluation import Evaluation
-from sparse_rl.study.progress.events import INTERRUPTED
+from sparse_rl.study.progress.events import INTERRUPTED, Progress
 from sparse_rl.study.progress.time_left import Left, Pace, Position, work_of
 from sparse_rl.summary.table import terminal_table
 from sparse_rl.units import in_bytes, in_figures, in_time
 
 
-class Lines:
+class Lines(Progress):
     """One plain line per event; the live views add to it what changes all the time."""
 
     def __init__(self, console: Console | None = None) -> None:
