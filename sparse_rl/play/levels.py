@@ -14,7 +14,7 @@ from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.graph import layers
 from sparse_rl.artifact.packed import PackedActor
 from sparse_rl.play.worlds import World, world
-from sparse_rl.report.films import beside_dense, dense_name, median_seed
+from sparse_rl.report.films import dense_name, median_seed, shown_variants
 from sparse_rl.runs.run import Run, seed_named
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.summary.final_table import NOT_WORSE, WORSE, final_table
@@ -159,10 +159,7 @@ def distinct(levels: Sequence[Level]) -> list[Level]:
 
 def _seed(run: Run, asked: str) -> int:
     if asked == MEDIAN:
-        table = final_table(run.metrics)
-        other, dense = beside_dense(table), dense_name(table[table["seeds"] > 0])
-        variants = [dense] if dense else []
-        variants += [] if other is None else [str(other["variant"])]
+        variants = shown_variants(final_table(run.metrics))
         if not variants:
             raise ValueError(f"{run.path}: no variant has a seed that did not fail")
         return median_seed(run.metrics, variants)

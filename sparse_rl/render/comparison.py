@@ -15,10 +15,10 @@ from sparse_rl.render.actors import Player
 from sparse_rl.render.film import side_by_side, write_gif
 from sparse_rl.render.filming import frames
 from sparse_rl.render.scenes import scene
-from sparse_rl.report.films import beside_dense, dense_name, median_seed
+from sparse_rl.report.films import median_seed, shown_variants
 from sparse_rl.runs.layout import ABOUT_FILM, FILM
 from sparse_rl.runs.run import Run
-from sparse_rl.summary.final_table import final_table
+from sparse_rl.summary.final_table import OF_DENSE, final_table
 
 MOST_FRAMES = 200
 """About seven seconds: enough to see a policy, and a film that a page can hold."""
@@ -47,16 +47,14 @@ def _film(run: Run) -> dict[str, Any]:
     name = run.config.environment
     table = final_table(run.metrics)
     rows = {str(row["variant"]): row for row in table.to_dict("records")}
-    other, dense = beside_dense(table), dense_name(table[table["seeds"] > 0])
-    variants = [dense] if dense else []
-    variants += [] if other is None else [str(other["variant"])]
+    variants = shown_variants(table)
     scene(name)  # refused at once where it cannot be drawn
     if not variants:
         raise ValueError("no variant has a seed that did not fail")
     seed = median_seed(run.metrics, variants)
     world = make(name, evaluation=True)
     actors = {
-        "dense" if variant == dense else variant: Actor(
+        "dense" if rows[variant]["verdict"] == OF_DENSE else variant: Actor(
             run.packed(variant, seed, world.spec), "numpy"
         )
         for variant in variants

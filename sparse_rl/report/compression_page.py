@@ -17,8 +17,8 @@ from sparse_rl.report.figures import tradeoff
 from sparse_rl.report.films import Film, read_film
 from sparse_rl.report.html import figure_view
 from sparse_rl.report.templates import render
-from sparse_rl.summary.final_table import NOT_WORSE
-from sparse_rl.summary.table import decimals_of, interval, number
+from sparse_rl.summary.final_table import NOT_WORSE, OF_DENSE
+from sparse_rl.summary.table import colored, decimals_of, interval, number
 
 HEADINGS = {
     "candidate": "candidate",
@@ -44,7 +44,6 @@ WIDTH = 80
 LESS_NEEDED = ("weights", "difference", "microseconds")
 """Columns that go, in this order, where the rows are wider than a terminal of `WIDTH`."""
 PAGE = "index.html"
-COLOR = {"not worse": "green", "worse": "red", "undecided": "yellow", "failed": "red"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def write_page(told: Told, folder: Path) -> Path:
 def sentences(told: Told) -> list[dict[str, str]]:
     """The answer: what is delivered, how much smaller and faster it is, and what it was worth."""
     table = told.table.set_index("candidate")
-    original = table[table["verdict"] == ""].iloc[0]
+    original = table[table["verdict"] == OF_DENSE].iloc[0]
     if told.chosen is None:
         return [
             {
@@ -207,17 +206,12 @@ def terminal_worlds(confirmed: pd.DataFrame, chosen: str | None) -> Table:
     for key, heading in WORLDS.items():
         view.add_column(heading, justify="left" if key in LEFT else "right", overflow="fold")
     for row in formatted_worlds(confirmed):
-        view.add_row(*(_colored(row[key]) if key == "verdict" else row[key] for key in WORLDS))
+        view.add_row(*(colored(row[key]) if key == "verdict" else row[key] for key in WORLDS))
     return view
 
 
 def _table(**options: Any) -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), **options)
-
-
-def _colored(verdict: str) -> str:
-    style = COLOR.get(verdict)
-    return f"[{style}]{verdict}[/{style}]" if style else verdict
 
 
 def terminal_table(table: pd.DataFrame) -> Table:
@@ -245,5 +239,5 @@ def terminal_table(table: pd.DataFrame) -> Table:
     for row in rows:
         cells = [row[key] for key in shown]
         cells[0] = f"[bold]{cells[0]}[/bold]"
-        view.add_row(*cells[:-1], _colored(row["verdict"]))
+        view.add_row(*cells[:-1], colored(row["verdict"]))
     return view

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -19,12 +18,12 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.summary.final_table import (
     NOT_WORSE,
+    OF_DENSE,
     TOO_FEW_SEEDS,
     UNDECIDED,
     WORSE,
     final_returns,
 )
-from sparse_rl.summary.kinds import kind_of
 
 _VERDICTS = {
     NOT_WORSE: "the sparsest variant that is not worse than dense",
@@ -49,7 +48,7 @@ def beside_dense(table: pd.DataFrame) -> pd.Series | None:
     sparsest that is not shown to be worse; where all are worse, the sparsest. Variants that are not
     pruned count only where there are no others.
     """
-    others = table[~is_dense(table) & (table["seeds"] > 0)]
+    others = table[(table["verdict"] != OF_DENSE) & (table["seeds"] > 0)]
     if (others["target_sparsity"] > 0).any():
         others = others[others["target_sparsity"] > 0]
     if others.empty:
@@ -66,16 +65,17 @@ def beside_dense(table: pd.DataFrame) -> pd.Series | None:
     return others.loc[ranks.sort_values(list(ranks.columns)).index[0]]
 
 
-def is_dense(table: pd.DataFrame) -> pd.Series:
-    """Which row of a final table is the dense network."""
-    kinds = [kind_of(row).is_dense for row in table.to_dict("records")]
-    return (table["target_sparsity"] == 0) & np.array(kinds, bool)
-
-
 def dense_name(table: pd.DataFrame) -> str | None:
     """The name of the dense network; None where the table has none."""
-    names = table.loc[is_dense(table), "variant"]
+    names = table.loc[table["verdict"] == OF_DENSE, "variant"]
     return None if names.empty else str(names.iloc[0])
+
+
+def shown_variants(table: pd.DataFrame) -> list[str]:
+    """The variants that are shown side by side, dense first, of those with a seed that learned."""
+    other, dense = beside_dense(table), dense_name(table[table["seeds"] > 0])
+    found = [] if dense is None else [dense]
+    return found if other is None else [*found, str(other["variant"])]
 
 
 def median_seed(metrics: pd.DataFrame, variants: list[str]) -> int:
@@ -164,18 +164,18 @@ def _caption(told: Mapping[str, Any]) -> str:
 
 
 def _called(shown: Mapping[str, Any]) -> str:
-    return "dense" if shown["verdict"] == "" else str(shown["variant"])
+    return "dense" if shown["verdict"] == OF_DENSE else str(shown["variant"])
 
 
 def _alone(shown: Mapping[str, Any]) -> str:
     """Who plays where no other does; without a dense return it is the variant."""
-    if shown["verdict"] == "":
+    if shown["verdict"] == OF_DENSE:
         return "Dense"
     return f"{shown['variant']}, {level(shown['sparsity'])} sparse"
 
 
 def _who(shown: Mapping[str, Any]) -> str:
-    if shown["verdict"] == "":
+    if shown["verdict"] == OF_DENSE:
         return "Left: dense"
     if shown["sparsity"] == 0:
         return f"right: {shown['variant']}, not pruned ({shown['verdict']})"

@@ -14,7 +14,7 @@ from sparse_rl.report.findings import Findings
 from sparse_rl.report.html import figure_view
 from sparse_rl.report.templates import render
 from sparse_rl.runs.settings import number, text
-from sparse_rl.summary.final_table import NOT_WORSE
+from sparse_rl.summary.final_table import NOT_WORSE, OF_DENSE
 from sparse_rl.summary.table import formatted
 
 HEADINGS = {
@@ -95,8 +95,10 @@ def rows_of(findings: Findings, name: str) -> list[dict[str, Any]]:
         method = ", ".join(sorted({variant.method for variant in run.variants.values()}))
         return [shared | nothing | {"smallest": "not finished", "method": method, "first": False}]
     cells = dict(zip(table["variant"], formatted(table), strict=True))
-    dense = next((cells[v]["return"] for v in table.loc[table["verdict"] == "", "variant"]), "-")
-    pruned = table[table["verdict"] != ""]
+    dense = next(
+        (cells[v]["return"] for v in table.loc[table["verdict"] == OF_DENSE, "variant"]), "-"
+    )
+    pruned = table[table["verdict"] != OF_DENSE]
     methods = list(dict.fromkeys(pruned["method"])) or list(dict.fromkeys(table["method"]))
     rows = []
     for index, method in enumerate(methods):

@@ -13,6 +13,7 @@ from sparse_rl.summary.final_table import (
     NO_DENSE,
     NOT_FINISHED,
     NOT_WORSE,
+    OF_DENSE,
     TOO_FEW_SEEDS,
     UNDECIDED,
     WORSE,
@@ -106,7 +107,7 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
 
 def _why_nothing_is_compared(table: pd.DataFrame) -> str:
     """Why there may be no dense return: not asked for, all of its seeds failed, or not yet."""
-    dense = table[table["verdict"] == ""]
+    dense = table[table["verdict"] == OF_DENSE]
     if dense.empty:
         return "sparsity.levels has no 0"
     return "dense failed in every seed" if dense["failed"].any() else "dense is not finished"

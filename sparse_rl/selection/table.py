@@ -15,7 +15,7 @@ from sparse_rl.summary.estimates import (
     paired_difference,
     return_estimate,
 )
-from sparse_rl.summary.final_table import NOT_WORSE, share_of_gain, verdict
+from sparse_rl.summary.final_table import FAILED, NOT_WORSE, OF_DENSE, share_of_gain, verdict
 
 ORIGINAL = "original"
 UNDISTURBED = "as it is"
@@ -65,7 +65,7 @@ def table_of(
         row |= {"return": worth.value, "low": worth.low, "high": worth.high}
         if name == ORIGINAL:
             row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
-            row |= {"failed": int((~np.isfinite(own)).sum()), "verdict": ""}
+            row |= {"failed": int((~np.isfinite(own)).sum()), "verdict": OF_DENSE}
         else:
             row |= difference(own, original, margin)
         rows.append(row)
@@ -88,7 +88,7 @@ def difference(
         "difference_low": gap.low,
         "difference_high": gap.high,
         "failed": failed,
-        "verdict": "failed" if failed else verdict(gap.low, gap.high, margin),
+        "verdict": FAILED if failed else verdict(gap.low, gap.high, margin),
     }
 
 

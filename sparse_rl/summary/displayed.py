@@ -7,10 +7,11 @@ from html import escape
 
 import pandas as pd
 
+from sparse_rl.summary.final_table import NOT_WORSE, UNDECIDED, WORSE
 from sparse_rl.summary.kinds import Kind, kind_of
 from sparse_rl.summary.table import HEADINGS, LEFT, formatted, markdown_table
 
-VERDICT_COLORS = {"not worse": "#0a7d57", "worse": "#c2410c", "undecided": "#8a6d00"}
+VERDICT_COLORS = {NOT_WORSE: "#0a7d57", WORSE: "#c2410c", UNDECIDED: "#8a6d00"}
 """Dark enough on white and light enough on black."""
 
 NEEDED = {

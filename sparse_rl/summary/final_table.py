@@ -20,6 +20,9 @@ MARGIN_FRACTION = 0.05
 
 NOT_WORSE, WORSE, UNDECIDED = "not worse", "worse", "undecided"
 TOO_FEW_SEEDS, NO_DENSE, NOT_FINISHED = "few seeds", "no dense", "not finished"
+FAILED = "failed"
+OF_DENSE = ""
+"""In place of a verdict: this is the network that others are compared with."""
 
 
 _NONE = pd.Series(dtype="float64", index=pd.Index([], dtype="int64"))
@@ -185,7 +188,7 @@ def final_table(metrics: pd.DataFrame, margin: float | None = None) -> pd.DataFr
         }
         if name == baseline:
             row |= dict.fromkeys(("difference", "difference_low", "difference_high"), np.nan)
-            row |= {"pairs": 0, "probability_of_improvement": np.nan, "verdict": ""}
+            row |= {"pairs": 0, "probability_of_improvement": np.nan, "verdict": OF_DENSE}
         else:
             difference = paired_difference(
                 every[pairs].to_numpy(float), dense[pairs].to_numpy(float)

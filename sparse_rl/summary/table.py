@@ -8,7 +8,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from sparse_rl.summary.final_table import NOT_FINISHED
+from sparse_rl.summary.final_table import FAILED, NOT_FINISHED, NOT_WORSE, UNDECIDED, WORSE
 from sparse_rl.summary.kinds import kind_of
 
 HEADINGS = {
@@ -26,6 +26,8 @@ HEADINGS = {
 LEFT = ("variant", "verdict")
 LONG_NAMES = {9: "weights", 14: "achieved"}
 """Columns that a terminal of 80 characters has no room for beside names of more than so many."""
+COLORS = {NOT_WORSE: "green", WORSE: "red", UNDECIDED: "yellow", FAILED: "red"}
+"""Of verdicts, in a terminal."""
 WRAPPED = ("difference_interval", "verdict")
 
 
@@ -86,7 +88,6 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    color = {"not worse": "green", "worse": "red", "undecided": "yellow"}
     shown = {
         "variant": "variant",
         "achieved": "sparsity",
@@ -108,10 +109,15 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
     for index, row in enumerate(formatted(table)):
         cells = [row[key].replace(" .. ", "..") for key in shown]  # every column counts
         cells[0] = f"[bold]{cells[0]}[/bold]"
-        style = color.get(row["verdict"])
-        cells[-1] = f"[{style}]{cells[-1]}[/{style}]" if style else cells[-1]
+        cells[-1] = colored(row["verdict"])
         view.add_row(*cells, end_section=kinds[index : index + 2] != 2 * [kinds[index]])
     return view
+
+
+def colored(verdict: str) -> str:
+    """A verdict in rich's markup."""
+    color = COLORS.get(verdict)
+    return f"[{color}]{verdict}[/{color}]" if color else verdict
 
 
 def decimals_of(largest: float) -> int:

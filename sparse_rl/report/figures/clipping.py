@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from sparse_rl.report.figures.appearance import PAPER
-from sparse_rl.summary.final_table import random_return
+from sparse_rl.summary.final_table import OF_DENSE, random_return
 from sparse_rl.units import in_figures
 
 HEALTHY = 0.5
@@ -41,7 +41,7 @@ class Below(NamedTuple):
 
 def collapsed_below(table: pd.DataFrame, metrics: pd.DataFrame) -> float:
     """The return under which a variant counts as collapsed; -inf without dense to compare with."""
-    dense = table.loc[table["verdict"] == "", "return_iqm"]
+    dense = table.loc[table["verdict"] == OF_DENSE, "return_iqm"]
     if dense.empty or not math.isfinite(dense.iloc[0]):
         return -math.inf
     return collapsed(float(dense.iloc[0]), random_return(metrics))

@@ -30,6 +30,7 @@ from sparse_rl.report.figures.clipping import (
 )
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.levels import labels, reached
+from sparse_rl.summary.final_table import NOT_WORSE, OF_DENSE
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Difference from dense, seed by seed"
@@ -81,7 +82,7 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
         axes.plot([], [], series.mark, color=series.color, label=series.label)
         for where, height, verdict in zip(place, value, rows["verdict"], strict=True):
             below.append(Below(where, height, series.color))
-            face = series.color if verdict == "not worse" else PAPER
+            face = series.color if verdict == NOT_WORSE else PAPER
             axes.plot(
                 where,
                 height,
@@ -115,7 +116,7 @@ def _floor(findings: Findings) -> float:
     """Where the axis ends: under what has not collapsed."""
     table, margin = findings.table, findings.margin
     assert table is not None and margin is not None
-    dense = table.loc[table["verdict"] == "", "return_iqm"]
+    dense = table.loc[table["verdict"] == OF_DENSE, "return_iqm"]
     limit = collapsed_below(table, findings.run.metrics) - (dense.iloc[0] if len(dense) else 0.0)
     shown = [*table["difference"], *table["difference_low"], *table["difference_high"]]
     return floor_of([*shown, 0.0, -margin.value], limit)

@@ -30,7 +30,7 @@ from sparse_rl.report.figures.appearance import (
 from sparse_rl.report.figures.clipping import Below, end_at, mark_below
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.levels import reached
-from sparse_rl.summary.final_table import random_return
+from sparse_rl.summary.final_table import OF_DENSE, random_return
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "What is kept of dense's gain over acting at random"
@@ -56,7 +56,7 @@ def gain(findings: Findings) -> tuple[float, float] | None:
     table, random = findings.table, random_return(findings.run.metrics)
     if table is None or random is None:
         return None
-    dense = float(table.loc[table["verdict"] == "", "return_iqm"].max())
+    dense = float(table.loc[table["verdict"] == OF_DENSE, "return_iqm"].max())
     return (random, dense - random) if dense - random > LEAST * abs(dense) else None
 
 
@@ -123,7 +123,7 @@ def lines_of(findings: Findings) -> list[tuple[str, pd.DataFrame]]:
     """The float32 variants of each method, dense first, by the method's label."""
     table = findings.table
     assert table is not None
-    dense = table[table["verdict"] == ""]
+    dense = table[table["verdict"] == OF_DENSE]
     lines = []
     for kind, rows in by_kind(table):
         pruned = rows[rows["target_sparsity"] > 0]

@@ -36,7 +36,7 @@ from sparse_rl.report.findings import Findings
 from sparse_rl.report.levels import labels, reached
 from sparse_rl.report.published import STEPS, Published, published_returns
 from sparse_rl.runs.settings import number, text
-from sparse_rl.summary.final_table import final_returns
+from sparse_rl.summary.final_table import OF_DENSE, final_returns
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Return against sparsity"
@@ -75,7 +75,7 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
     levels, places = list(table["target_sparsity"].unique()), reached(table)
     returns = final_returns(findings.run.metrics)
     ends = (0.93, max(factor(max(places.values())) * 1.08, 1.15))
-    for _, dense in table[table["verdict"] == ""].iterrows():
+    for _, dense in table[table["verdict"] == OF_DENSE].iterrows():
         _level_line(axes, ends, dense, Series("dense", INK, (0, (7, 3)), ""), band=True)
     looks, below, floor = series_of(table), [], _floor(findings)
     for index, (kind, rows) in enumerate(by_kind(table)):
@@ -85,7 +85,8 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
                 _level_line(axes, ends, alone, Series(kind.alone, series.color, (0, (1, 2)), ""))
             if series.label == kind.alone:  # which stands in the legend now
                 series = series._replace(label="_")
-        if len(looks) == 1 or set(rows["verdict"]) != {""}:  # dense alone has its line already
+        has_its_line = set(rows["verdict"]) == {OF_DENSE}
+        if len(looks) == 1 or not has_its_line:
             aside = 10 ** ((index - (len(looks) - 1) / 2) * ASIDE)
             below += _line(axes, rows, series, returns, places, aside, floor)
     settings = findings.run.settings

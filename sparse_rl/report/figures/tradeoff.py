@@ -26,6 +26,7 @@ from sparse_rl.report.figures.appearance import (
     short_number,
 )
 from sparse_rl.report.figures.clipping import Below, collapsed, end_at, floor_of, mark_below
+from sparse_rl.summary.final_table import OF_DENSE
 
 TITLE = "Return against size and time"
 AXES = {"bytes": "bytes of the packed file", "microseconds": "microseconds of an action, in C"}
@@ -45,8 +46,8 @@ def draw(table: pd.DataFrame, random: float, chosen: str | None) -> Figure:
     measured = table["microseconds"].notna().any()
     kinds = [key for key in AXES if key == "bytes" or measured]
     figure = Figure(figsize=(4.6 * len(kinds), 3.9), layout="constrained")
-    original = table[table["verdict"] == ""].iloc[0]
-    groups = dict.fromkeys(table.loc[table["verdict"] != "", "family"])
+    original = table[table["verdict"] == OF_DENSE].iloc[0]
+    groups = dict.fromkeys(table.loc[table["verdict"] != OF_DENSE, "family"])
     looks = dict(zip(groups, zip(cycle(_COLORS), cycle(_MARKS), strict=False), strict=False))
     limit = collapsed(float(original["return"]), random)
     floor = floor_of([*table["low"].fillna(table["return"]), original["return"]], limit)
