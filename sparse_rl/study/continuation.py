@@ -197,13 +197,13 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
     ends = reached.ends | {reached.phase: reached.state}
     needed = {end for phase in study.phases[index + 1 :] for end in phase.needs}
     phase = study.phases[index]
-    if phase.masks_from >= 0:
+    if phase.masks_from is not None:
         giving = study.pad(study.phases[phase.masks_from].members)
         chosen = donors(giving, study.pad(phase.members))
         state = forks.with_masks_of(
             study.agent(phase), study.fresh(phase), ends[phase.masks_from], chosen, study.mesh
         )
-    elif phase.after < 0:
+    elif phase.after is None:
         state = study.fresh(phase)
     else:
         state, before = ends[phase.after], study.pad(study.phases[phase.after].members)

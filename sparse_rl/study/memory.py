@@ -78,10 +78,9 @@ def _held(study: Study, phases: Sequence[Phase], index: int, *, at_start: bool) 
     phase = phases[index]
     later = {end for other in phases[index + 1 :] for end in other.needs}
     ends = {end for end in later if end < index}
-    if at_start and phase.after >= 0 and phase.members != phases[phase.after].members:
-        ends |= {phase.after}  # else it goes on in place
     if at_start:
-        ends |= {phase.masks_from} - {-1}
+        # A phase with the same members as the one before goes on in place.
+        ends |= {end for end in phase.needs if phases[end].members != phase.members}
     return sum(len(study.pad(phases[i].members)) for i in (index, *ends))
 
 
@@ -95,7 +94,7 @@ def needed(
     moments = [one.times(most_members(study, phases))]
     settings = study.config.evaluation
     for index, phase in enumerate(phases):
-        if phase.name == "prefill":
+        if phase.acts_at_random:
             continue
         is_last = phase.end >= study.config.training.steps
         episodes = max(settings.episodes, settings.final_episodes if is_last else 0)

@@ -29,8 +29,8 @@ class Member(NamedTuple):
 class Phase(NamedTuple):
     """The steps [begin, end) of one member, for all `members`, in one compiled program.
 
-    `after` is the index, in the plan, of the phase that it continues from; -1 for fresh members.
-    `masks_from` is that of the phase whose last masks fresh members start with; -1 for their own.
+    `after` is the index, in the plan, of the phase that it continues from; None for fresh members.
+    `masks_from` is that of the phase whose last masks fresh members start with; None for their own.
     `method` names the sparsity method of its members; empty for those that all methods share.
     """
 
@@ -38,18 +38,22 @@ class Phase(NamedTuple):
     begin: int
     end: int
     members: tuple[Member, ...]
-    after: int = -1
+    after: int | None = None
     method: str = ""
-    masks_from: int = -1
+    masks_from: int | None = None
 
     @property
     def needs(self) -> set[int]:
         """The phases at whose ends it begins."""
-        return {self.after, self.masks_from} - {-1}
+        return {phase for phase in (self.after, self.masks_from) if phase is not None}
 
     @property
     def arithmetic(self) -> str:
         return self.members[0].variant.arithmetic
+
+    @property
+    def acts_at_random(self) -> bool:
+        return self.name == "prefill"
 
     @property
     def changes_masks(self) -> bool:
@@ -135,14 +139,14 @@ class _Plan:
         self.phases.append(Phase("dense", step, step, self.members([DENSE])))
         return len(self.phases) - 1
 
-    def prefill(self, end: int) -> int:
+    def prefill(self, end: int) -> int | None:
         """Random steps of dense members up to `end`, which all methods share."""
         return self.add(Phase("prefill", 0, end, self.members([DENSE])))
 
     def members(self, variants: Sequence[Variant]) -> tuple[Member, ...]:
         return tuple(Member(seed, variant) for variant in variants for seed in self.seeds)
 
-    def add(self, phase: Phase) -> int:
+    def add(self, phase: Phase) -> int | None:
         """The index of the phase, or of the one before it where it has no steps."""
         if phase.end == phase.begin:
             return phase.after
@@ -166,7 +170,7 @@ def plan(config: Config) -> list[Phase]:
     for name, all_variants in variants(config, made).items():
         if DENSE in all_variants and isinstance(made[name], Adaptive):
             # Apart from all methods: a network that may lose nothing needs no rivals.
-            _train(config, plan, "", made[name], [DENSE], -1)
+            _train(config, plan, "", made[name], [DENSE])
             all_variants = [variant for variant in all_variants if variant != DENSE]
         for chosen in np.array_split(np.arange(len(all_variants)), split):
             group = [all_variants[index] for index in chosen]
@@ -176,16 +180,16 @@ def plan(config: Config) -> list[Phase]:
         for found, masks_from in plan.trained.get(source, []):
             group = [dataclasses.replace(v, method=name) for v in found if not v.is_dense]
             if group:
-                _train(config, plan, name, made[name], group, -1, masks_from)
+                _train(config, plan, name, made[name], group, masks_from=masks_from)
     return plan.phases
 
 
-def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int]:
-    """Dense training up to the last method's begin; the phase that each continues from, or -1."""
+def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int | None]:
+    """Dense training up to the last method's begin; the phase that each continues from, if any."""
     shared = plan.members([DENSE])
     first = config.first_step
     begins = sorted({m.begin for m in made.values() if m.begin >= first})
-    starts = dict.fromkeys(made, -1)
+    starts: dict[str, int | None] = dict.fromkeys(made)
     if not begins:
         return starts
     last = plan.start(first) if config.start.step else plan.prefill(first)
@@ -203,19 +207,20 @@ def _train(
     name: str,
     method: Method,
     group: list[Variant],
-    start: int,
-    masks_from: int = -1,
+    start: int | None = None,
+    masks_from: int | None = None,
 ) -> None:
     """The phases of one group of a method's variants, from `start`, or from the first step."""
     members, begin = plan.members(group), method.begin
-    if start < 0:
+    if start is None:
         begin = config.prefill_steps
-        start = plan.add(Phase("prefill", 0, begin, members, -1, name, masks_from))
+        start = plan.add(Phase("prefill", 0, begin, members, None, name, masks_from))
     # The first phase that has steps is the one that fresh members begin.
-    given = masks_from if start < 0 else -1
+    given = masks_from if start is None else None
     pruned = plan.add(Phase("prune", begin, method.end, members, start, name, given))
-    steps, given = config.training.steps, masks_from if pruned < 0 else -1
+    steps, given = config.training.steps, masks_from if pruned is None else None
     tuned = plan.add(Phase("finetune", method.end, steps, members, pruned, name, given))
+    assert tuned is not None  # training has steps
     plan.trained.setdefault(name, []).append((group, tuned))
     for mode in config.quantization.modes:
         quantized = plan.members([variant.quantized(mode) for variant in group])

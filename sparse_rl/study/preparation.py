@@ -66,7 +66,7 @@ class Study(NamedTuple):
 
     def program(self, phase: Phase) -> Program:
         """The phase's program; a method has a part in it where members start and masks change."""
-        changes = phase.changes_masks or phase.after < 0
+        changes = phase.changes_masks or phase.after is None
         method = self.methods[phase.method] if changes and phase.method else None
         agent, dots = self.agent(phase), self.dots(phase)
         fixed_scales = FlaxNetwork(agent.policy_network, dots) if dots.fixed else None

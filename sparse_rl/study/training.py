@@ -113,7 +113,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
     config, phase = study.config, study.phases[reached.phase]
     program = study.program(phase)
     agent = program.agent
-    collects = phase.name == "prefill"
+    collects = phase.acts_at_random
     per_iteration = agent.environments * (1 if collects else agent.steps)
     make = chunks.collect_chunk if collects else chunks.train_chunk
     progress.phase(phase)
@@ -173,7 +173,7 @@ def skipped(session: Session, phase: Phase, state: Cohorts) -> Cohorts:
 
 def next_stop(clock: int, phase: Phase, config: Config) -> int:
     """The next step at which to log or to evaluate; the prefill has none before its end."""
-    if phase.name == "prefill":
+    if phase.acts_at_random:
         return phase.end
     lengths = (config.evaluation.every, config.log_every)
     return min(*((clock // every + 1) * every for every in lengths), phase.end)

@@ -153,18 +153,18 @@ def several(*methods: str, split: int = 1) -> list[Phase]:
 def history(phases: list[Phase], index: int) -> list[Phase]:
     """The phases that a member of this one has gone through, the first one first."""
     phase = phases[index]
-    return [*(history(phases, phase.after) if phase.after >= 0 else []), phase]
+    return [*(history(phases, phase.after) if phase.after is not None else []), phase]
 
 
 def test_several_methods_share_the_dense_training_that_they_begin_with() -> None:
     phases = several("gradual", "from_start", "at_learning")
     assert [(p.name, p.method, p.begin, p.end, p.after) for p in phases] == [
-        ("prefill", "", 0, 10_000, -1),
+        ("prefill", "", 0, 10_000, None),
         ("dense", "", 10_000, 200_000, 0),
         ("prune", "gradual", 200_000, 800_000, 1),
         ("finetune", "gradual", 800_000, 1_000_000, 2),
         ("quantize", "gradual", 1_000_000, 1_200_000, 3),
-        ("prefill", "from_start", 0, 10_000, -1),
+        ("prefill", "from_start", 0, 10_000, None),
         ("prune", "from_start", 10_000, 700_000, 5),
         ("finetune", "from_start", 700_000, 1_000_000, 6),
         ("quantize", "from_start", 1_000_000, 1_200_000, 7),
@@ -190,7 +190,7 @@ def test_no_step_of_any_member_is_taken_twice(methods: tuple[str, ...], split: i
     taken = [(p.name, p.begin, p.end, member) for p in phases for member in p.members]
     assert len(set(taken)) == len(taken)
     for index, phase in enumerate(phases):
-        assert phase.after < index
+        assert phase.after is None or phase.after < index
         begins = [0, *(before.end for before in history(phases, index))]
         assert [before.begin for before in history(phases, index)] == begins[:-1]
         assert {member.seed for member in phase.members} == {0, 1}
@@ -213,7 +213,7 @@ def test_no_step_of_any_member_is_taken_twice(methods: tuple[str, ...], split: i
 def test_every_member_of_every_method_has_its_own_parent(methods: tuple[str, ...]) -> None:
     phases = several(*methods)
     for phase in phases:
-        if phase.after < 0:
+        if phase.after is None:
             continue
         before = phases[phase.after].members
         for child, parent in zip(phase.members, parents(before, phase.members), strict=True):
@@ -287,12 +287,14 @@ def test_a_lottery_starts_again_with_the_masks_of_its_own_seed_and_level(split: 
         *("lottery-0.5", "lottery-0.9", "lottery-0.5-int8", "lottery-0.9-int8")
     }
     for index, phase in enumerate(phases):
-        assert (phase.masks_from >= 0) == (phase.method == "lottery" and phase.name == "prefill")
-        if phase.masks_from < 0:
+        assert (phase.masks_from is not None) == (
+            phase.method == "lottery" and phase.name == "prefill"
+        )
+        if phase.masks_from is None:
             continue
         found = phases[phase.masks_from]
         assert (found.name, found.method, found.end) == ("finetune", "gradual", 1_000_000)
-        assert phase.masks_from < index and phase.after == -1
+        assert phase.masks_from < index and phase.after is None
         assert phase.needs == {phase.masks_from}
         for ticket, donor in zip(phase.members, donors(found.members, phase.members), strict=True):
             mother = found.members[donor]
@@ -321,7 +323,7 @@ def test_a_lottery_without_random_steps_has_its_masks_in_its_first_phase() -> No
         )
     )
     tickets = [phase for phase in phases if phase.method == "lottery"]
-    assert [(p.name, p.begin, p.end, p.after) for p in tickets] == [("finetune", 0, 10_000, -1)]
+    assert [(p.name, p.begin, p.end, p.after) for p in tickets] == [("finetune", 0, 10_000, None)]
     assert phases[tickets[0].masks_from].label == "finetune"
 
 

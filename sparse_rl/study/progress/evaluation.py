@@ -31,6 +31,7 @@ class Evaluation:
             episode has ended yet.
         sparsity: variant -> share of the policy's weights that are zero now, mean over seeds.
         failed: variant -> how many seeds have failed.
+        random: whether actions were random, not the policies': in the prefill.
     """
 
     phase: str
@@ -39,6 +40,7 @@ class Evaluation:
     returns: Mapping[str, Mapping[int, float]]
     sparsity: Mapping[str, float]
     failed: Mapping[str, int]
+    random: bool = False
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -70,7 +72,9 @@ def evaluation_of(phase: Phase, step: int, metrics: Metrics, final: bool = False
         failed[name] = failed.get(name, 0) + (metrics.get("failed", nothing)[i] == 1)
     shares = {name: float(np.mean(own)) for name, own in sparsity.items()}
     counts = {name: int(count) for name, count in failed.items()}
-    return Evaluation(phase.label, step, final, returns, shares, counts)
+    return Evaluation(
+        phase.label, step, final, returns, shares, counts, random=phase.acts_at_random
+    )
 
 
 def _finite(returns: Mapping[int, float]) -> list[float]:

@@ -159,7 +159,7 @@ def in_words(left: Left) -> str:
 
 def _returns(evaluation: Evaluation) -> str:
     """The variants' means, from the highest to the lowest, which are named where there are more."""
-    name = "random return" if evaluation.phase.startswith("prefill") else "return"
+    name = "random return" if evaluation.random else "return"
     means = {key: mean for key, mean in evaluation.means.items() if math.isfinite(mean)}
     if not means:
         return ""

@@ -220,7 +220,7 @@ class _Html:
 
 
 def _when(found: Evaluation) -> str:
-    if found.phase.startswith("prefill"):
+    if found.random:
         return "random play"
     return "final" if found.final else f"{found.step:,}"
 

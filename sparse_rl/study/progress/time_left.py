@@ -58,7 +58,7 @@ def work_of(phase: Phase, config: Config, at: Position) -> Work:
     """What is left of one phase from `at` on, with its evaluations."""
     steps = max(phase.end - at.clock, 0) * len(phase.members)
     program = int(not at.compiled and steps > 0)
-    if phase.name == "prefill":
+    if phase.acts_at_random:
         return Work(collecting=steps, programs=program)
     every = config.evaluation.every
     stops = -(-phase.end // every) - at.clock // every if at.clock < phase.end else 0
@@ -88,7 +88,7 @@ class Pace:
     def advanced(self, phase: Phase, steps: int, seconds: float) -> None:
         """A chunk of a phase, in steps of one member."""
         count = steps * len(phase.members)
-        if phase.name == "prefill":
+        if phase.acts_at_random:
             self._collected = (self._collected[0] + count, self._collected[1] + seconds)
         else:
             self._chunks = (*self._chunks, (phase.label, count, seconds))[-CHUNKS:]

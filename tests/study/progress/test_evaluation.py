@@ -45,6 +45,7 @@ def test_the_frame_has_a_row_for_each_seed() -> None:
 def test_at_the_end_of_the_prefill_it_is_the_return_of_acting_at_random() -> None:
     prefill = Phase("prefill", 0, 100, MEMBERS[:3])
     metrics = {"train_return": np.array([5.0, 6.0, 7.0]), "sparsity": np.zeros(3)}
+    assert evaluation_of(prefill, 100, metrics).random
     assert evaluation_of(prefill, 100, metrics).returns == {"0": {3: 5.0, 4: 6.0, 5: 7.0}}
     played = metrics | {"return": np.array([8.0, 8.0, 8.0])}
     assert evaluation_of(prefill, 100, played).means == {"0": 8.0}
