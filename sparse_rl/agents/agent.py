@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import jax
+import numpy as np
 from jaxtyping import Array, Float, Int, Key, Num
 
 from sparse_rl.architecture import Network
@@ -52,6 +54,31 @@ class DelaysPolicy(Protocol):
         self, state: Any, memory: Any, key: Key[Array, ""], clock: Int[Array, ""]
     ) -> Params:
         """The policy's dense gradient on a batch of its own, for a method that looks at it."""
+
+
+@runtime_checkable
+class Competes(Protocol):
+    """An agent whose policy competes with rivals that it holds beside it."""
+
+    def limited(self, state: Any, counts: dict[str, Int[Array, " layers"]]) -> Any:
+        """The state of a member that may lose so many weights of each layer."""
+
+    def settled(self, state: Any) -> Any:
+        """The state without rivals, when the competition is over."""
+
+
+OF_METHOD, OF_AGENT = 1, 2
+"""Numbers for `beside_learning`: what a sparsity method draws, and what an agent does besides."""
+
+
+def beside_learning(
+    learn_key: Key[Array, ""], clock: Int[Array, ""], number: int
+) -> Key[Array, ""]:
+    """A key that learning at `clock` does not use: by the largest numbers, from the end.
+
+    `split` and `fold_in` of small ones give the same keys, and learning splits.
+    """
+    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - number))
 
 
 class Agent(Protocol[State, Memory]):

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sparse_rl.agents.agent import Agent, Learned
+from sparse_rl.agents.agent import OF_AGENT, Agent, Learned, beside_learning
 from sparse_rl.agents.dqn import DQN, DQNState
 from sparse_rl.agents.masked_network import MaskedNetwork
 from sparse_rl.memory.replay import Batch
@@ -79,8 +78,7 @@ class EauDQN(DQN):
 
     def with_target(self, state: Any, key: Key[Array, ""], clock: Int[Array, ""]) -> Any:
         """The state after the target's turn, at which a network is chosen."""
-        # The largest number but one: a member's method draws with the largest (population).
-        drawing = jax.random.fold_in(jax.random.fold_in(key, clock), np.uint32(2**32 - 2))
+        drawing = beside_learning(key, clock, OF_AGENT)
         # The clock is not batched over members, so this stays a branch under vmap.
         return jax.lax.cond(
             clock % self.config.target_interval == 0,

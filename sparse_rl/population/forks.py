@@ -13,8 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int
 
-from sparse_rl.agents.agent import Agent
-from sparse_rl.agents.eau_dqn import EauDQN
+from sparse_rl.agents.agent import Agent, Competes
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
 from sparse_rl.population.cohorts import Cohorts, Sizes, begins, cut
@@ -68,7 +67,7 @@ def with_ranges(members: Cohorts, network: FlaxNetwork, mesh: Mesh) -> Cohorts:
     return _with_agents(members, jax.vmap(functools.partial(begun, network)), mesh)
 
 
-def settled(members: Cohorts, agent: EauDQN, mesh: Mesh) -> Cohorts:
+def settled(members: Cohorts, agent: Competes, mesh: Mesh) -> Cohorts:
     """The members without the networks that their policies have competed with."""
     return _with_agents(members, jax.vmap(agent.settled), mesh)
 

@@ -6,11 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from jaxtyping import Array, Int, Key
 
-from sparse_rl.agents.agent import Agent, DelaysPolicy, HasCopies
-from sparse_rl.agents.eau_dqn import EauDQN
+from sparse_rl.agents.agent import (
+    OF_AGENT,
+    OF_METHOD,
+    Agent,
+    Competes,
+    DelaysPolicy,
+    HasCopies,
+    beside_learning,
+)
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.method import Method, Pruned, keeps_dense_weights
 
@@ -23,17 +29,7 @@ def masked_fields(agent: Agent, state: Any) -> dict[str, Any]:
 
 def mask_key(learn_key: Key[Array, ""], clock: Int[Array, ""]) -> Key[Array, ""]:
     """A member's key for what its method draws at `clock`."""
-    return _beside_learning(learn_key, clock, 1)
-
-
-def _beside_learning(
-    learn_key: Key[Array, ""], clock: Int[Array, ""], number: int
-) -> Key[Array, ""]:
-    """A key that learning at `clock` does not use: by the largest numbers, from the end.
-
-    `split` and `fold_in` of small ones give the same keys, and learning splits.
-    """
-    return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - number))
+    return beside_learning(learn_key, clock, OF_METHOD)
 
 
 def all_gradients(
@@ -47,7 +43,7 @@ def all_gradients(
     """Dense gradients of all prunable networks: those of the update, and a late policy's own."""
     if not isinstance(agent, DelaysPolicy):
         return dict(known)
-    key = _beside_learning(learn_key, clock, 2)
+    key = beside_learning(learn_key, clock, OF_AGENT)
     return {**known, "policy": agent.policy_gradient(state, memory, key, clock)}
 
 
@@ -61,7 +57,7 @@ def first_masks(
     """The agent of one member with the masks that its method starts from."""
     if method is None:
         return state
-    if isinstance(agent, EauDQN):
+    if isinstance(agent, Competes):
         state = agent.limited(state, target_counts)
     if keeps_dense_weights(method):
         behind = {name: getattr(state, name).with_dense() for name in agent.prunable}

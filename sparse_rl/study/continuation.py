@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sparse_rl.agents.eau_dqn import EauDQN
+from sparse_rl.agents.agent import Competes
 from sparse_rl.checkpoints import manifest as manifests
 from sparse_rl.checkpoints.checkpoint import Checkpoints
 from sparse_rl.checkpoints.interval import Interval
@@ -217,7 +217,7 @@ def enter_next(study: Study, reached: StudyState) -> StudyState:
         elif phase.after in needed:
             state = jax.tree.map(jnp.copy, state)
         competed = study.agent(study.phases[phase.after])
-        if isinstance(competed, EauDQN) and not isinstance(study.agent(phase), EauDQN):
+        if isinstance(competed, Competes) and not isinstance(study.agent(phase), Competes):
             state = forks.settled(state, competed, study.mesh)
         network = study.program(phase).fixed_scales
         if network is not None:
