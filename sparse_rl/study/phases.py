@@ -104,9 +104,11 @@ def variants(config: Config, made: Mapping[str, Method]) -> dict[str, list[Varia
     """Each method's variants in float32: every level of the policy with every one of the critics.
 
     The dense network is the same for all methods. It goes with the method that begins last, so that
-    it continues from the dense training that all share and takes no step twice.
+    it continues from the dense training that all share and takes no step twice; not with one that
+    starts from another's masks.
     """
-    last = max(made, key=lambda name: (made[name].begin, not isinstance(made[name], Adaptive)))
+    free = {name: method for name, method in made.items() if not isinstance(method, Heir)} or made
+    last = max(free, key=lambda name: (free[name].begin, not isinstance(free[name], Adaptive)))
     found = {
         name: [
             Variant(method=name, sparsity=float(level), critic_sparsity=float(critics))

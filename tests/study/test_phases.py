@@ -304,27 +304,40 @@ def test_a_lottery_starts_again_with_the_masks_of_its_own_seed_and_level(split: 
     assert sum(phase.member_steps for phase in phases) == 2 * per_seed
 
 
-def test_a_lottery_without_random_steps_has_its_masks_in_its_first_phase() -> None:
-    """PPO has no prefill: the masks are there where fresh members begin."""
-    phases = plan(
+def without_random_steps(methods: list[str], begin: float) -> list[Phase]:
+    """A study of PPO, which has no prefill."""
+    sparsity = {"levels": [0, 0.5], "methods": methods, "begin": begin, "interval": 1_000}
+    return plan(
         from_mapping(
             {
                 "seeds": 2,
                 "agent": {"name": "ppo", "rollout_steps": 100, "batch_size": 50},
                 "training": {"steps": 10_000},
-                "sparsity": {
-                    "levels": [0, 0.5],
-                    "methods": ["gradual", "lottery"],
-                    "interval": 1_000,
-                },
+                "sparsity": sparsity,
                 "quantization": {"modes": []},
                 "evaluation": {"every": 5_000},
             }
         )
     )
+
+
+def test_a_lottery_without_random_steps_has_its_masks_in_its_first_phase() -> None:
+    """The masks are there where fresh members begin."""
+    phases = without_random_steps(["gradual", "lottery"], 0.2)
     tickets = [phase for phase in phases if phase.method == "lottery"]
     assert [(p.name, p.begin, p.end, p.after) for p in tickets] == [("finetune", 0, 10_000, None)]
     assert phases[tickets[0].masks_from].label == "finetune"
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.2])
+@pytest.mark.parametrize("methods", list(itertools.permutations(["gradual", "lottery", "static"])))
+def test_the_dense_network_is_trained_whoever_comes_first(
+    methods: tuple[str, ...], begin: float
+) -> None:
+    """Also where all begin at step 0; with a lottery, whose members are sparse, it has no place."""
+    phases = without_random_steps(list(methods), begin)
+    ends = [member.variant.name for p in phases if p.end == 10_000 for member in p.members]
+    assert sorted(ends) == sorted(2 * ["0", "0.5", "lottery-0.5", "static-0.5"])
 
 
 def test_a_lottery_of_nothing_is_refused() -> None:
