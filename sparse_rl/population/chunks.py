@@ -202,8 +202,9 @@ def refill(program: Program, mesh: Mesh, population: Population) -> Population:
     """The population with its memory filled anew by its policies, the clock as before.
 
     For a population that was stored without its memory. Its environments start new episodes. As
-    many steps are taken as a memory that was never lost would hold; nothing is learned from them
-    before all are there, and they count for no metric.
+    many steps are taken as a memory that was never lost would hold. Agents stay as they are: these
+    steps count for no metric, and for no statistics or ranges of observations, which have had as
+    many in the place of these.
     """
     filled: Population = _refilling(program, mesh)(population)
     return filled
@@ -216,21 +217,25 @@ def _refilling(program: Program, mesh: Mesh) -> Any:
 
     def local(population: Population) -> Population:
         members, clock = population
+
+        def act(index: Int[Array, ""], population: Population) -> Population:
+            moved = step(index, population)
+            return moved._replace(members=moved.members._replace(agent=members.agent))
+
         keys = jax.vmap(jax.random.fold_in, (0, None))(members.evaluation_key, -clock)
         environment, observation = reset(program, keys)
         steps = jnp.minimum(clock, agent.memory_steps) // agent.environments
         start = clock - steps * agent.environments
-        state, memory = jax.vmap(agent.begin, (0, 0, None))(members.agent, observation, start)
+        _, memory = jax.vmap(agent.begin, (0, 0, None))(members.agent, observation, start)
         statistics = members.statistics
         begun = members._replace(
-            agent=state,
             memory=memory,
             environment=environment,
             statistics=statistics._replace(
                 running_return=jnp.zeros_like(statistics.running_return)
             ),
         )
-        filled, _ = jax.lax.fori_loop(0, steps, step, Population(begun, start))
+        filled, _ = jax.lax.fori_loop(0, steps, act, Population(begun, start))
         kept = statistics._replace(running_return=filled.statistics.running_return)
         return Population(filled._replace(statistics=kept), clock)
 

@@ -258,6 +258,18 @@ def test_a_lost_memory_is_filled_by_the_policies_of_now() -> None:
             assert float(filled.members.statistics.running_return[member, place]) == running
 
 
+def test_agents_learn_nothing_while_a_lost_memory_is_filled() -> None:
+    """Nor do the statistics by which observations are normalized: a policy would change by them."""
+    state = trained(SAC_OF_TWO, [1, 2, 3, 4], [3, 0, 0, 0], iterations=8)
+    kept = [leaf.copy() for leaf in arrays(state.members.agent)]
+    seen = float(state.members.agent.statistics.seen[0])
+    assert seen == pytest.approx(int(state.clock) + 2, abs=1e-3)  # the first observations, too
+    filled = chunks.refill(build_program(SAC_OF_TWO), single_device(), state)
+    assert np.asarray(filled.members.memory.valid).any(axis=(1, 2)).all()
+    for one, other in zip(kept, arrays(filled.members.agent), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def primitives(jaxpr: jax.extend.core.Jaxpr, inside: tuple[str, ...] = ()) -> Iterator[tuple]:
     """Every equation of a jaxpr, with the names of the primitives it is nested in."""
     for equation in jaxpr.eqns:
