@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float
 
+from sparse_rl.agents.distributions import Categorical
 from sparse_rl.architecture import ArgMax, Output, Squash
 
 TEMPERATURE = 0.1
@@ -26,7 +28,7 @@ def loss_of(output: Output) -> Loss:
 
 def squashed_loss(outputs: Outputs, wanted: Outputs) -> Float[Array, ""]:
     """Mean Huber loss between tanh(outputs) and tanh(wanted), the actions in [-1, 1]."""
-    return huber(jnp.tanh(outputs) - jnp.tanh(wanted)).mean()
+    return optax.huber_loss(jnp.tanh(outputs), jnp.tanh(wanted)).mean()
 
 
 def clipped_loss(outputs: Outputs, wanted: Outputs) -> Float[Array, ""]:
@@ -34,7 +36,7 @@ def clipped_loss(outputs: Outputs, wanted: Outputs) -> Float[Array, ""]:
 
     The outputs are not clipped: beyond the bounds they would have no gradient to come back by.
     """
-    return huber(outputs - jnp.clip(wanted, -1, 1)).mean()
+    return optax.huber_loss(outputs, jnp.clip(wanted, -1, 1)).mean()
 
 
 def values_loss(outputs: Outputs, wanted: Outputs) -> Float[Array, ""]:
@@ -46,12 +48,5 @@ def values_loss(outputs: Outputs, wanted: Outputs) -> Float[Array, ""]:
     """
     spread = jnp.maximum(wanted.std(axis=-1).mean(), 1e-6)
     temperature = jax.lax.stop_gradient(TEMPERATURE * spread)
-    target = jax.nn.log_softmax(wanted / temperature)
-    found = jax.nn.log_softmax(outputs / temperature)
-    return (jnp.exp(target) * (target - found)).sum(axis=-1).mean()
-
-
-def huber(error: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """e^2 / 2 for |e| <= 1, |e| - 1/2 beyond (delta 1)."""
-    size = jnp.abs(error)
-    return jnp.where(size <= 1, 0.5 * jnp.square(error), size - 0.5)
+    target, found = Categorical(wanted / temperature), Categorical(outputs / temperature)
+    return target.divergence(found).mean()
