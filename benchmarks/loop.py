@@ -59,7 +59,7 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
 
     from benchmarks.chunks import compile_chunk, time_chunk
     from sparse_rl.population import chunks, forks
-    from sparse_rl.study import evaluation
+    from sparse_rl.study import episodes
     from sparse_rl.study.preparation import prepare
 
     prepared = prepare(config)
@@ -100,14 +100,14 @@ def measure_all(config: Any, settings: Settings) -> list[dict[str, Any]]:
     shared = row("mask update", "step between", masks, config.sparsity.interval, config.seeds)
     rows.append(shared | {"compile s": float("nan")})
 
-    params, keys = evaluation.evaluation_inputs(agent, state)
-    for part, episodes in (
+    params, keys = episodes.inputs(agent, state)
+    for part, count in (
         ("evaluation", config.evaluation.episodes),
         ("final evaluation", config.evaluation.final_episodes),
     ):
-        evaluator = evaluation.evaluator(agent, prepared.evaluation_environment, mesh, episodes)
+        evaluator = episodes.evaluator(agent, prepared.evaluation_environment, mesh, count)
         timing = harness.measure(evaluator, params, keys, jnp.int32(0), repeats=settings.repeats)
-        rows.append(row(part, f"{episodes} episodes", timing, 1, config.seeds))
+        rows.append(row(part, f"{count} episodes", timing, 1, config.seeds))
 
     rows += checkpoint_rows(prepared, dense, state, min(settings.repeats, 5))
     jax.block_until_ready(state)

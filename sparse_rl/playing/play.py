@@ -1,7 +1,7 @@
 """Whole episodes of a policy that acts on the host, such as an exported actor.
 
 JAX or a simulator is the world. What is played here is what evaluation in JAX plays
-(`study.evaluation`): the same frames are seen, the same actions are taken.
+(`study.episodes`): the same frames are seen, the same actions are taken.
 """
 
 from __future__ import annotations

@@ -11,8 +11,12 @@ from jaxtyping import Array, Int
 
 from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.executables import executable
-from sparse_rl.study import evaluation
-from sparse_rl.study.measurement import evaluated
+from sparse_rl.runs.layout import RETURN_SPREAD
+from sparse_rl.runtime import devices
+from sparse_rl.study import episodes
+from sparse_rl.study.episodes import Episodes
+from sparse_rl.study.failures import named
+from sparse_rl.study.measurement import measure
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Metrics
@@ -36,20 +40,30 @@ class Evaluations:
         progress, phase = self._progress, self._phase
         progress.evaluates(phase, self._final)
         began = time.perf_counter()
-        clock = self._clock(state)
+        inputs = (*episodes.inputs(self._agent, state), self._clock(state))
         if self._program is None:
             study = self._study
             static = (self._agent, study.evaluation_environment, study.mesh, self._episodes)
-            inputs = evaluation.evaluation_inputs(self._agent, state)
-            self._program = executable(evaluation.evaluator, static, (*inputs, clock))
+            self._program = executable(episodes.evaluator, static, inputs)
         compiled = time.perf_counter()
-        metrics = evaluated(
-            self._study, self._agent, self._program, state, clock, phase.members, progress.warn
-        )
+        played = devices.to_host(self._program(*inputs))
+        metrics, returns = measure(self._study, state), returns_of(played, state)
+        self._say_who_failed(metrics, returns, state)
         seconds = time.perf_counter() - compiled
-        episodes = self._episodes * len(phase.members)
-        progress.evaluated(phase, episodes, compiled - began, seconds)
-        return metrics
+        count = self._episodes * len(phase.members)
+        progress.evaluated(phase, count, compiled - began, seconds)
+        return metrics | returns
+
+    def _say_who_failed(self, metrics: Metrics, returns: Metrics, state: Cohorts) -> None:
+        """Of members that have failed only in the evaluation, which learning had not shown."""
+        members = self._phase.members
+        new = np.isnan(metrics["failed"]) & (returns["failed"] == 1)
+        if new[: len(members)].any():
+            who = named(members, np.flatnonzero(new[: len(members)]))
+            self._progress.warn(
+                f"failed in the evaluation at step {int(state.clock):,}: {who} (an observation, an "
+                f"action or a reward is not finite); it counts as failed in all tables"
+            )
 
     def _clock(self, state: Cohorts) -> Int[Array, ""]:
         """The clock by which episodes are drawn: in final evaluations the same for all variants.
@@ -60,3 +74,21 @@ class Evaluations:
         if not self._final:
             return state.clock
         return jax.device_put(np.int32(self._study.config.training.steps), state.clock.sharding)
+
+
+def returns_of(played: Episodes, state: Cohorts) -> Metrics:
+    """Mean return and length of an evaluation's episodes, and the standard deviation of a return.
+
+    There is none of members that have failed; those whose return is not a finite number have
+    failed, too.
+    """
+    failed = state.read(lambda part: part.members.failed)
+    failed = failed | ~np.isfinite(played.returns).all(axis=1)
+    count = played.returns.shape[1]
+    spread = played.returns.std(axis=1, ddof=1) if count > 1 else np.full(len(failed), np.nan)
+    return {
+        "failed": np.where(failed, 1.0, np.nan),
+        "return": np.where(failed, np.nan, played.returns.mean(axis=1)),
+        RETURN_SPREAD: np.where(failed, np.nan, spread),
+        "episode_length": np.where(failed, np.nan, played.lengths.mean(axis=1)),
+    }

@@ -10,7 +10,7 @@ from sparse_rl.envs import make
 from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.playing.play import play, random_policy
 from sparse_rl.spaces import Continuous
-from sparse_rl.study.evaluation import run_episodes
+from sparse_rl.study.episodes import run_episodes
 from tests.playing.counting import COUNTING, DIGITS, RETURN, SEEN
 
 

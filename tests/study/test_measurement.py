@@ -9,8 +9,9 @@ import pytest
 from sparse_rl.population.cohorts import Cohorts
 from sparse_rl.population.members import Population
 from sparse_rl.runs.layout import RETURN_SPREAD
-from sparse_rl.study.evaluation import Episodes
-from sparse_rl.study.measurement import measure, returns_of
+from sparse_rl.study.episodes import Episodes
+from sparse_rl.study.evaluations import returns_of
+from sparse_rl.study.measurement import measure
 from sparse_rl.study.preparation import Study, prepare
 from tests.population.training import only
 from tests.study.test_random_play import config
@@ -56,9 +57,7 @@ def test_the_spread_is_that_of_one_episode_and_not_of_their_mean(
     count = fresh.members.failed.shape[0]
     returns = np.tile([1.0, 2.0, 3.0, 6.0], (count, 1))
     lengths = np.tile([10, 20, 30, 60], (count, 1))
-    episodes = Episodes(jnp.asarray(returns), jnp.asarray(lengths))
-    agent, state = study.agent(study.phases[0]), Cohorts((fresh,))
-    found = returns_of(agent, lambda *_: episodes, state, fresh.clock)
+    found = returns_of(Episodes(returns, lengths), Cohorts((fresh,)))
     np.testing.assert_allclose(found["return"], 3.0, rtol=1e-6)
     # Squares of -2, -1, 0 and 3, over one less than four.
     np.testing.assert_allclose(found[RETURN_SPREAD], np.sqrt(14 / 3), rtol=1e-6)

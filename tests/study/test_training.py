@@ -27,7 +27,7 @@ from sparse_rl.report.page import write_report
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runtime.interruption import Interrupted
-from sparse_rl.study import evaluation, training
+from sparse_rl.study import episodes, training
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Evaluation
@@ -350,20 +350,20 @@ def test_a_reward_that_is_no_number_fails_its_member_aloud(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One seed's last evaluation is paid nan; nothing is left out without a word."""
-    evaluator = evaluation.evaluator
+    evaluator = episodes.evaluator
 
     def poisoned(*given: Any) -> Any:
         evaluate = evaluator(*given)
         is_final = given[-1] == 3
 
-        def of_all(*inputs: Any) -> evaluation.Episodes:
+        def of_all(*inputs: Any) -> episodes.Episodes:
             found = evaluate(*inputs)
             returns = found.returns.at[1, 0].set(np.nan) if is_final else found.returns
             return found._replace(returns=returns)
 
         return jax.jit(of_all)  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(evaluation, "evaluator", poisoned)
+    monkeypatch.setattr(episodes, "evaluator", poisoned)
     listener = Listener()
     changes = {"sparsity": {"levels": [0], "interval": 6}, "quantization": {"modes": []}}
     run = train(configure(tmp_path / "run", **changes), listener)

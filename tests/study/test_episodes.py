@@ -12,7 +12,7 @@ from sparse_rl.envs.jax_env import JaxEnv, Transition
 from sparse_rl.playing.play import play
 from sparse_rl.population.members import mesh
 from sparse_rl.spaces import Discrete, EnvSpec
-from sparse_rl.study.evaluation import evaluator, run_episodes
+from sparse_rl.study.episodes import evaluator, run_episodes
 from tests.playing.counting import COUNTING, DIGITS, RETURN
 
 

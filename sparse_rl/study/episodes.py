@@ -107,7 +107,7 @@ def evaluator(
     )
 
 
-def evaluation_inputs(agent: Agent, state: Cohorts) -> tuple[Params, Key[Array, " members"]]:
+def inputs(agent: Agent, state: Cohorts) -> tuple[Params, Key[Array, " members"]]:
     """What an evaluator needs of all members: the policies' variables, and keys."""
     variables = jax.vmap(agent.variables)
     parts = [(variables(part.members.agent), part.members.evaluation_key) for part in state.parts]
