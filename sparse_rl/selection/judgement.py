@@ -59,26 +59,18 @@ def _told_of_all(
 
 
 def meet(policies: Sequence[Act], environment: VectorEnv, episodes: int, seed: int) -> list[Met]:
-    """As `judge`, with observations of the policies' episodes, and of those that follow on them.
+    """The returns of whole episodes of every policy, from the same starts, and what it met in them.
 
-    Those that are not finite are left out.
+    Observations that are not finite are left out, and so is all that is seen in place of an episode
+    that has ended: on the host these are zeros, by which nothing is to be calibrated.
     """
-    kept: list[list[NDArray]] = [[] for _ in policies]
+    return [_met(act, environment, episodes, seed) for act in policies]
 
-    def remembering(index: int, act: Act) -> Act:
-        def remember(seen: NDArray) -> NDArray:
-            if sum(map(len, kept[index])) < _OBSERVATIONS:
-                kept[index].append(np.array(seen[all_finite(seen)]))
-            return act(seen)
 
-        return remember
-
-    heard = [remembering(index, act) for index, act in enumerate(policies)]
-    returns = judge(heard, environment, episodes, seed)
-    return [
-        Met(own, np.concatenate(seen)[:_OBSERVATIONS])
-        for own, seen in zip(returns, kept, strict=True)
-    ]
+def _met(act: Act, environment: VectorEnv, episodes: int, seed: int) -> Met:
+    played = play(act, environment, episodes, seed, keep=_OBSERVATIONS)
+    seen = played.observations
+    return Met(played.returns, seen[all_finite(seen)])
 
 
 def at_random(environment: VectorEnv, episodes: int, seed: int) -> Float[np.ndarray, " episodes"]:

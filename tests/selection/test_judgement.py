@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from sparse_rl.architecture.operations import Observation, Squash
 from sparse_rl.artifact.graph import Dense, Graph
@@ -52,6 +53,17 @@ def test_observations_are_those_of_each_policy():
     np.testing.assert_allclose(
         still.returns, play(torque(0.0), environment, 3, 1).returns, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", ["gymnasium/CartPole-v1", "gymnax/CartPole-v1"])
+def test_nothing_is_met_after_the_end_of_an_episode(name):
+    def by_angle(seen):  # falls sooner or later
+        return (seen[:, 2] > 0).astype(np.int32)
+
+    (met,) = judgement.meet([by_angle], make(name, evaluation=True), 4, 0)
+    assert len(set(met.returns)) > 1  # the first one to end has to wait for the last
+    assert len(met.observations) == met.returns.sum()  # a reward of 1 for each that was acted on
+    assert np.abs(met.observations).max(axis=1).all()
 
 
 def test_an_action_that_is_no_number_fails_its_own_policy_alone():
