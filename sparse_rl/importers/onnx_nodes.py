@@ -38,6 +38,7 @@ class Unread(NamedTuple):
 
 Value = Chain | NDArray | Unread
 _FLOATS = (1, 11)  # TensorProto.FLOAT, DOUBLE
+_CASTS = {1: np.float32, 11: np.float64, 7: np.int64}
 
 
 def applied(kind: str, inputs: list[Value | None], attributes: Attributes, spend: Spend) -> Value:
@@ -127,16 +128,18 @@ def _elementwise(kind: str, inputs: list[Value | None], spend: Spend) -> Value:
     constant, swapped = chain.constant(other), chain is not first
     if not np.isfinite(constant).all():
         raise ValueError("a constant that is not finite")
+    if kind == "Max":
+        return clip(chain, constant, np.inf)
+    if kind == "Min":
+        return clip(chain, -np.inf, constant)
+    if other.dtype.kind in "biu":  # both sides have one type: 200 + 100 is 44 in bytes, 3 / 2 is 1
+        raise ValueError(f"arithmetic in {other.dtype}; allowed: in floats, behind a cast")
     if kind == "Add":
         return affine(chain, 1.0, constant)
     if kind == "Sub":
         return affine(chain, -1.0, constant) if swapped else affine(chain, 1.0, -constant)
     if kind == "Mul":
         return affine(chain, constant, 0.0)
-    if kind == "Max":
-        return clip(chain, constant, np.inf)
-    if kind == "Min":
-        return clip(chain, -np.inf, constant)
     if swapped or not constant.all():
         raise ValueError("a division by zero, or by what depends on the observation")
     return affine(chain, 1 / constant, 0.0)
@@ -215,8 +218,10 @@ def _of_constant(
     spend: Spend,
 ) -> NDArray:
     spend(value.size)
-    if kind == "Identity" or (kind == "Cast" and attributes.get("to") in (*_FLOATS, 7)):
+    if kind == "Identity":
         return value
+    if kind == "Cast" and attributes.get("to") in _CASTS:
+        return value.astype(_CASTS[attributes["to"]])
     if kind == "Transpose":
         axes = attributes.get("perm", list(range(value.ndim))[::-1])
         return value.transpose(axes)

@@ -335,6 +335,12 @@ REFUSED = {
     "an operator after a softmax": model(GEMM, node("Softmax", ["."]), node("Relu", ["."])),
     "the model ends with a softmax": model(GEMM, node("Softmax", ["."], axis=1)),
     "node y1, Softmax: an operator that is not read": model(GEMM, node("Softmax", ["."], axis=0)),
+    "node y0, Sub: arithmetic in uint8": model(
+        node("Sub", [".", np.uint8(128)]),
+        node("Cast", ["."], to=1),
+        GEMM,
+        element=TensorProto.UINT8,
+    ),
     "an operator of 'mine'": model(node("Gemm", [".", W, B], domain="mine")),
 }
 
