@@ -84,7 +84,7 @@ def check_bounds(policy: Policy, spec: EnvSpec) -> None:
         return
     bounds = zip(output.low, output.high, space.low, space.high, strict=True)
     for index, (low, high, least, most) in enumerate(bounds):
-        near = 1e-6 * (most - least)
+        near = 1e-6 * (most - least) + 1e-7 * max(abs(least), abs(most))  # half of a last digit
         if abs(low - least) > near or abs(high - most) > near:
             raise ValueError(
                 f"{spec.name}: action {index}: found bounds of {low:g} and {high:g}; "

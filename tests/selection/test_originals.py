@@ -1,16 +1,20 @@
 """What is compressed acts as its file says, and fits the environment that it is played in."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sparse_rl.architecture import check_bounds
 from sparse_rl.architecture.operations import Clip, Observation, Output, Relu, Squash
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.graph import Dense, Graph
 from sparse_rl.artifact.packed import PackedActor, save
 from sparse_rl.artifact.weights import Weights
+from sparse_rl.envs import make
 from sparse_rl.selection.originals import Actions, of_files
+from sparse_rl.spaces import Continuous
 from tests.importers.stored import DATA
 
 PENDULUM = "gymnax/Pendulum-v1"
@@ -64,6 +68,15 @@ def test_bounds_that_differ_by_rounding_are_the_same(tmp_path: Path) -> None:
     above = float(np.nextafter(np.float32(2), np.float32(3)))
     file = saved(policy(Clip((-2.0,), (above,))), tmp_path)
     assert of_files([file], None, PENDULUM, "").graphs[0].output == Clip((-2.0,), (above,))
+
+
+@pytest.mark.parametrize("bounds", [(20.1, 20.3), (0.1, 0.1)])
+def test_bounds_of_doubles_are_those_of_the_file_in_float32(bounds: tuple[float, float]) -> None:
+    """Beside a narrow range float32's rounding is large, and beside none it is everything."""
+    low, high = ((float(np.float32(bound)),) for bound in bounds)
+    action = Continuous((bounds[0],), (bounds[1],))
+    spec = make(PENDULUM).spec
+    check_bounds(policy(Clip(low, high)), dataclasses.replace(spec, action=action))
 
 
 def test_a_model_that_leaves_the_rescaling_to_its_caller_is_told_how(tmp_path: Path) -> None:
