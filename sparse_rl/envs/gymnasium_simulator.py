@@ -98,9 +98,15 @@ def complaints_of(recipe: Recipe) -> list[str]:
 
 
 def given(action: np.ndarray, space: spaces.Space) -> Any:
-    """Our action as Gymnasium wants it: where it takes integers, the nearest ones."""
+    """Our action as Gymnasium wants it: where it takes integers, the nearest ones.
+
+    Where it takes doubles, the nearest float32 to a bound may lie beyond it.
+    """
     if isinstance(space, spaces.Discrete):
         return int(space.start) + int(action)
     if np.issubdtype(space.dtype, np.integer):  # astype alone would hardly ever give the highest
         action = np.rint(action)
-    return action.astype(space.dtype).reshape(space.shape)
+    fitting = action.astype(space.dtype).reshape(space.shape)
+    if isinstance(space, spaces.Box) and space.dtype == np.float64:
+        fitting = np.clip(fitting, space.low, space.high)
+    return fitting

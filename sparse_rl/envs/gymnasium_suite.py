@@ -214,13 +214,17 @@ def _observation_dtype(space: spaces.Space) -> np.dtype:
 def _action(name: str, space: spaces.Space) -> Continuous | Discrete:
     if isinstance(space, spaces.Discrete):
         return Discrete(int(space.n))
-    if (
-        isinstance(space, spaces.Box)
-        and np.isfinite(space.low).all() & np.isfinite(space.high).all()
-    ):
+    if isinstance(space, spaces.Box) and _is_finite(space):
         low, high = space.low.ravel(), space.high.ravel()
         return Continuous(tuple(float(x) for x in low), tuple(float(x) for x in high))
     raise ValueError(
         f"environment {name!r}: actions are {space}; only Discrete and a Box with finite bounds "
         "can be used"
     )
+
+
+def _is_finite(space: spaces.Box) -> bool:
+    """Whether it can be rescaled to: of bounds that stand for none, 3e38, the width is infinite."""
+    with np.errstate(over="ignore"):
+        width = space.high.astype(np.float32) - space.low.astype(np.float32)
+    return bool(np.isfinite(width).all())

@@ -85,6 +85,14 @@ class Category(gymnasium.Env):
         return self.number, 0.0, False, False, {}
 
 
+class Boundless(PendulumEnv):
+    """Its bounds stand for none: the largest numbers that there are."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__()
+        self.action_space = gymnasium.spaces.Box(-most, most, (1,), np.float64)
+
+
 for kind in (Category, Raises, Shape, Old, Unseeded, Remembers, Infinite):
     gymnasium.register(f"{kind.__name__}-v0", entry_point=kind, max_episode_steps=40)
 

@@ -15,7 +15,7 @@ from sparse_rl.envs.gymnasium_simulator import given, recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
 from sparse_rl.playing.play import play  # noqa: E402
 from sparse_rl.spaces import to_env_action  # noqa: E402
-from tests.envs.own_environments import Category, name  # noqa: E402
+from tests.envs.own_environments import Boundless, Category, name  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -217,6 +217,28 @@ def test_every_integer_of_a_box_is_reached_the_ends_by_half_as_many_actions() ->
     values, counts = np.unique(reached, return_counts=True)
     assert values.tolist() == [-1, 0, 1, 2, 3]
     np.testing.assert_allclose(counts, [1000, 2000, 2000, 2000, 1000], atol=2)  # ties go to even
+
+
+def test_no_action_is_beyond_bounds_that_are_doubles() -> None:
+    box = gymnasium.spaces.Box(np.array([-0.1, 0]), np.array([0.1, 1 / 3]), dtype=np.float64)
+    ours = Continuous(tuple(box.low), tuple(box.high))
+    for end in (-1.0, 1.0):
+        action = given(to_env_action(ours, np.full((1, 2), end, np.float32))[0], box)
+        assert box.contains(action)  # float32(-0.1) is below -0.1, float32(1 / 3) above 1 / 3
+
+
+@pytest.mark.parametrize("most", [np.inf, 3.4e38, 1e300])
+def test_bounds_to_which_nothing_can_be_rescaled_are_refused(most: float) -> None:
+    gymnasium.register(
+        "Boundless-v0",
+        lambda: Boundless(most),
+        max_episode_steps=5,
+    )
+    try:
+        with pytest.raises(ValueError, match=r"only Discrete and a Box with finite bounds"):
+            make("gymnasium/Boundless-v0")
+    finally:
+        del gymnasium.registry["Boundless-v0"]
 
 
 def test_values_are_numbers_words_or_true_and_false() -> None:
