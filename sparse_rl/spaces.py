@@ -46,12 +46,16 @@ def to_env_action(space: Continuous | Discrete, action: Any) -> Any:
 
 
 def to_agent_action(space: Continuous | Discrete, action: Any) -> Any:
-    """The action that `to_env_action` makes into this one: 2 (a - low) / (high - low) - 1."""
+    """The action that `to_env_action` makes into this one: 2 (a - low) / (high - low) - 1.
+
+    Where both bounds are the same, every action does; this one is -1.
+    """
     xp = action.__array_namespace__()
     if not isinstance(space, Continuous):
         return action.astype(xp.int32)
     low, high = (xp.asarray(bound, dtype=xp.float32) for bound in (space.low, space.high))
-    return (2 * (action - low) / (high - low) - 1).astype(xp.float32)
+    width = xp.where(high > low, high - low, 1.0)
+    return (2 * (action - low) / width - 1).astype(xp.float32)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,13 @@ def test_there_and_back_is_the_same_action() -> None:
     np.testing.assert_allclose(to_agent_action(BOX, there), actions, atol=1e-6)
 
 
+def test_an_action_with_one_value_is_a_number_to_agents() -> None:
+    fixed = Continuous((-2.0, 1.0), (3.0, 1.0))
+    action = np.array([[3.0, 1.0]], np.float32)
+    np.testing.assert_array_equal(to_agent_action(fixed, action), [[1.0, -1.0]])
+    np.testing.assert_array_equal(to_env_action(fixed, to_agent_action(fixed, action)), action)
+
+
 def test_discrete_actions_stay_what_they_are() -> None:
     for convert in (to_env_action, to_agent_action):
         found = convert(Discrete(5), np.array([4, 0], np.int64))
