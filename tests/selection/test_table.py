@@ -79,6 +79,15 @@ def test_verdicts_and_order(policies):
     assert found.loc["a", "family"] == "prune"
 
 
+def test_of_one_size_the_better_is_chosen_whatever_the_clock_said():
+    _, found = rows(10)
+    tied = found.assign(bytes=300, microseconds=[1.0, 1.0, 1.0, 0.2, 0.1])
+    gaps = tied["difference"].where(tied["verdict"] == "not worse")
+    assert smallest(tied.reset_index()) == gaps.idxmax()
+    swapped = tied.assign(microseconds=[1.0, 1.0, 1.0, 0.1, 0.2])
+    assert smallest(swapped.reset_index()) == gaps.idxmax()
+
+
 def test_nothing_is_chosen_where_all_are_worse():
     _, found = rows(10)
     assert smallest(found.loc[[ORIGINAL, "c", "d"]].reset_index()) is None
