@@ -24,7 +24,7 @@ from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
 from sparse_rl.compression.steps import Chain, family_of
 from sparse_rl.envs import VectorEnv
-from sparse_rl.playing.play import Act
+from sparse_rl.playing.play import Act, random_policy
 from sparse_rl.selection import judgement, table
 from sparse_rl.selection.candidates import made
 from sparse_rl.selection.disturbances import Disturbance
@@ -150,7 +150,7 @@ class Compression:
         if chosen is not None:
             worlds = {table.UNDISTURBED: environment}
             worlds |= {one.name: one.world([*seen.values()]) for one in self.disturbances}
-            confirmed, fresh = self.confirm(packs[ORIGINAL], packs[chosen], worlds, random)
+            confirmed, fresh = self.confirm(packs[ORIGINAL], packs[chosen], worlds)
         return Judged(found, returns, random, allowed, chosen, confirmed, fresh)
 
     def _check(self, returns: Float[np.ndarray, "policies episodes"]) -> None:
@@ -166,21 +166,24 @@ class Compression:
         originals: Sequence[PackedActor],
         chosen: Sequence[PackedActor],
         worlds: Mapping[str, VectorEnv],
-        random: float,
     ) -> tuple[pd.DataFrame, Float[np.ndarray, "policies episodes"]]:
         """The chosen beside the originals in each world, from starts that chose nothing.
 
-        And its returns in the first of them. What counts as no loss is of each world: where the
-        originals themselves have lost nearly everything, little is left to lose.
+        And its returns in the first of them. What counts as no loss is of each world, and so is
+        acting at random in it: where the originals themselves have lost nearly everything, little
+        is left to lose.
         """
         acts = [acting(pack) for pack in (*originals, *chosen)]
         rows, returns = [], []
         for name, world in worlds.items():
             course = f"the original and the chosen one play from fresh starts, {name}"
             told = partial(self.told, course)
-            played = judgement.judge(acts, world, self.episodes, FRESH, told)
-            before, own = np.split(played, [len(originals)])
-            margin = table.margin_of(before, random) if self.margin is None else self.margin
+            policies = [*acts, random_policy(world.spec, FRESH)]
+            played = judgement.judge(policies, world, self.episodes, FRESH, told)
+            before, own, random = np.split(played, [len(originals), len(acts)])
+            margin = self.margin
+            if margin is None:
+                margin = table.margin_of(before, float(random.mean()))
             rows.append({"world": name, **table.beside(own, before, margin), "margin": margin})
             returns.append(own)
         return pd.DataFrame(rows), returns[0]

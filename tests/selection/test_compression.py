@@ -44,6 +44,11 @@ def alone(actors: Sequence[PackedActor], seed: int) -> np.ndarray:
     return np.array([one.returns.mean() for one in played])
 
 
+def at_full_power(seen: np.ndarray) -> np.ndarray:
+    """A stand-in for acting at random, worth less than the originals."""
+    return np.full((len(seen), 1), 2.0, np.float32)
+
+
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Compression, Judged]:
     with pytest.MonkeyPatch.context() as patch:
@@ -73,17 +78,19 @@ def test_the_chosen_one_is_confirmed_from_starts_that_chose_nothing(
 
 
 def test_each_world_has_the_margin_of_what_the_originals_are_worth_in_it(
-    pruned: tuple[Compression, Judged],
+    pruned: tuple[Compression, Judged], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _ = pruned
     packs = made.folder.actors("original", made.names)
     short = make("gymnax/Pendulum-v1?time_limit=5", evaluation=True)
-    found, _ = replace(made, margin=None).confirm(
-        packs, packs, {"as it is": WORLD, "short": short}, -2000.0
-    )
+    worlds = {"as it is": WORLD, "short": short}
+    monkeypatch.setattr(compression, "random_policy", lambda spec, seed: at_full_power)
+    found, _ = replace(made, margin=None).confirm(packs, packs, worlds)
     assert found["original"][1] > found["original"][0] + 50
-    for _, row in found.iterrows():
-        assert row.margin == pytest.approx(0.05 * (row.original + 2000))
+    for (_, row), world in zip(found.iterrows(), worlds.values(), strict=True):
+        random = play(at_full_power, world, EPISODES, compression.FRESH).returns.mean()
+        assert row.margin == pytest.approx(0.05 * (row.original - random), rel=1e-4)
+        assert row.margin > 0
 
 
 def test_nothing_is_compared_with_an_original_that_fails(
