@@ -104,11 +104,20 @@ def of_files(
         # The file knows what its numbers are divided by, the environment how frames are stacked.
         seen = replace(one.graph.observation, frame_stack=world.spec.frame_stack)
         graphs.append(replace(one.graph, observation=seen))
-    stems = [source.stem for source in sources]
-    names = [stem if stems.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(stems)]
+    names = _names([source.stem for source in sources])
     origin = f"{', '.join(map(str, sources))}: {imported[0].origin}"
     found = tuple(graphs)
-    return Originals(found, tuple(names), tuple(range(len(found))), world, origin, _digest(found))
+    return Originals(found, names, tuple(range(len(found))), world, origin, _digest(found))
+
+
+def _names(stems: Sequence[str]) -> tuple[str, ...]:
+    """Of each file its own name, by which its candidates are kept: those that share one are
+    numbered behind it, and all of them before it where that would be the name of another.
+    """
+    names = [stem if stems.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(stems)]
+    if len(set(names)) < len(names):
+        names = [f"{i}_{stem}" for i, stem in enumerate(stems)]
+    return tuple(names)
 
 
 def imported_policy(

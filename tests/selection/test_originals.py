@@ -70,6 +70,24 @@ def test_bounds_that_differ_by_rounding_are_the_same(tmp_path: Path) -> None:
     assert of_files([file], None, PENDULUM, "").graphs[0].output == Clip((-2.0,), (above,))
 
 
+@pytest.mark.parametrize(
+    ("stems", "names"),
+    [
+        (["a", "b"], ("a", "b")),
+        (["a", "b", "a"], ("a_0", "b", "a_2")),
+        (["a", "a", "a_0"], ("0_a", "1_a", "2_a_0")),
+    ],
+)
+def test_no_two_policies_have_one_name(
+    stems: list[str], names: tuple[str, ...], tmp_path: Path
+) -> None:
+    files = []
+    for number, stem in enumerate(stems):
+        (tmp_path / str(number)).mkdir()
+        files.append(saved(policy(), tmp_path / str(number)).rename(tmp_path / f"{number}/{stem}"))
+    assert of_files(files, None, PENDULUM, "").names == names
+
+
 @pytest.mark.parametrize("bounds", [(20.1, 20.3), (0.1, 0.1)])
 def test_bounds_of_doubles_are_those_of_the_file_in_float32(bounds: tuple[float, float]) -> None:
     """Beside a narrow range float32's rounding is large, and beside none it is everything."""
