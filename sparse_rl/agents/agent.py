@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -14,9 +14,9 @@ from sparse_rl.sparsity.masks import Params
 
 Metrics = dict[str, Float[Array, ""]]
 
-State = TypeVar("State")
+State = Any
 """A NamedTuple with everything an agent learns; its field `policy` is a `MaskedNetwork`."""
-Memory = TypeVar("Memory")
+Memory = Any
 """A pytree of arrays: what the agent remembers of its steps, a replay buffer or a rollout."""
 
 
@@ -32,7 +32,7 @@ class Learned(NamedTuple):
             policy is missing in a `DelaysPolicy`.
     """
 
-    state: Any
+    state: State
     metrics: Metrics
     gradients: dict[str, Params]
 
@@ -51,7 +51,7 @@ class DelaysPolicy(Protocol):
     """An agent whose policy learns in some updates only; the others compute no gradient of it."""
 
     def policy_gradient(
-        self, state: Any, memory: Any, key: Key[Array, ""], clock: Int[Array, ""]
+        self, state: State, memory: Memory, key: Key[Array, ""], clock: Int[Array, ""]
     ) -> Params:
         """The policy's dense gradient on a batch of its own, for a method that looks at it."""
 
@@ -60,10 +60,10 @@ class DelaysPolicy(Protocol):
 class Competes(Protocol):
     """An agent whose policy competes with rivals that it holds beside it."""
 
-    def limited(self, state: Any, counts: dict[str, Int[Array, " layers"]]) -> Any:
+    def limited(self, state: State, counts: dict[str, Int[Array, " layers"]]) -> State:
         """The state of a member that may lose so many weights of each layer."""
 
-    def settled(self, state: Any) -> Any:
+    def settled(self, state: State) -> State:
         """The state without rivals, when the competition is over."""
 
 
@@ -81,7 +81,7 @@ def beside_learning(
     return jax.random.fold_in(jax.random.fold_in(learn_key, clock), np.uint32(2**32 - number))
 
 
-class Agent(Protocol[State, Memory]):
+class Agent(Protocol):
     """Pure functions of one member; no environment, no member axis, no quantization in sight.
 
     A member acts in `environments` environments side by side and learns after every `steps` of
