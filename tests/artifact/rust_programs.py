@@ -23,7 +23,7 @@ from sparse_rl.artifact import graph, reference
 from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.rust_source import crate
-from sparse_rl.artifact.weights import Weights, quantize_weights
+from sparse_rl.artifact.weights import DynamicScale, Weights, quantize_weights
 
 PIXELS = Network(
     Observation((4, 5, 2), "uint8", 255.0, 2),
@@ -91,6 +91,21 @@ PROGRAMS = {
 }
 IDENTITY = graph.Dense(Weights(np.eye(8, dtype=np.float32)), np.zeros(8, np.float32))
 TANH = graph.Graph(Observation((8,)), (graph.Tanh(), IDENTITY), ArgMax())  # type: ignore[attr-defined]
+_BOTH_SIGNS = Weights(np.array([[2, -2], [-2, 2]], np.float32))
+_HIDDEN = (graph.Dense(_BOTH_SIGNS, np.zeros(2, np.float32)), graph.Relu())  # type: ignore[attr-defined]
+_LAST = {
+    "overflowing": replace(_HIDDEN[0]),
+    "overflowing_int8": replace(
+        _HIDDEN[0],
+        weights=quantize_weights(_BOTH_SIGNS.values, False),
+        input_scale=DynamicScale(1.0),
+    ),
+}
+OVERFLOWING = {
+    name: graph.Graph(Observation((2,)), (*_HIDDEN, last, graph.Relu(), _HIDDEN[0]), ArgMax())  # type: ignore[attr-defined]
+    for name, last in _LAST.items()
+}
+"""Two sums that overflow against each other, and what reads them."""
 
 
 def observations_of(program, number=60):

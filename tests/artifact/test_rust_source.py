@@ -21,6 +21,7 @@ from sparse_rl.artifact.formats import CProgram
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.artifact.rust_source import running
 from tests.artifact.rust_programs import (
+    OVERFLOWING,
     PIXELS,
     PROGRAMS,
     TANH,
@@ -79,7 +80,7 @@ def cargo(folder, *words, text=None):
 def outputs_in_rust(tmp_path_factory):
     """A function: the outputs of a program by name, a row of NaN where Rust refuses."""
     folder = tmp_path_factory.mktemp("workspace")
-    every = {**PROGRAMS, "tanh_alone": TANH}
+    every = {**PROGRAMS, **OVERFLOWING, "tanh_alone": TANH}
     for name, program in every.items():
         files = source_files.with_prefix(built(program), name)
         source_files.write(files, folder / name)
@@ -147,6 +148,16 @@ def test_outputs_are_those_of_numpy(outputs_in_rust, name):
     off = np.abs(outputs_in_rust(name, seen) - reference.outputs(program, seen)).max(axis=1)
     # Where NumPy sums floats in another order, an input of a next layer may move by a step.
     assert np.mean(off > 1e-5) < (0.1 if "normalized" in name or "tanh" in name else 1e-9)
+
+
+@needs_rust
+@pytest.mark.parametrize("name", OVERFLOWING)
+def test_sums_that_overflow_against_each_other_are_refused(outputs_in_rust, name):
+    program = OVERFLOWING[name]
+    seen = np.array([[1, 2], [2e38, 0], [-3e38, -3e38], [3e38, 3e38]], np.float32)
+    found = outputs_in_rust(name, seen)
+    np.testing.assert_array_equal(found[0], reference.outputs(program, seen[:1])[0])
+    assert np.isnan(found[1:]).all()
 
 
 @needs_rust

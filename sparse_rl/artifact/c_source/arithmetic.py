@@ -45,10 +45,9 @@ def float_layer(name: str, layer: Layer, largest: str) -> LayerText:
         floor = layer.input_scale.floor
         prologue = f"    float largest = {largest};\n"
         if floor > 0:
-            prologue += f"    largest = largest > {real(floor)} ? largest : {real(floor)};\n"
-        third = real(np.float32(1.0 / 127))
+            prologue += f"    largest = largest < {real(floor)} ? {real(floor)} : largest;\n"
         prologue += (
-            f"    const float scale = (largest > 0.0f ? largest : 1.0f) * {third};\n"
+            "    const float scale = scale_of(largest);\n"
             "    const float inverse = inverse_of(scale);\n"
         )
         value = "quantized({x} * inverse)"

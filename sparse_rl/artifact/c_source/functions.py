@@ -156,6 +156,15 @@ static void two_sums(const int16_t *q, const int8_t *w, const int8_t *v, int n, 
 }
 
 """,
+    "scale_of": """\
+/* The largest magnitude over 127, of 1 where it is 0. Nan where it is not finite, so that no sum
+   makes a number of that again. */
+static float scale_of(float largest)
+{
+    return (largest == 0.0f ? 1.0f : largest) * 0.00787401572f + (largest - largest);
+}
+
+""",
     "inverse_of": """\
 /* One over a scale, or one where that is not finite. */
 static float inverse_of(float scale)

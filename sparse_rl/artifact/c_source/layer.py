@@ -16,7 +16,7 @@ def _finish(text: LayerText, relu: bool, output: str) -> str:
     value = text.output_value.format(s="sum[i]", o=output)
     if not relu:
         return f"y[i] = {value};"
-    return f"value = {value};\n            y[i] = value > 0 ? value : 0;"
+    return f"value = {value};\n            y[i] = value < 0 ? 0 : value;"  # nan stays nan
 
 
 def dense_function(
@@ -105,7 +105,7 @@ def convolution_function(
     finish = text.output_value.format(s=f"sum[i * {layout.pitch} + k]", o="c")
     store = f"*y++ = {finish};"
     if relu:
-        store = f"value = {finish};\n                *y++ = value > 0 ? value : 0;"
+        store = f"value = {finish};\n                *y++ = value < 0 ? 0 : value;"
     window = layer.weights.values.shape
     code = (
         product.constants

@@ -9,12 +9,18 @@ Shape = tuple[int, ...]
 
 
 def max_pool_function(
-    name: str, stream: str, operation: MaxPool, shape: Shape, after: Shape
+    name: str, stream: str, whole: bool, operation: MaxPool, shape: Shape, after: Shape
 ) -> str:
     """`name`(x, y) on planes of `stream`: the largest of each column first, then along the row.
 
-    Both loops run over neighbours, which compilers turn into vector instructions.
+    Both loops run over neighbours, which compilers turn into vector instructions. `whole` says that
+    all elements are whole numbers; others may be nan, which is then the largest.
     """
+
+    def larger(one: str, other: str) -> str:
+        larger = f"{one} > {other} ? {one} : {other}"
+        return larger if whole else f"{one} == {one} ? ({larger}) : {one}"
+
     height, width, channels = shape
     rows, columns, _ = after
     (window_rows, window_columns), (step_rows, step_columns) = operation.window, operation.strides
@@ -36,7 +42,7 @@ def max_pool_function(
         "            for (row = first + 1; row < last; row++) {\n"
         f"                const {stream} *const other = x + row * {width};\n"
         f"                for (k = 0; k < {width}; k++) {{\n"
-        "                    column[k] = other[k] > column[k] ? other[k] : column[k];\n"
+        f"                    column[k] = {larger('other[k]', 'column[k]')};\n"
         "                }\n            }\n"
         f"            for (k = 0; k < {left}; k++) largest[k] = column[0];\n"
         f"            for (k = {left + width}; k < {length}; k++)"
@@ -45,7 +51,7 @@ def max_pool_function(
         f"                {stream} value = largest[k * {step_columns}];\n"
         f"                for (n = 1; n < {window_columns}; n++) {{\n"
         f"                    const {stream} next = largest[k * {step_columns} + n];\n"
-        "                    value = next > value ? next : value;\n"
+        f"                    value = {larger('next', 'value')};\n"
         "                }\n"
         "                *y++ = value;\n"
         "            }\n        }\n    }\n}\n\n"

@@ -114,7 +114,7 @@ def _operations(
             out = slot if not (keep and slot == first) else program.take(int(np.prod(after)))
             program.calls.append(
                 f"    for (i = 0; i < {int(np.prod(shape))}; i++)\n"
-                f"        buffer_{out}[i] = buffer_{slot}[i] > 0 ? buffer_{slot}[i] : 0;"
+                f"        buffer_{out}[i] = buffer_{slot}[i] < 0 ? 0 : buffer_{slot}[i];"
             )
             nonnegative = True
         elif isinstance(operation, Tanh):
@@ -146,7 +146,9 @@ def _operations(
             out = program.take(int(np.prod(after)))
             name = f"max_pool_{len(program.functions)}"
             program.functions.append(
-                max_pool_function(name, program.stream, operation, shape, after)
+                max_pool_function(
+                    name, program.stream, bool(program.units), operation, shape, after
+                )
             )
             program.calls.append(f"    {name}(buffer_{slot}, buffer_{out});")
         elif isinstance(operation, Flatten):

@@ -39,12 +39,11 @@ def outputs_function(graph: Graph, program: Program) -> str:
     if not program.units:  # the last layer of an integer chain writes to `outputs` itself
         declared += f"    const {program.stream} *result;\n"
         finish = "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++) outputs[i] = result[i];"
-        if check:  # sums of huge numbers may overflow
-            finish += (
-                "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++)\n"
-                "        finite &= outputs[i] >= -FLT_MAX && outputs[i] <= FLT_MAX;\n"
-                "    if (!finite) return -1;"
-            )
+        finish += (  # sums of huge numbers may overflow
+            "\n    for (i = 0; i < SRL_OUTPUT_SIZE; i++)\n"
+            "        finite &= outputs[i] >= -FLT_MAX && outputs[i] <= FLT_MAX;\n"
+            "    if (!finite) return -1;"
+        )
     read = f"        buffer_0[i] = {_observation_value(graph, source)};\n"
     constants, scaled = "", ""
     if program.units:
@@ -54,7 +53,7 @@ def outputs_function(graph: Graph, program: Program) -> str:
         + "int srl_outputs(const srl_observation *observation, float *outputs)\n{\n"
         + declared
         + scaled
-        + ("    int finite = 1;\n" if check else "")
+        + ("    int finite = 1;\n" if check or not program.units else "")
         + f"    int i{', k, c' if planes else ''};\n"
         + check
         + f"{loop} {{\n{read}    }}\n"

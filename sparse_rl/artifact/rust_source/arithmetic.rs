@@ -54,7 +54,7 @@ impl<W: Copy> Full<W> {
 
 pub fn relu<T: Copy + Default + PartialOrd, const N: usize>(mut x: [T; N]) -> [T; N] {
     for value in &mut x {
-        *value = if *value > T::default() { *value } else { T::default() };
+        *value = if *value < T::default() { T::default() } else { *value }; // nan stays nan
     }
     x
 }
@@ -78,11 +78,18 @@ pub fn largest_index(x: &[f32]) -> usize {
 pub fn largest_magnitude(x: &[f32], floor: f32) -> f32 {
     let bits = x.iter().fold(0, |largest, value| (value.to_bits() & 0x7fff_ffff).max(largest));
     let largest = f32::from_bits(bits);
-    if largest > floor {
-        largest
-    } else {
+    if largest < floor {
         floor
+    } else {
+        largest
     }
+}
+
+/// The largest magnitude over 127, of 1 where it is 0. Nan where it is not finite, so that no sum
+/// makes a number of that again.
+pub fn scale_of(largest: f32) -> f32 {
+    let some = if largest == 0.0 { 1.0 } else { largest };
+    some * 0.007_874_016 + (largest - largest)
 }
 
 /// One over a scale, or one where that is not finite.

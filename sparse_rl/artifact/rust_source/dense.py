@@ -29,10 +29,8 @@ def float_layer(number: int, layer: Dense) -> str:
     scale, unit = layer.weights.scale, unit_of(layer)
     statements, finish, source, total = "", "sum", "x", "f32"
     if isinstance(layer.input_scale, DynamicScale):
-        third = real(np.float32(1.0 / 127))
         statements = (
-            f"    let largest = largest_magnitude(x, {real(layer.input_scale.floor)});\n"
-            f"    let scale = (if largest > 0.0 {{ largest }} else {{ 1.0 }}) * {third};\n"
+            f"    let scale = scale_of(largest_magnitude(x, {real(layer.input_scale.floor)}));\n"
             f"    let q: [i8; {inputs}] = quantized(x, inverse_of(scale));\n"
         )
         finish, source, total = "sum as f32 * scale", "&q", "i32"
