@@ -223,9 +223,9 @@ class _LibraryWithScratch(_Library):
 
     def __init__(self, library: ctypes.CDLL, graph: Graph, scratch_bytes: int) -> None:
         super().__init__(library, graph)
-        self._act_in = library.srl_act_in
-        self._act_in.argtypes = [ctypes.c_void_p] * 3
-        self._act_in.restype = ctypes.c_int
+        self._act = library.srl_act_batch_in
+        self._act.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int]
+        self._act.restype = ctypes.c_int
         self._floats = -(-scratch_bytes // 4)
         self._of_thread = threading.local()
 
@@ -237,16 +237,10 @@ class _LibraryWithScratch(_Library):
 
     def _act_in_order(self, batch: NDArray, actions: NDArray) -> int:
         scratch = self._scratch().ctypes.data
-        observation, action = batch.ctypes.data, actions.ctypes.data
-        for done in range(len(batch)):
-            if self._act_in(scratch, observation, action):
-                return done
-            observation += batch[0].nbytes
-            action += actions[0].nbytes
-        return len(batch)
+        return self._act(scratch, batch.ctypes.data, actions.ctypes.data, len(batch))
 
     def _scratch(self) -> NDArray[np.float32]:
-        """This thread's buffer, of floats because `srl_scratch` is aligned as one."""
+        """This thread's buffer, of floats because nothing in it is larger."""
         scratch: NDArray[np.float32] | None = getattr(self._of_thread, "scratch", None)
         if scratch is None:
             scratch = self._of_thread.scratch = np.empty(self._floats, np.float32)

@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observations
+from benchmarks.synthetic import (
+    minatar_q_network,
+    mlp_actor,
+    nature_q_network,
+    random_observations,
+)
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.delivery import prepare, write
@@ -24,6 +29,7 @@ STRICT_CXX = ["-std=c++17", *WARNINGS]
 GRAPHS = {
     "mlp": compact(mlp_actor((17, 32, 32, 6), 0.9, "int8")),
     "minatar": compact(minatar_q_network(0.95, "float32")),
+    "with a buffer": compact(nature_q_network(36, 0.95, "float32")),
 }
 ABOUT = Provenance("mujoco/Walker2d-v4", "0.9-int8", 3, "", 1234.5)
 

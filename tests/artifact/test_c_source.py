@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -250,9 +251,31 @@ def test_the_example_stops_with_an_error_at_a_word_that_is_no_number(tmp_path):
     run = example(synthetic.mlp_actor((3, 4, 2), 0.0, "int8"), tmp_path)
     assert run("1 2 3\n4 5 6\n") == (0, 2, "")
     assert run("1 2 3\n4 five 6\n1 2 3\n") == (1, 1, "number 5: not a number")
-    assert run("1 2 3 4") == (1, 1, "the last observation is incomplete: 1 numbers")
-    assert run("1 2 nan") == (1, 0, "observation: a number is not finite")
+    assert run("1 2 3 4") == (1, 1, "the last observation is incomplete: 1 of 3 numbers")
+    for beyond in ("nan", "inf", "1e39", "-1e999999999999999999999"):
+        found = run(f"1 2 {beyond}")
+        assert found == (1, 0, "observation: a number is not finite, or too large to act on")
     assert run("") == (0, 0, "")
+    assert run("1 2 1e-400\n") == (0, 1, "")
+    assert run("1,5 2 3") == (1, 0, "number 1: not a number")
+    assert run("1 2.5.5 3 4") == (1, 0, "number 2: not a number")
+    # Cut in two, the second half of it would be the next number.
+    assert run("1 2 0." + "1" * 125 + " 4") == (1, 0, "number 3: not a number")
+    assert run("1 2 0." + "1" * 124)[0] == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_the_example_says_what_it_cannot_read_or_write(tmp_path):
+    example(synthetic.mlp_actor((3, 4, 2), 0.0, "int8"), tmp_path)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [tmp_path / "example"], input="1 2 3", stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (1, "the actions cannot be written\n")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    done = subprocess.run([tmp_path / "example"], stdin=folder, capture_output=True, text=True)
+    os.close(folder)
+    assert (done.returncode, done.stderr) == (1, "the observations cannot be read\n")
 
 
 def test_the_example_reads_whole_numbers_in_range_where_the_actor_reads_bytes(tmp_path):
@@ -267,7 +290,11 @@ def test_the_example_reads_whole_numbers_in_range_where_the_actor_reads_bytes(tm
             f"number 3: found {largest + 1}; allowed: 0 to {largest}",
         )
         assert run("0 0 -1 0")[0] == 1
-        assert run("0 0.5 1 0") == (1, 0, "number 3: not a whole number")
+        assert run("0 0.5 1 0") == (1, 0, "number 2: not a whole number")
+        allowed = f"allowed: 0 to {largest}"
+        # 2^32 and one: what holds 32 bits alone would read 1.
+        for beyond in ("4294967297", "18446744073709551617", "-4294967295"):
+            assert run(f"{beyond} 0 0 0") == (1, 0, f"number 1: found {beyond}; {allowed}")
 
 
 def a_layer(inputs, outputs, density=1.0):

@@ -40,13 +40,26 @@ using Outputs = std::array<float, SRL_OUTPUT_SIZE>;
 }}
 
 #ifdef SRL_SCRATCH_BYTES
-// The same with its arrays in scratch and not on the stack.
+// The same as below and above with its arrays in scratch and not on the stack.
 [[nodiscard]] inline std::optional<Action> act(const Observation &observation,
                                                srl_scratch &scratch) noexcept
 {{
     Action action{{}};
     if (srl_act_in(&scratch, {given}) != 0) return std::nullopt;
     return action;
+}}
+
+[[nodiscard]] inline std::optional<Outputs> outputs(const Observation &observation,
+                                                    srl_scratch &scratch) noexcept
+{{
+    Outputs found{{}};
+    if (srl_outputs_in(&scratch, observation.data(), found.data()) != 0) return std::nullopt;
+    return found;
+}}
+
+[[nodiscard]] inline bool selftest(srl_scratch &scratch) noexcept
+{{
+    return srl_selftest_in(&scratch) == 0;
 }}
 #endif
 

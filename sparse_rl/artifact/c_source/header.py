@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sparse_rl.architecture.operations import ArgMax
+from sparse_rl.artifact.c_source.scratch import Scratch
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.source_files import one_line
 
@@ -16,21 +17,28 @@ def observation_type(graph: Graph) -> str:
 
 
 _SCRATCH = """
-/* What srl_act has on the stack, for you to put elsewhere: into a static variable, for instance.
+/* What is on the stack otherwise, for you to put elsewhere: into a static variable, for instance.
    What is in it before or behind a call means nothing; two calls at once need two of them. */
 #define SRL_SCRATCH_BYTES {bytes}
-typedef union {{ unsigned char bytes[SRL_SCRATCH_BYTES]; float aligned; }} srl_scratch;
+typedef struct {{
+{members}}} srl_scratch;
 
-/* srl_act with its arrays in scratch. */
+/* All that acts, with its arrays in scratch and next to nothing on the stack. */
 int srl_act_in(srl_scratch *scratch, const {observation} *observation, {action});
+int srl_act_batch_in(srl_scratch *scratch, const {observation} *observations, srl_action *actions,
+                     int n);
+int srl_outputs_in(srl_scratch *scratch, const {observation} *observation, float *outputs);
+int srl_selftest_in(srl_scratch *scratch);
 """
 
 
-def header(graph: Graph, title: str, notes: Sequence[str], stack: int, scratch: int = 0) -> str:
+def header(
+    graph: Graph, title: str, notes: Sequence[str], stack: int, scratch: Scratch | None
+) -> str:
     """The artifact's interface, with the sizes and types of its arrays.
 
-    `stack` is in bytes: of all arrays that are on it at once. So is `scratch`, of those that may
-    lie in a buffer of the caller's; where it is 0 there is no such function.
+    `stack` is in bytes: of all arrays that are on it at once. `scratch` is of those that may lie in
+    a buffer of the caller's; without it there are no functions for that.
     """
     discrete = isinstance(graph.output, ArgMax)
     shape = " x ".join(map(str, graph.observation.shape))
@@ -44,13 +52,17 @@ def header(graph: Graph, title: str, notes: Sequence[str], stack: int, scratch: 
         if discrete
         else "action[0..SRL_ACTION_SIZE-1] are in the environment's units"
     )
-    elsewhere = _SCRATCH.format(bytes=scratch, observation=observation_type(graph), action=action)
+    observation, elsewhere = observation_type(graph), ""
+    if scratch is not None:
+        elsewhere = _SCRATCH.format(
+            bytes=scratch.bytes, members=scratch.members, observation=observation, action=action
+        )
     return f"""\
 /* {said} */
 #ifndef SRL_ACTOR_H
 #define SRL_ACTOR_H
 
-#ifdef __cplusplus
+{"" if scratch is None else "#include <stdint.h>" + chr(10) + chr(10)}#ifdef __cplusplus
 extern "C" {{
 #endif
 
@@ -59,26 +71,27 @@ extern "C" {{
 #define SRL_OUTPUT_SIZE {graph.output_shape[0]}
 #define SRL_ACTION_SIZE {1 if discrete else graph.output_shape[0]}
 #define SRL_DISCRETE {int(discrete)}
-/* Of srl_act: its arrays. A compiler adds some tens of bytes for each call. */
+/* Arrays on the stack of what acts: srl_act, srl_act_batch, srl_outputs and, with an action more,
+   srl_selftest. A compiler adds some tens of bytes for each call. */
 #define SRL_STACK_BYTES {stack}
 
-typedef {observation_type(graph)} srl_observation;
+typedef {observation} srl_observation;
 typedef {"int" if discrete else "float"} srl_action;
 
 /* {meaning}.
    Returns 0, or -1 and leaves action alone if the observation holds a number that is not finite, or
    one so large that an output would not be finite. */
-int srl_act(const {observation_type(graph)} *observation, {action});
-{elsewhere if scratch else ""}
+int srl_act(const {observation} *observation, {action});
+{elsewhere}
 /* The actions of n observations, one behind the other. Returns how many there are: n, or as many as
    come before the first observation for which srl_act would return -1. */
-int srl_act_batch(const {observation_type(graph)} *observations, srl_action *actions, int n);
+int srl_act_batch(const {observation} *observations, srl_action *actions, int n);
 
 /* From srl_selftest.c: 0, or the number of the first known answer that is not given here. */
 int srl_selftest(void);
 
 /* The last layer's outputs, before tanh or the choice of the largest; returns as srl_act does. */
-int srl_outputs(const {observation_type(graph)} *observation, float *outputs);
+int srl_outputs(const {observation} *observation, float *outputs);
 
 #ifdef __cplusplus
 }}

@@ -6,9 +6,21 @@ from sparse_rl.artifact.c_source.constants import array
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.known_answers import KnownAnswers
 
+_ON_STACK = """
+int srl_selftest(void)
+{
+    srl_scratch scratch;
+    return srl_selftest_in(&scratch);
+}
+"""
 
-def selftest(graph: Graph, known: KnownAnswers) -> str:
-    """C that acts on the observations and compares with their actions."""
+
+def selftest(graph: Graph, known: KnownAnswers, scratch: bool) -> str:
+    """C that acts on the observations and compares with their actions, in a `scratch` if asked."""
+    asked, act, behind = "srl_selftest(void)", "srl_act(", ""
+    if scratch:
+        asked, act = "srl_selftest_in(srl_scratch *scratch)", "srl_act_in(scratch, "
+        behind = _ON_STACK
     floats = graph.observation.dtype == "float32"
     if known.tolerances is None:
         answers, tolerances = array("answers", "int", known.actions), ""
@@ -30,14 +42,14 @@ def selftest(graph: Graph, known: KnownAnswers) -> str:
 
 {array("observations", "float" if floats else "unsigned char", known.observations)}
 {answers}{tolerances}
-int srl_selftest(void)
+int {asked}
 {{
     srl_action action[SRL_ACTION_SIZE];
 {declared}
     for (k = 0; k < {known.number}; k++) {{
-        if (srl_act(observations + k * SRL_OBSERVATION_SIZE, action)) return k + 1;
+        if ({act}observations + k * SRL_OBSERVATION_SIZE, action)) return k + 1;
 {compare}
     }}
     return 0;
 }}
-"""
+{behind}"""

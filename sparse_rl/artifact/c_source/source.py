@@ -44,7 +44,7 @@ class Source:
     stack_bytes: int
     """Bytes of the arrays on the stack of `srl_act`: between layers, and of the largest layer."""
     scratch_bytes: int
-    """Bytes of the buffer of `srl_act_in`; 0 where there is no such function."""
+    """Bytes of an `srl_scratch`; 0 where there is none."""
 
     def with_prefix(self, prefix: str) -> Source:
         """The same with PREFIX in place of SRL in all names, so that several actors can be linked.
@@ -73,19 +73,19 @@ def generate(
     """
     program = compile_graph(graph, target)
     body = _body(graph, program)
-    stack, scratch = stack_bytes(body, graph.output_shape[0]), 0
+    stack, scratch = stack_bytes(body, graph.output_shape[0]), None
     if stack > scratch_limit:
-        body, scratch = with_scratch(body)
+        body, scratch = with_scratch(body, graph.output_shape[0])
     files = {
         "srl_actor.h": header(graph, title, notes, stack, scratch),
         "srl_actor.hpp": cpp_wrapper(graph),
         "srl_actor.c": body,
-        "main.c": main_program(graph),
+        "main.c": main_program(graph, scratch is not None),
         "Makefile": MAKEFILE,
     }
     if known is not None:
-        files["srl_selftest.c"] = selftest(graph, known_answers(graph, *known))
-    return Source(files, tuple(program.kernels), stack, scratch)
+        files["srl_selftest.c"] = selftest(graph, known_answers(graph, *known), scratch is not None)
+    return Source(files, tuple(program.kernels), stack, 0 if scratch is None else scratch.bytes)
 
 
 def _body(graph: Graph, program: Program) -> str:

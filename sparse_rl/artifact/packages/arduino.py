@@ -25,11 +25,19 @@ _SKETCH = """\
 
 static srl_observation observation[SRL_OBSERVATION_SIZE];
 static srl_action action[SRL_ACTION_SIZE];
+#ifdef SRL_SCRATCH_BYTES // a large actor has more arrays than a stack holds
+static srl_scratch scratch;
+static int selftest() { return srl_selftest_in(&scratch); }
+static int act() { return srl_act_in(&scratch, observation, action); }
+#else
+static int selftest() { return srl_selftest(); }
+static int act() { return srl_act(observation, action); }
+#endif
 
 void setup()
 {
     Serial.begin(115200);
-    const int wrong = srl_selftest();
+    const int wrong = selftest();
     if (wrong != 0) {
         Serial.print("known answer not given: ");
         Serial.println(wrong);
@@ -41,7 +49,7 @@ void setup()
 void loop()
 {
     const unsigned long start = micros();
-    const int refused = srl_act(observation, action);
+    const int refused = act();
     const unsigned long taken = micros() - start;
     Serial.print(refused != 0 ? "refused" : "action");
     for (int i = 0; refused == 0 && i < SRL_ACTION_SIZE; i++) {
