@@ -4,6 +4,14 @@ from pathlib import Path
 
 FAILS = "#!/bin/sh\necho 'cc: fatal error: no headers' >&2\nexit 1\n"
 WRITES_NOTHING = "#!/bin/sh\nexit 0\n"
+TIMES_NOTHING = """#!/bin/sh
+case "$*" in
+*timer.c*) while [ "$1" != -o ]; do shift; done
+    printf '#!/bin/sh\\necho illegal instruction >&2\\nkill -4 $$\\n' > "$2" && chmod +x "$2";;
+*) exec REAL "$@";;
+esac
+"""
+"""Compiles actors with the compiler REAL; the programs that time them end with a signal."""
 NO_PROGRAM = "\x7fELF of another machine"
 
 

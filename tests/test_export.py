@@ -142,6 +142,21 @@ def test_a_compiler_that_fails_is_told_once_and_keeps_no_file_back(
     assert not [name for name in costs["bytes"] if name.endswith("object")]
 
 
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
+def test_a_timing_program_that_dies_keeps_no_file_back(run, tmp_path, capsys, monkeypatch):
+    compiler = broken_compiler.TIMES_NOTHING.replace("REAL", str(find_compiler()))
+    folder, out = broken_compiler.write(tmp_path / "bin", compiler), tmp_path / "out"
+    monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
+    export.main(run, ("0",), "0", ("packed", "c"), out, episodes=1)
+    printed = capsys.readouterr().out
+    said = "the timing program ended with status -4: illegal instruction"
+    assert f"C is not run: {said}\n" in printed
+    assert printed.count("actions differ by at most") == 2
+    assert {one.name for one in out.iterdir()} == {"actor.srl", "c", "card.json", "cost.json"}
+    costs = json.loads((out / "cost.json").read_text())
+    assert costs["latency"]["c"] is None and costs["c_not_run"] == said
+
+
 def test_the_card_is_in_every_format(run, tmp_path, monkeypatch):
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
     out = tmp_path / "out"

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.artifact import energy, instructions, latency
-from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.c_source import Source, generate
 from sparse_rl.artifact.compiler import CompilationError, compile_c, find_compiler
 from sparse_rl.artifact.graph import Graph, layer_shapes, layers, with_layers
 from sparse_rl.artifact.instructions import InstructionCount
-from sparse_rl.artifact.latency import Latency
+from sparse_rl.artifact.latency import Latency, TimingError
 from sparse_rl.artifact.packed import PackedActor, entropy_bound, to_bytes
 from sparse_rl.artifact.weights import Weights
 
@@ -50,7 +50,7 @@ class Cost:
     energy_model: dict[str, Any]
     energy_measured: dict[str, float | str]
     c_not_run: str | None = None
-    """Why the compiler that was found made none of the figures of C; None where it made them."""
+    """Why there is none of the figures of C although there is a compiler; None where they are."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -67,7 +67,8 @@ def measure(
 
     `original` is the graph before compaction, `delivered` the packed actor; `trained_float32_bytes`
     counts the network as it was trained, with a SAC actor's second head. Without a C compiler, ONNX
-    Runtime or valgrind their entries are None, as all of C's are where the compiler fails.
+    Runtime or valgrind their entries are None, as all of C's are where the compiler fails or what
+    it made does not run.
     """
     dense = dense_counterpart(original)
     kernels = [layer.weights for layer in layers(original.operations)]
@@ -88,7 +89,7 @@ def measure(
                 name: _run_in_c(graph, observations)
                 for name, graph in (("c_dense_float32", dense), ("c", delivered.graph))
             }
-        except CompilationError as error:
+        except (CompilationError, TimingError) as error:
             c_not_run = str(error)
     sizes |= {f"{name}_object": one.bytes for name, one in in_c.items() if one.bytes is not None}
     measured = {"onnxruntime_dense_float32": _onnx_latency(dense, observations)}
@@ -139,13 +140,13 @@ class _InC(NamedTuple):
 
 
 def _run_in_c(graph: Graph, observations: NDArray) -> _InC:
-    """Raises CompilationError."""
+    """Raises CompilationError, TimingError."""
     source = generate(graph)
     return _InC(
-        object_bytes(graph) if shutil.which("size") else None,
+        object_bytes(source) if shutil.which("size") else None,
         latency.of_source(source, observations),
         instructions.count(source, observations),
-        _meter(graph, observations),
+        _meter(source, observations),
     )
 
 
@@ -173,19 +174,21 @@ def multiply_accumulates(graph: Graph, surviving: bool) -> int:
     return total
 
 
-def object_bytes(graph: Graph) -> int:
+def object_bytes(source: Source) -> int:
     """Code and constants of the generated C, compiled with -O3 -march=native.
 
-    Raises CompilationError.
+    Raises CompilationError, also where `size` does not know what was compiled.
     """
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        generate(graph).write(directory)
+        source.write(directory)
         compile_c(directory / "srl_actor.o", [directory / "srl_actor.c"], "-c")
-        text = subprocess.run(
-            ["size", "srl_actor.o"], cwd=folder, check=True, capture_output=True, text=True
-        ).stdout
-    return sum(int(number) for number in text.splitlines()[1].split()[:2])
+        done = subprocess.run(
+            ["size", "srl_actor.o"], cwd=folder, check=False, capture_output=True, text=True
+        )
+    if done.returncode:
+        raise CompilationError.of("size", done.stderr)
+    return sum(int(number) for number in done.stdout.splitlines()[1].split()[:2])
 
 
 def describe(cost: Cost) -> str:
@@ -245,10 +248,10 @@ def _onnx_latency(graph: Graph, observations: NDArray) -> Latency | None:
         return None
 
 
-def _meter(graph: Graph, observations: NDArray) -> float | None:
+def _meter(source: Source, observations: NDArray) -> float | None:
     if not energy.is_metered():
         return None
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        program = latency.build_timer(generate(graph), directory)
+        program = latency.build_timer(source, directory)
         return energy.measured(lambda n: latency.run_timer(program, directory, observations, n))

@@ -16,7 +16,13 @@ from sparse_rl.artifact.c_source import Source
 from sparse_rl.artifact.compiler import compile_c
 
 _CALLS = 20_000
+_SAID = 100
+"""Characters of a program's last words."""
 _WARM_UP = 2_000
+
+
+class TimingError(ValueError):
+    """The program that times an actor ended without times."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def of_source(
     """A generated artifact, compiled with -O3 -march=native and timed by a C program.
 
     Every call is timed by itself; the time that reading the clock takes (the median of empty
-    measurements, some 20 ns) is subtracted.
+    measurements, some 20 ns) is subtracted. Raises CompilationError, TimingError.
     """
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -86,16 +92,24 @@ def build_written_timer(directory: Path, compiler: str | None = None) -> Path:
 
 
 def run_timer(program: Path, directory: Path, observations: NDArray, calls: int) -> NDArray:
-    """Nanoseconds of single calls."""
+    """Nanoseconds of single calls. Raises TimingError where the program does not give so many."""
     kind = np.float32 if observations.dtype == np.float32 else np.uint8
     (directory / "observations").write_bytes(np.ascontiguousarray(observations, kind).tobytes())
-    output = subprocess.run(
-        [str(program), str(directory / "observations"), str(calls)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return np.array(output.split(), np.int64)
+    command = [str(program), str(directory / "observations"), str(calls)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:  # compiled for another machine, or in a place where nothing may run
+        raise TimingError(f"the timing program does not run: {error.strerror}") from None
+    if done.returncode:
+        # Negative where a signal ended it: -4 is an instruction that this processor does not have.
+        said = " ".join(done.stderr.split())[:_SAID]
+        ended = f"the timing program ended with status {done.returncode}"
+        raise TimingError(f"{ended}: {said}" if said else ended)
+    times = done.stdout.split()
+    numbers = sum(word.lstrip("-").isdigit() for word in times)
+    if not numbers == len(times) == calls:
+        raise TimingError(f"the timing program gave {numbers} times; asked for: {calls}")
+    return np.array(times, np.int64)
 
 
 CLOCK = r"""

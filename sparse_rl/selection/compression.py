@@ -19,6 +19,7 @@ from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError, find_compiler
+from sparse_rl.artifact.latency import TimingError
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies
@@ -193,7 +194,8 @@ class Compression:
     ) -> dict[str, Size]:
         """Of each candidate, medians over policies; the time is that of the median file's policy.
 
-        Without a time where there is no compiler or, which is said once, where it fails.
+        Without a time where there is no compiler or, which is said once, where it or what it made
+        fails.
         """
         found, failed = {}, False
         for name, packs in candidates.items():
@@ -203,7 +205,7 @@ class Compression:
             if find_compiler():
                 try:
                     time_in_c = _time_in_c(packs[median], seen[self.names[median]])
-                except CompilationError as error:
+                except (CompilationError, TimingError) as error:
                     if not failed:
                         self.say(f"C is not run: {error}")
                     failed = True
@@ -241,7 +243,7 @@ def acting(pack: PackedActor) -> Act:
 
 
 def _time_in_c(pack: PackedActor, observations: NDArray) -> float:
-    """Median microseconds of one action. Raises CompilationError."""
+    """Median microseconds of one action. Raises CompilationError, TimingError."""
     return latency.of_source(generate(pack.graph), observations[:_TIMED]).median
 
 

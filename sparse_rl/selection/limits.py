@@ -11,7 +11,8 @@ import numpy as np
 from sparse_rl.artifact import latency, reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
-from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.compiler import CompilationError, find_compiler
+from sparse_rl.artifact.latency import TimingError
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import VectorEnv
 from sparse_rl.playing.play import play
@@ -43,7 +44,7 @@ def best_within(run: Run, seeds: Mapping[str, int], environment: VectorEnv, limi
 
     Of each variant the policy of the seed beside it is measured; what was found is printed. Raises
     ValueError, one line, where none keeps them, naming the one that is nearest, and where a time is
-    limited and there is no compiler.
+    limited and there is no compiler, or it or what it made fails.
     """
     if limits.microseconds and find_compiler() is None:
         raise ValueError("--max-us: there is no C compiler to time actors with; allowed: 0")
@@ -58,7 +59,10 @@ def best_within(run: Run, seeds: Mapping[str, int], environment: VectorEnv, limi
         if limits.microseconds:
             act = functools.partial(reference.act, graph)
             seen = play(act, environment, 1, seed, keep=_OBSERVATIONS).observations
-            time = latency.of_source(generate(graph), seen).median
+            try:
+                time = latency.of_source(generate(graph), seen).median
+            except (CompilationError, TimingError) as error:
+                raise ValueError(f"--max-us: {error}; allowed: 0") from None
             costs[name] += f", {time:.3g} us"
         excess[name] = limits.excess(size, time)
     fit = [name for name in seeds if excess[name] <= 1 and np.isfinite(returns[name])]

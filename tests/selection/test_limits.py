@@ -9,6 +9,7 @@ from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import make
 from sparse_rl.selection import limits
 from sparse_rl.selection.limits import Limits, best_within
+from tests import broken_compiler
 
 RETURNS = {"0": 10.0, "0.9": 9.0, "0.9-int8": 9.5, "0.98": float("nan")}
 WIDTHS = {"0": 32, "0.9": 16, "0.9-int8": 8, "0.98": 2}
@@ -61,6 +62,25 @@ def test_time_counts_as_much_as_size(monkeypatch):
     monkeypatch.setattr(limits, "find_compiler", lambda: None)
     with pytest.raises(ValueError, match="--max-us: there is no C compiler"):
         chosen(microseconds=4.0)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "said"),
+    [
+        (broken_compiler.FAILS, "{folder}/cc failed: cc: fatal error: no headers"),
+        (
+            broken_compiler.TIMES_NOTHING,
+            "the timing program ended with status -4: illegal instruction",
+        ),
+    ],
+    ids=["no program", "a program that dies"],
+)
+def test_what_cannot_be_timed_is_said_with_the_option(tmp_path, monkeypatch, compiler, said):
+    folder = broken_compiler.write(tmp_path / "bin", compiler)
+    monkeypatch.setenv("PATH", folder + ":/usr/bin:/bin")
+    with pytest.raises(ValueError) as refused:
+        chosen(microseconds=4.0)
+    assert str(refused.value) == f"--max-us: {said.format(folder=folder)}; allowed: 0"
 
 
 def test_no_limit_is_none():
