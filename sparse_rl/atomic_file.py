@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_SHOWN = 50
+"""Letters of a file's name in that under which it is written."""
 
 
 @contextmanager
@@ -18,7 +22,8 @@ def replacing(file: Path) -> Iterator[Path]:
     By then the disk has all of it, so that a power cut leaves one or the other. Where the block
     raises, `file` is as it was and what was written is removed.
     """
-    part = file.with_name(f"{file.name}.part")
+    # Nobody else has a file of this name, and with a long one it is not too long for a disk.
+    part = file.with_name(f".{file.name[:_SHOWN]}.{secrets.token_hex(8)}.part")
     try:
         yield part
         sync(part)

@@ -28,6 +28,34 @@ def test_an_error_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_file_named_part_is_the_users(tmp_path: Path) -> None:
+    file, mine = tmp_path / "actor.srl", tmp_path / "actor.srl.part"
+    mine.write_text("mine")
+    atomic_file.write_text(file, "new")
+    with pytest.raises(OSError, match="disk"), atomic_file.replacing(file) as part:
+        part.write_text("half")
+        raise OSError("disk full")
+    assert mine.read_text() == "mine" and file.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == [file, mine]
+
+
+def test_two_may_write_one_file_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    with atomic_file.replacing(file) as first:
+        first.write_text("first")
+        atomic_file.write_text(file, "second")
+    assert file.read_text() == "first" and list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("letter", ["a", "ö"])
+def test_the_longest_names_can_be_written(tmp_path: Path, letter: str) -> None:
+    file = tmp_path / (letter * (255 // len(letter.encode())))
+    atomic_file.write_text(file, "content")
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_text("")
+    assert file.read_text() == "content" and file.stat().st_mode == ordinary.stat().st_mode
+
+
 def test_a_folder_gets_all_of_its_files_or_none(tmp_path: Path) -> None:
     folder = tmp_path / "actor"
     folder.mkdir()
