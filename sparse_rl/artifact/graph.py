@@ -6,6 +6,7 @@ compared with `reference.act` on it. The graph knows nothing of how the actor wa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ from sparse_rl.architecture.operations import (
     check_window,
 )
 from sparse_rl.architecture.shapes import window_count
-from sparse_rl.artifact.weights import InputScale, Weights
+from sparse_rl.artifact.weights import LARGEST_INTEGER, InputScale, Weights, largest_sum
+
+_INT32 = 1 << 31
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +253,12 @@ def _check_layer(layer: Dense | Convolution, axes: int) -> None:
         )
     if layer.input_scale is not None and layer.weights.scale is None:
         raise ValueError("quantized inputs need int8 weights")
+    # Only what has so many inputs is looked at: zeros that are large on paper cost no memory.
+    inputs = math.prod(layer.weights.values.shape[:-1])
+    if layer.input_scale is None or inputs * LARGEST_INTEGER**2 < _INT32:
+        return
+    if (found := largest_sum(layer.weights.values)) >= _INT32:
+        raise ValueError(f"sums of products up to {found}; allowed: below {_INT32}")
 
 
 def _check_arrays(what: str, first: NDArray, second: NDArray) -> None:

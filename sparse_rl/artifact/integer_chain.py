@@ -17,11 +17,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparse_rl.architecture.operations import Flatten, MaxPool, Relu
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Dense, Graph, Layer, Normalize, Rescale, layers
-from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale, exponent_of
+from sparse_rl.artifact.weights import LARGEST_INTEGER, StaticScale, exponent_of, largest_sum
 
 _LONGEST_SHIFT = 30
 _SMALLEST = -127
@@ -42,8 +43,8 @@ class LayerUnits(NamedTuple):
 
 def units(graph: Graph) -> tuple[LayerUnits, ...] | None:
     """Of all layers in order of execution; None where a graph is no such chain."""
-    start = int(isinstance(graph.operations[0], Normalize | Rescale))
-    chain = graph.operations[start:]
+    read = graph.operations[0]
+    chain = graph.operations[int(isinstance(read, Normalize | Rescale)) :]
     if not all(isinstance(step, Layer | Relu | MaxPool | Flatten) for step in chain):
         return None
     if not isinstance(chain[-1], Dense):
@@ -60,13 +61,36 @@ def units(graph: Graph) -> tuple[LayerUnits, ...] | None:
     ]
     if any(abs(shift) > _LONGEST_SHIFT for shift in shifts):
         return None
-    if _exponent(every[0].input_scale) < _SMALLEST:
+    first = _exponent(every[0].input_scale)
+    if first < _SMALLEST:
         return None
-    return tuple(
+    if isinstance(read, Rescale):
+        exponents = read.exponents.astype(int) - first  # the steps of an observation's quantities
+        if exponents.min() < _SMALLEST or exponents.max() > -_SMALLEST:
+            return None
+    numbers = tuple(
         LayerUnits(unit, shift)
         for unit, shift in zip(found, [*shifts, None], strict=True)
         if unit is not None
     )
+    fit = all(_fits(layer, units) for layer, units in zip(every, numbers, strict=True))
+    return numbers if fit else None
+
+
+def _fits(layer: Layer, numbers: LayerUnits) -> bool:
+    """Whether int32 holds every sum while it is rounded, or float32 every output."""
+    largest = largest_sum(layer.weights.values) + np.abs(whole_biases(layer, numbers)).max(
+        initial=0
+    )
+    if numbers.shift is None:
+        return float(largest) * numbers.unit <= float(np.finfo(np.float32).max)
+    half = 1 << max(0, numbers.shift - 1)
+    return bool(largest + half < 1 << 31)
+
+
+def whole_biases(layer: Layer, numbers: LayerUnits) -> NDArray[np.int64]:
+    """Biases in units of the layer's sums."""
+    return np.rint(layer.bias.astype(np.float64) / numbers.unit).astype(np.int64)
 
 
 def _exponent(scale: object) -> int:

@@ -79,6 +79,12 @@ class StaticScale:
 InputScale = DynamicScale | StaticScale | None
 
 
+def largest_sum(values: NDArray[np.int8]) -> int:
+    """The largest magnitude that a sum of products may have, whatever int8 comes in."""
+    rows = values.reshape(-1, values.shape[-1])
+    return LARGEST_INTEGER * int(np.abs(rows).sum(axis=0, dtype=np.int64).max(initial=0))
+
+
 def power_of_two(largest: NDArray[np.float32]) -> NDArray[np.float32]:
     """The smallest power of two s with 127 s >= largest, not below 2^-126, as in training.
 

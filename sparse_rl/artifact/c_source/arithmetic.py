@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparse_rl.artifact.c_source.constants import array, real, smallest_signed
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Layer
-from sparse_rl.artifact.integer_chain import LayerUnits
-from sparse_rl.artifact.weights import LARGEST_INTEGER, DynamicScale, StaticScale, inverse_of
+from sparse_rl.artifact.integer_chain import LayerUnits, whole_biases
+from sparse_rl.artifact.weights import DynamicScale, StaticScale, inverse_of, largest_sum
 
 _FEW_BITS = 2
 """Behind a shift by fewer bits values are always clipped: sums may have 24 of them."""
@@ -78,7 +77,7 @@ def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu:
     Where the `stream` between layers is of floats, these hold the same small integers. A ReLU
     behind the layer is a bound of what comes out.
     """
-    biases = np.rint(layer.bias.astype(np.float64) / numbers.unit).astype(np.int64)
+    biases = whole_biases(layer, numbers)
     in_floats = stream == "float"
     constants = array(f"{name}_bias", "float" if in_floats else smallest_signed(biases), biases)
     total = f"{{s}} + {name}_bias[{{o}}]"
@@ -88,7 +87,8 @@ def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu:
     bound = "positive" if relu else "bounded"
     if in_floats:
         product = f"({total}) * {real(2.0**-numbers.shift)}"
-        fits = _largest_sum(layer, biases) < _NEAREST * 2.0**numbers.shift
+        largest = largest_sum(layer.weights.values) + int(np.abs(biases).max(initial=0))
+        fits = largest < _NEAREST * 2.0**numbers.shift
         value = product if numbers.shift >= _FEW_BITS and fits else f"clipped({product})"
         return LayerText(constants, "", "{x}", "", f"(float){bound}(nearest({value}))")
     if numbers.shift > 0:
@@ -96,9 +96,3 @@ def chain_layer(name: str, layer: Layer, numbers: LayerUnits, stream: str, relu:
     else:
         value = f"bounded({total}) * {1 << min(7, -numbers.shift)}"
     return LayerText(constants, "", "{x}", "", f"{bound}({value})")
-
-
-def _largest_sum(layer: Layer, biases: NDArray[np.int64]) -> int:
-    """The largest magnitude that a sum and its bias may have, whatever int8 comes in."""
-    weights = np.abs(layer.weights.values.astype(np.int64)).reshape(-1, len(biases)).sum(axis=0)
-    return int((LARGEST_INTEGER * weights + np.abs(biases)).max(initial=0))

@@ -9,6 +9,9 @@ from sparse_rl.artifact.c_source.program import Program
 from sparse_rl.artifact.graph import Graph, Normalize, Rescale, layers
 from sparse_rl.artifact.weights import StaticScale
 
+_LARGEST_DIVISOR = 1 << 16
+"""Up to it float32 holds quotients of a byte so well that none comes to lie halfway."""
+
 
 def outputs_function(graph: Graph, program: Program) -> str:
     """`srl_outputs`: reads the observation into the first buffer, then calls the layers."""
@@ -78,9 +81,9 @@ def _first_input(graph: Graph, stream: str, source: str) -> tuple[str, str, str]
     elif graph.observation.dtype != "float32" and inverse >= 1:
         # No quotient of a byte and its divisor lies halfway between two steps.
         divisor = round(graph.observation.divisor)
+        twice = 2 * int(inverse)
         exact = divisor == graph.observation.divisor and divisor % 2
-        if exact:
-            twice = 2 * int(inverse)
+        if exact and divisor < _LARGEST_DIVISOR and 255 * twice + divisor < 1 << 31:
             call = f"bounded(({source} * {twice} + {divisor}) / {2 * divisor})"
             return "", "", f"        buffer_0[i] = ({stream}){call};\n"
     product = value if inverse == 1 else f"{value} * {real(np.float32(inverse))}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparse_rl.artifact.fixed_scales import unit_of
 from sparse_rl.artifact.graph import Dense
-from sparse_rl.artifact.integer_chain import LayerUnits
+from sparse_rl.artifact.integer_chain import LayerUnits, whole_biases
 from sparse_rl.artifact.rust_source.constants import (
     array,
     real,
@@ -51,7 +51,7 @@ def float_layer(number: int, layer: Dense) -> str:
 
 def chain_layer(number: int, layer: Dense, numbers: LayerUnits) -> str:
     """int8 in and, by a shift, int8 out; floats out of the last layer of the chain."""
-    biases = np.rint(layer.bias.astype(np.float64) / numbers.unit).astype(np.int64)
+    biases = whole_biases(layer, numbers)
     name = f"LAYER_{number}_BIAS"
     total = f"sum + {_widened(f'{name}[o]', biases)}"
     if numbers.shift is None:
