@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic import minatar_q_network, mlp_actor, random_observations
+from sparse_rl.architecture.operations import ArgMax, Observation
 from sparse_rl.artifact import delivery, reference, source_files
 from sparse_rl.artifact.c_source import MICROCONTROLLER, generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
 from sparse_rl.artifact.delivery import prepare, write
 from sparse_rl.artifact.formats import CProgram
+from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import Provenance
 from sparse_rl.artifact.rust_source import running
 from tests.artifact.rust_programs import (
@@ -190,6 +192,30 @@ def test_known_answers_are_asked_for_and_wrong_weights_are_noticed(tmp_path, pro
     (tmp_path / "src" / "network.rs").write_text(built(other)["src/network.rs"])
     done = cargo(tmp_path, "test")
     assert done.returncode != 0 and "failures:\n    known_answers_are_given\n" in done.stdout
+
+
+@needs_rust
+@pytest.mark.parametrize(("kind", "largest"), [("bool", 1), ("uint8", 255), ("float32", 3e38)])
+def test_the_example_reads_what_the_actor_reads(tmp_path, kind, largest):
+    operations = mlp_actor((4, 3, 2), 0.0, "float32").operations
+    program = Graph(Observation((4,), kind), operations, ArgMax())
+    source_files.write(built(program), tmp_path)
+
+    def run(text):
+        done = cargo(tmp_path, "run", "--example", "act", text=text)
+        return done.returncode, len(done.stdout.splitlines()), done.stderr.strip()
+
+    assert run("0 0 1 0\n") == (0, 1, "")
+    assert run("0 0 1 0 1") == (1, 1, "the last observation is incomplete: 1 of 4 numbers")
+    if kind == "float32":
+        assert run("0 1 x 1") == (1, 0, "number 3: not a number")
+        said = "observation: a number is not finite, or too large to act on"
+        assert run("0 1e39 0 1") == (1, 0, said)
+        return
+    assert run(f"0 0 0 {largest}") == (0, 1, "")
+    for beyond in (largest + 1, -1, 0.5, 1 << 32):
+        said = f"number 2: found {beyond}; allowed: whole numbers from 0 to {largest}"
+        assert run(f"0 {beyond} 0 0") == (1, 0, said)
 
 
 def test_a_crate_needs_neither_std_nor_unsafe_code_nor_another_crate():

@@ -17,17 +17,17 @@ fn run() -> Result<(), String> {
     let mut observation = [Default::default(); OBSERVATION_SIZE];
     let mut n = 0;
     for (count, word) in text.split_whitespace().enumerate() {
-        let number = word.parse();
-        observation[n] = number.map_err(|error| format!("number {}: {error}", count + 1))?;
+        observation[n] = number(word).map_err(|said| format!("number {}: {said}", count + 1))?;
         n += 1;
         if n == OBSERVATION_SIZE {
             n = 0;
-            let action = act(&observation).ok_or("observation: a number is not finite")?;
+            let refused = "observation: a number is not finite, or too large to act on";
+            let action = act(&observation).ok_or(refused)?;
             println!("{}", shown(&action));
         }
     }
     if n != 0 {
-        return Err(format!("the last observation is incomplete: {n} numbers"));
+        return Err(format!("the last observation is incomplete: {n} of {OBSERVATION_SIZE} numbers"));
     }
     Ok(())
 }

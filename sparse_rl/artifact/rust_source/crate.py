@@ -42,7 +42,7 @@ def crate(
         "src/network.rs": network(graph),
         "src/known_answers.rs": _known_answers(graph, answers),
         "tests/known_answers.rs": _text("known_answers.rs") + _refused(graph),
-        "examples/act.rs": _text("act.rs") + _shown(graph),
+        "examples/act.rs": _text("act.rs") + _number(graph) + _shown(graph),
     }
 
 
@@ -185,6 +185,27 @@ fn what_is_not_finite_is_refused() {
         assert!(srl_actor::act(&observation).is_none());
     }
 }
+"""
+
+
+def _number(graph: Graph) -> str:
+    """The function by which the example reads one number of an observation."""
+    if graph.observation.dtype == "float32":
+        return """\
+fn number(word: &str) -> Result<f32, String> {
+    word.parse().map_err(|_| "not a number".to_string())
+}
+
+"""
+    largest = 255 if graph.observation.dtype == "uint8" else 1
+    return f"""\
+fn number(word: &str) -> Result<u8, String> {{
+    match word.parse() {{
+        Ok(number @ 0..={largest}) => Ok(number),
+        _ => Err(format!("found {{word}}; allowed: whole numbers from 0 to {largest}")),
+    }}
+}}
+
 """
 
 
