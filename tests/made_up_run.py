@@ -13,6 +13,8 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from sparse_rl.architecture import Clip, Dense, Network, Observation, to_json
+
 STEPS, BEGIN, END, EVERY = 100_000, 20_000, 80_000, 5_000
 LEVELS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 SHAPES = {"hidden_0": (11, 64), "hidden_1": (64, 64), "mean": (64, 3)}
@@ -146,7 +148,9 @@ def _write_record(
         "policies": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
     }
     (directory / "run.json").write_text(json.dumps(record))
-    (directory / "network.json").write_text("{}")  # nothing reads it: no arm is packed
+    *hidden, mean = (Dense(name, units) for name, (_, units) in SHAPES.items())
+    network = Network(Observation((11,)), tuple(hidden), (mean,), Clip((-1.0,) * 3, (1.0,) * 3))
+    (directory / "network.json").write_text(to_json(network))
 
 
 def config(

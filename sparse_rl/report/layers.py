@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sparse_rl.architecture.network import layers
 from sparse_rl.runs.run import Run
 
-_FROM_INPUT_TO_OUTPUT = ("convolution", "stack", "hidden", "mean", "log_std", "head")
+_BUILT_IN = ("convolution", "stack", "hidden", "mean", "log_std", "head")
 
 
-def in_order(names: list[str]) -> list[str]:
-    """Layers from input to output: convolutions, residual stacks, dense layers, heads."""
+def in_order(run: Run, names: Collection[str]) -> list[str]:
+    """Layers from input to output, as the run's network computes them.
+
+    A run of format 1 has not written its network, which then is of the house: convolutions,
+    residual stacks, dense layers, heads.
+    """
+    if run.format == 1:
+        return by_name(names)
+    place = {layer.path: index for index, layer in enumerate(layers(run.network()))}
+    return sorted(names, key=lambda name: place[name])
+
+
+def by_name(names: Collection[str]) -> list[str]:
+    """Layers of the networks that are built in, from input to output."""
 
     def key(name: str) -> tuple[int, list[object]]:
-        kinds = [i for i, kind in enumerate(_FROM_INPUT_TO_OUTPUT) if name.startswith(kind)]
+        kinds = [i for i, kind in enumerate(_BUILT_IN) if name.startswith(kind)]
         parts = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-        return (kinds[0] if kinds else len(_FROM_INPUT_TO_OUTPUT)), [str(type(parts[0])), *parts]
+        return (kinds[0] if kinds else len(_BUILT_IN)), [str(type(parts[0])), *parts]
 
     return sorted(names, key=key)
 
@@ -32,7 +46,7 @@ def masks(run: Run, variant: str) -> dict[str, Bool[np.ndarray, "seeds ..."]]:
         for name, mask in run.policies(variant).masks.items()
         if name.endswith("/kernel")
     }
-    return {name: stored[name] for name in in_order(list(stored))}
+    return {name: stored[name] for name in in_order(run, stored)}
 
 
 def fan_out(mask: Bool[np.ndarray, "seeds ... inputs outputs"]) -> Float[np.ndarray, " inputs"]:

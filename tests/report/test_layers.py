@@ -1,19 +1,34 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from sparse_rl.report.layers import fan_out, in_order, share_of_seeds_that_look
+from sparse_rl.architecture import ArgMax, Dense, Network, Observation, Relu, to_json
+from sparse_rl.report.layers import by_name, fan_out, in_order, share_of_seeds_that_look
+from sparse_rl.runs.run import Run
+
+MakeRun = Callable[..., Path]
 
 
 def test_a_digit_that_is_no_number_is_a_letter() -> None:
     names = ["hidden_10", "hidden_1\N{SUPERSCRIPT TWO}", "hidden_9"]
-    assert in_order(names) == ["hidden_1\N{SUPERSCRIPT TWO}", "hidden_9", "hidden_10"]
+    assert by_name(names) == ["hidden_1\N{SUPERSCRIPT TWO}", "hidden_9", "hidden_10"]
 
 
 def test_layers_are_ordered_from_input_to_output() -> None:
     expected = ["convolution_0", "convolution_2", "convolution_10", "hidden_0", "mean", "log_std"]
-    assert in_order(sorted(expected)) == expected
+    assert by_name(sorted(expected)) == expected
     residual = ["stack_0/convolution", "stack_1/block_0/convolution_1", "hidden_0", "head"]
-    assert in_order(sorted(residual)) == residual
+    assert by_name(sorted(residual)) == residual
+
+
+def test_layers_of_a_network_of_ones_own_are_ordered_as_it_computes_them(make_run: MakeRun) -> None:
+    run = make_run()
+    own = (Dense("zoom", 4), Relu(), Dense("aim", 4))
+    network = Network(Observation((3,)), own, (Dense("head", 2),), ArgMax())
+    (run / "network.json").write_text(to_json(network))
+    assert in_order(Run(run), {"head", "aim", "zoom"}) == ["zoom", "aim", "head"]
 
 
 def test_fan_out_of_a_dense_layer_by_hand() -> None:
@@ -33,4 +48,4 @@ def test_fan_out_of_a_convolution_is_by_channel() -> None:
 
 @pytest.mark.parametrize("names", [[], ["unknown_1", "unknown_0"]])
 def test_unknown_layers_are_sorted_too(names: list[str]) -> None:
-    assert in_order(names) == sorted(names)
+    assert by_name(names) == sorted(names)

@@ -37,7 +37,7 @@ def draw(findings: Findings) -> Figure | None:
     shown = [(kind, rows) for kind, rows in found if (rows["sparsity"] > 0).any()] or found[:1]
     tables = [_by_level(rows) for _, rows in shown]
     tables[1:] = [table.drop(columns=0.0) for table in tables[1:]]  # dense is dense
-    names = in_order([str(name).removeprefix("density/") for name in tables[0].index])
+    names = in_order(findings.run, [str(name).removeprefix("density/") for name in tables[0].index])
     columns = [table.reindex([f"density/{name}" for name in names]) for table in tables]
     values = 100 * np.concatenate([table.to_numpy(float) for table in columns], axis=1)
     labels = [
