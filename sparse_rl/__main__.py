@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from sparse_rl import __version__, extras
+from sparse_rl.config.ending import ending
 
 COMMANDS = {
     "check": ("sparse_rl.check", "try whether one can train in an environment"),
@@ -25,6 +26,8 @@ COMMANDS = {
     "play": ("sparse_rl.play.__main__", "a page in which actors play live"),
 }
 """Name -> the module, whose `run` takes the words that follow, and what it does."""
+KNOWN = (*COMMANDS, "--help", "--version")
+"""First words, among which is what a mistyped one may have meant."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.path.insert(0, os.getcwd())
     name = words[0] if words else "--help"
     if name == "--version":
-        print(version())
+        ending(lambda: print(version()))
     elif name in ("--help", "-h"):
-        print(overview())
+        ending(lambda: print(overview()))
     elif name in COMMANDS:
         run(name, words[1:])
     else:
-        near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+        near = difflib.get_close_matches(name, KNOWN, n=2, cutoff=0.5)
         others = f"near: {', '.join(near)}" if near else f"allowed: {', '.join(COMMANDS)}"
         print(f"error: {name!r}: no such command; {others}", file=sys.stderr)
         raise SystemExit(2)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sparse_rl import interrupted_imports
+
 OF_MODULES = {
     "train": "jax jaxlib flax optax gymnax brax chex aqt mujoco jaxtyping scipy pandas matplotlib "
     "rich pydantic pydantic_core annotated_types yaml platformdirs filelock safetensors jinja2 "
@@ -33,10 +35,11 @@ def needed_by(command: str, module: str = "__main__") -> Iterator[None]:
     """A command's imports: where a package is missing, one line and exit status 2.
 
     Where `module`, the name under which the command's file runs, is not that of a program, it is
-    imported by another, which gets the exception.
+    imported by another, which gets the exception. Ctrl-C meanwhile ends the process.
     """
     try:
-        yield
+        with interrupted_imports.end_the_process():
+            yield
     except ModuleNotFoundError as error:
         line = missing(error)
         if line is None or module != "__main__":

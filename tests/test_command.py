@@ -34,6 +34,28 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
         assert capsys.readouterr().err == line
 
 
+def test_a_mistyped_option_is_told_what_is_near(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--verison"])
+    assert capsys.readouterr().err.endswith("no such command; near: --version\n")
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "train --help", "inspect --help"])
+@pytest.mark.parametrize(
+    ("sink", "ended"),
+    [
+        ("| true", (0, "")),
+        (">&-", (0, "")),
+        ("> /dev/full", (2, "error: No space left on device\n")),
+    ],
+)
+def test_nobody_reads_what_it_prints(words: str, sink: str, ended: tuple[int, str]) -> None:
+    """The reader has gone, standard output is closed, or the disk is full: no traceback."""
+    script = f"set -o pipefail; {sys.executable} -m sparse_rl {words} {sink}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == ended
+
+
 def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--version"])
     assert capsys.readouterr().out.startswith(f"sparse_rl {sparse_rl.__version__}, jax 0.")

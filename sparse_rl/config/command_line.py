@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from sparse_rl import registry
-from sparse_rl.config import options, program, words
+from sparse_rl.config import options, words
+from sparse_rl.config.ending import ending
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.help_screen import help_screen, width_of_terminal
@@ -112,7 +113,7 @@ def run(
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in given or "-h" in given:
-        program.ending(lambda: show_help(given))
+        ending(lambda: show_help(given))
     if dry is not None and any(word in given for word in DRY):
         command, given = dry, [word for word in given if word not in DRY]
-    program.ending(lambda: command(parse(given)))
+    ending(lambda: command(parse(given)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
 
@@ -47,7 +47,11 @@ class Forgiving:
 def forgiving_output() -> Iterator[None]:
     """Lets a command finish its work where nobody reads its output to the end."""
     before = sys.stdout
-    if before is None or before.isatty():
+    if before is None:  # closed by >&-
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield
+        return
+    if before.isatty():
         yield
         return
     sys.stdout = Forgiving(before)  # type: ignore[assignment]

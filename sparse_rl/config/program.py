@@ -1,14 +1,12 @@
 """A command made of a function: its parameters are the options, its docstring says what they mean.
 
-    def main(run: Annotated[Path, POSITIONAL], seed: str = "best") -> None:
-        \"\"\"Export one policy.
+def main(run: Annotated[Path, POSITIONAL], seed: str = "best") -> None:
+    \"\"\"Export one policy.
 
-        Args:
-            run: a run directory.
-            seed: a seed's number, or "best".
-        \"\"\"
-
-Also here: how every command ends, with what the user can mend on one line and exit status 2.
+    Args:
+        run: a run directory.
+        seed: a seed's number, or "best".
+    \"\"\"
 """
 
 from __future__ import annotations
@@ -24,11 +22,11 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sparse_rl.config import options, words
+from sparse_rl.config.ending import ending
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.fields import section
 from sparse_rl.config.help_screen import program_screen, width_of_terminal
 from sparse_rl.config.options import Option
-from sparse_rl.config.output import forgiving_output
 from sparse_rl.config.validation_line import one_line
 
 POSITIONAL = "positional"
@@ -76,37 +74,12 @@ def run(
     arguments: Sequence[str] | None = None,
     interrupted: str = "interrupted",
 ) -> None:
-    """Runs `function` as the command `name`; see `ending`."""
+    """Runs `function` as the command `name`; `ending` says how it ends."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in given or "-h" in given:
         ending(lambda: print(screen(function, name)))
         raise SystemExit(0)
     ending(lambda: call(function, given), interrupted)
-
-
-def ending(command: Callable[[], object], interrupted: str = "interrupted") -> None:
-    """Runs a command; what a user can mend becomes one line and exit status 2.
-
-    Ctrl-C becomes the line `interrupted` and exit status 130. An exception's notes stand before
-    the line: the traceback of an environment of the user's own.
-    """
-    notes: list[str] = []
-    try:
-        with forgiving_output():
-            command()
-    except KeyboardInterrupt:
-        print(f"\n{interrupted}", file=sys.stderr)
-        raise SystemExit(130) from None
-    except ValueError as error:
-        notes = getattr(error, "__notes__", [])
-        line = " ".join(str(error).split())
-    except OSError as error:
-        place = "" if error.filename is None else f"{error.filename}: "
-        line = f"{place}{error.strerror or error}"
-    else:
-        return
-    print(*(f"{note.strip()}\n" for note in notes), f"error: {line}", sep="", file=sys.stderr)
-    raise SystemExit(2)
 
 
 def screen(function: Callable[..., Any], name: str) -> str:

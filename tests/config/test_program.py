@@ -138,13 +138,3 @@ def test_what_a_user_can_mend_is_one_line_and_status_2(
         program.run(fail, "open", [])
     assert end.value.code == 2
     assert capsys.readouterr().err == line
-
-
-def test_an_interrupted_command_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def stopped() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(SystemExit) as end:
-        program.ending(stopped, "interrupted: the soup is kept")
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "\ninterrupted: the soup is kept\n"
