@@ -41,12 +41,20 @@ def test_it_says_what_the_file_holds(actor, capsys):
     assert "a scale for each observation" in table[1]
 
 
-def test_json_has_the_same_numbers(actor, capsys):
+def test_json_has_numbers_and_not_words_about_them(actor, capsys):
     inspect.run([str(actor), "--json"])
     (found,) = json.loads(capsys.readouterr().out)
     assert [layer["weights"] for layer in found["layers"]] == [17 * 64, 64 * 6]
     assert [layer["alive"] for layer in found["layers"]] == [109, 38]
+    assert found["layers"][0]["zero"] == pytest.approx(1 - 109 / (17 * 64))
     assert found["configuration"] == "abc"
+    assert (found["variant"], found["seed"], found["return"]) == ("0.9-int8", 3, 1234.5)
+    assert (found["bytes"], found["format"]) == (actor.stat().st_size, 1)
+    assert (found["weights"], found["alive"]) == (17 * 64 + 64 * 6, 109 + 38)
+    assert found["zero"] == pytest.approx(1 - found["alive"] / found["weights"])
+    assert found["reads"] == {"dtype": "float32", "shape": [17]}
+    assert found["gives"] == {"discrete": False, "size": 6}
+    assert found["stack_bytes"] > 0
 
 
 def test_the_card_beside_the_file_is_shown(actor, capsys):
