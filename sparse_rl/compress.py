@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 METHODS = ("distil", "narrow")
 """What is done where neither methods nor chains are named."""
+LEVELS, ARITHMETIC = (0.9, 0.95, 0.98), ("float32", "int8")
+"""Of what the methods make."""
 
 
 def main(
@@ -35,8 +37,8 @@ def main(
     actions: Literal["", "squash", "clip", "argmax"] = "",
     arm: str = "0",
     methods: tuple[str, ...] = (),
-    levels: Annotated[tuple[Sparsity, ...], Field(min_length=1)] = (0.9, 0.95, 0.98),
-    arithmetic: Annotated[tuple[str, ...], Field(min_length=1)] = ("float32", "int8"),
+    levels: Annotated[tuple[Sparsity, ...], Field(min_length=1)] = LEVELS,
+    arithmetic: Annotated[tuple[str, ...], Field(min_length=1)] = ARITHMETIC,
     chain: tuple[str, ...] = (),
     updates: PositiveCount = 20_000,
     episodes: Episodes = 100,
@@ -63,9 +65,9 @@ def main(
         arm: of a run: the variant that is compressed.
         methods: distil (sparse policies that learn from the original), narrow (units that go, then
             distil), prune, units, low_rank; by default distil and narrow, or none beside --chain.
-        levels: shares of the weights, units or ranks that go.
-        arithmetic: float32; int8, int8w and integer (trained by distil, otherwise not);
-            int8_static, int4w.
+        levels: of the methods: shares of the weights, units or ranks that go.
+        arithmetic: of the methods: float32; int8, int8w and integer (trained by distil, otherwise
+            not); int8_static, int4w.
         chain: ways of one's own, PASS:LEVEL+PASS+..., such as units:0.5+distil:0.9+int8_static.
         updates: gradient steps of each distillation.
         episodes: by which every candidate is judged, and the chosen one again.
@@ -94,6 +96,8 @@ def main(
     registry.load(imports)  # before --chain is read: passes may be theirs
     common = {"distil": {"updates": updates}}
     chosen = methods or (() if chain else METHODS)
+    if not chosen:
+        check_alone(levels, arithmetic)
     chains: list[Chain] = grid(chosen, levels, arithmetic, common) if chosen else []
     chains += own_chains(chain, common)
     # Only now, when the words are understood, JAX and what needs it.
@@ -135,6 +139,16 @@ def main(
         bar.say(line)
     bar.say(f"report: {show(compression, judged)}")
     return judged
+
+
+def check_alone(levels: Sequence[float], arithmetic: Sequence[str]) -> None:
+    """Raises ValueError, one line, where beside --chain stands what only methods heed."""
+    for name, found, usual in (("levels", levels, LEVELS), ("arithmetic", arithmetic, ARITHMETIC)):
+        if tuple(found) != usual:
+            raise ValueError(
+                f"--{name}: found {' '.join(map(str, found))} beside --chain, which says its own; "
+                f"allowed: with --methods"
+            )
 
 
 def own_chains(words: Sequence[str], common: Common) -> list[Chain]:

@@ -58,6 +58,19 @@ def test_a_compiler_that_fails_is_told_once_and_costs_no_work(
     assert (run / "compressed" / "delivered" / "c" / "srl_actor.c").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--arithmetic", "int7"], "--arithmetic: found int7 beside --chain, which says its own"),
+        (["--levels", "0.5"], "--levels: found 0.5 beside --chain, which says its own"),
+    ],
+)
+def test_a_chain_alone_heeds_no_levels(run: Path, words: list[str], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        call(run, "--chain", "int8", *words)
+    assert not (run / "compressed").exists()
+
+
 def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run / "compressed"
     words = [run, "--methods", "prune", "--levels", "0.5", "--arithmetic", "float32", "int8"]
