@@ -48,9 +48,10 @@ def write_page(findings: Sequence[Findings], directory: str | Path, title: str =
 
     Of several runs it is the page that compares them; each has its own in <run>/index.html, with
     its figures beside it. Every file is written under a temporary name first and then renamed; the
-    page comes last.
+    page comes last. Raises OSError, too, where `directory` is a file.
     """
     folder = Path(directory)
+    atomic_file.check_folder(folder)  # before the first figure is drawn
     names = distinct([one.run.name for one in findings])
     if len(findings) == 1:
         view = run_view(findings[0], names[0], names[0], folder / "figures" / names[0])

@@ -26,8 +26,10 @@ _HEADER = ",".join(COLUMNS) + "\n"
 def free(path: Path) -> None:
     """Raises ValueError, one line, where a run in `path` would replace what is there.
 
-    That is another run, or files of somebody else by the names that a run gives its own.
+    That is another run, or files of somebody else by the names that a run gives its own. Raises
+    OSError where no directory could be made.
     """
+    atomic_file.check_folder(path)
     if (path / layout.METRICS).exists():
         raise ValueError(
             f"{path} already holds a run; allowed: a new directory, or "

@@ -33,6 +33,13 @@ def test_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def test_a_file_in_the_pages_place_is_named(finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = report(str(finished_run), "--out", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"error: {tmp_path / 'file'}: is a file; needed is a folder"
+
+
 def test_of_several_paths_those_that_are_no_runs_are_named_and_left_out(
     finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

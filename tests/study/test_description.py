@@ -62,3 +62,12 @@ def test_a_directory_that_is_taken_is_said_before_and_not_at_the_start(tmp_path:
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(ConfigError, match=r"out: .* holds checkpoints, which a run would replace"):
         describe(from_mapping(CONFIG | {"out": str(tmp_path)}))
+
+
+def test_a_directory_that_cannot_be_made_is_said_before_too(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(
+            ConfigError, match=r"out: cannot write .*: is a file; needed is a folder"
+        ):
+            describe(from_mapping(CONFIG | {"out": str(out)}))
