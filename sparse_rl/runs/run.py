@@ -60,8 +60,9 @@ class Run(Shown):
     @cached_property
     def config(self) -> Config:
         """config.yaml, checked. Raises `ConfigError`, one line that names the file."""
+        settings = self.settings  # what is wrong in them names the file itself
         try:
-            return from_mapping(self.settings)
+            return from_mapping(settings)
         except ValueError as error:
             raise type(error)(f"{self.path / layout.CONFIG}: {error}") from None
 

@@ -146,3 +146,11 @@ def test_a_variant_of_which_every_seed_failed_is_finished(make_run: MakeRun) -> 
     assert set(run.finished) == set(run.variants)
     assert run.final_returns("0.98") == {}
     assert set(run.final_returns("0.9")) == set(range(8)) - {3}
+
+
+def test_an_emptied_configuration_is_named_once(make_run: MakeRun) -> None:
+    run = make_run()
+    (run / "config.yaml").write_text("")
+    with pytest.raises(ValueError) as error:
+        assert Run(run).config
+    assert str(error.value) == f"{run / 'config.yaml'}: found nothing; allowed: keys and values"
