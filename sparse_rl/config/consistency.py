@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def problems(config: Config) -> Iterator[Problem]:
     """Keys, and why their values do not fit others."""
+    yield from _start(config)
     yield from _lengths(config)
     for part in (config.agent, config.network, *dict(config.sparsity.of_methods).values()):
         yield from part.problems(config)
@@ -28,6 +29,16 @@ def problems(config: Config) -> Iterator[Problem]:
         if len(set(names)) < len(names):
             yield key, f"found {show(list(names))}; allowed: each once"
     yield from _circumstances(config)
+
+
+def _start(config: Config) -> Iterator[Problem]:
+    """Before what follows from the number of new steps: where there are none that is the reason."""
+    if config.training.steps <= config.start.step:
+        yield (
+            "training.steps",
+            f"found {config.training.steps}; allowed: more than {config.start.step}, the step at "
+            f"which the members of {config.start.run} go on",
+        )
 
 
 def _lengths(config: Config) -> Iterator[Problem]:
@@ -48,12 +59,6 @@ def _lengths(config: Config) -> Iterator[Problem]:
             f"allowed: more, or no quantization.modes",
         )
     yield from config.partial_updates("training.steps", training.steps)
-    if training.steps <= config.start.step:
-        yield (
-            "training.steps",
-            f"found {training.steps}; allowed: more than {config.start.step}, the step at which "
-            f"the members of {config.start.run} go on",
-        )
     if bool(config.start.run) != bool(config.start.step):
         yield (
             "start.run",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic import model_validator as check
 from pydantic_core import ArgsKwargs, PydanticCustomError
 
@@ -35,6 +35,11 @@ from sparse_rl.config.sections import (
 
 AGENT = OneOf(registry.AGENTS, "name", "sac")
 NETWORK = OneOf(registry.NETWORKS, "torso", "mlp")
+
+
+def _word(value: object) -> object:
+    """The word off without quotation marks is false in YAML."""
+    return "off" if value is False else value
 
 
 @section
@@ -61,7 +66,7 @@ class Config:
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
     devices: Annotated[Count, Field(le=1024)] = 0
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
-    compilation_cache: str = "auto"
+    compilation_cache: Annotated[str, BeforeValidator(_word)] = "auto"
     """Keeps compiled programs for the next run: auto (user's cache directory), off, a directory."""
     watch: bool = False
     """Writes the report's page at evaluations, while it trains; it reloads itself."""

@@ -44,7 +44,7 @@ def named_values(name: str) -> dict[str, Any]:
     """The values of an experiment, a YAML file or a run whose dense members go on, unchecked."""
     if not starting.is_run(name):
         return read_file(find(name))
-    values = read_file(Path(name) / starting.FILE)
+    values = _of_a_run(Path(name))
     return starting.values_of(name, values, from_mapping(values))
 
 
@@ -72,9 +72,17 @@ def continued_values(run: object) -> dict[str, Any]:
         found = False
     if not found:
         raise ConfigError(f"resume: {show(run)} has no config.yaml; allowed: a run directory")
-    values = read_file(path / starting.FILE)
+    values = _of_a_run(path)
     values |= {"out": str(run), "resume": str(run)}
     values.pop("distributed", None)  # its processes are gone
+    return values
+
+
+def _of_a_run(path: Path) -> dict[str, Any]:
+    """What a run was asked for. An emptied file is refused, and no study of defaults begins."""
+    values = read_file(path / starting.FILE)
+    if not values:
+        raise ConfigError(f"{path / starting.FILE}: found nothing; allowed: keys and values")
     return values
 
 

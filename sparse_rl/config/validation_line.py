@@ -31,6 +31,10 @@ def one_line(error: ValidationError, sections: Sequence[Section]) -> str:
     by_choice = {section.name for section in sections if section.choices}
     chosen = path.pop(1) if path[0] in by_choice and len(path) > 1 else None
     key = ".".join(path)
+    if not odd_key and any("." in part for part in path):
+        *above, last = key.split(".")
+        nested = "".join(f"{part}: {{" for part in above)
+        return f"{key}: a dotted key; allowed: {nested}{last}: ...{'}' * len(above)}"
     here = {
         option.name: option
         for section in sections

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sparse_rl.agents.options import DQNOptions
 from sparse_rl.config.error import ConfigError
 from sparse_rl.config.experiment import Config, to_yaml
-from sparse_rl.config.reading import from_mapping, from_yaml, load_config
+from sparse_rl.config.reading import continued, from_mapping, from_yaml, load_config
 from sparse_rl.config.sections import SparsityConfig
 
 AGENTS = "sac, dqn, td3, ddpg, ppo, a2c, trpo, reinforce, pqn"
@@ -559,3 +560,33 @@ def test_a_method_that_would_stop_before_it_begins_is_refused(method: str) -> No
             from_mapping(coarse)
     else:
         from_mapping(coarse)
+
+
+def test_an_emptied_run_does_not_resume_with_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("")
+    for read in (continued, load_config):
+        with pytest.raises(ConfigError, match=r"config\.yaml: found nothing; allowed: keys"):
+            read(str(tmp_path))
+
+
+def test_off_needs_no_quotation_marks() -> None:
+    """Unlike other words it is a truth value in YAML; what is written is read back."""
+    config = from_yaml("compilation_cache: off")
+    assert config.compilation_cache == "off"
+    assert from_yaml(to_yaml(config)) == config
+    with pytest.raises(ConfigError, match="compilation_cache: found True; allowed: text"):
+        from_yaml("compilation_cache: on")
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("agent.learning_rate: 0.001", "agent: {learning_rate: ...}"),
+        ("sparsity.rigl.stop: 0.5", "sparsity: {rigl: {stop: ...}}"),
+        ("sparsity: {rigl.stop: 0.5}", "sparsity: {rigl: {stop: ...}}"),
+    ],
+)
+def test_a_dotted_key_in_a_file_is_told_how_it_is_written_there(text: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        from_yaml(text)
+    assert str(error.value).endswith(f": a dotted key; allowed: {allowed}")

@@ -147,6 +147,10 @@ def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
     ("changes", "line"),
     [
         ({"training.steps": 60}, r"training.steps: found 60; allowed: more than 60, the step at"),
+        (  # not that nothing is left for int8
+            {"training.steps": 60, "quantization.modes": ["int8"]},
+            r"training.steps: found 60; allowed: more than 60, the step at",
+        ),
         ({"seeds": 4}, r"seeds: found 4; allowed with the members of .*: at most 3"),
         ({"first_seed": 1}, r"first_seed: found 1; allowed with the members of .*: 0"),
         (
