@@ -89,7 +89,7 @@ def write_page(told: Told, folder: Path) -> Path:
         "sentences": sentences(told),
         "criterion": (
             f"Not worse: the 95 % interval of the difference from the original, over {told.over}, "
-            f"lies above -{told.margin:.4g}."
+            f"lies above {-told.margin or 0.0:.4g}."
         ),
         "figure": figure,
         "table_caption": (

@@ -33,7 +33,7 @@ def criterion(margin: Margin, table: pd.DataFrame, longer: float) -> str:
         return ""
     parts = [
         f'A variant is called "not worse" than dense if the 95 % interval of its paired '
-        f"difference lies wholly above -{margin.value:,.4g} ({margin.origin})."
+        f"difference lies wholly above {-margin.value or 0.0:,.4g} ({margin.origin})."
     ]
     shown = table.loc[table["verdict"] == NOT_WORSE, "pairs"]
     if len(shown):

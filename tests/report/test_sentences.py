@@ -82,6 +82,7 @@ def test_one_that_is_not_pruned_has_no_level() -> None:
 def test_criterion_says_its_margin_and_where_it_comes_from() -> None:
     sentence = criterion(Margin(12.5, "as asked for"), table(float32_90="worse"), 0.2)
     assert "wholly above -12.5 (as asked for)" in sentence
+    assert "wholly above 0 (" in criterion(Margin(0.0, "nothing gained"), table(int8_90="worse"), 0)
     assert "collapses" not in sentence and "longer" not in sentence
 
 

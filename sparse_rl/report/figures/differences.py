@@ -67,7 +67,7 @@ def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
         linewidth=1.2,
         linestyle=(0, (4, 3)),
         zorder=1,
-        label=f"margin, -{margin.value:,.4g}",
+        label=f"margin, {-margin.value or 0.0:,.4g}",
     )
     apart = _apart(list(places.values()), len(present))
     for position, (kind, rows) in enumerate(present):
