@@ -37,7 +37,7 @@ def main(runs: Annotated[tuple[Path, ...], program.POSITIONAL], out: Path) -> An
     joined = join(runs, out)
     seeds = joined.config.seed_numbers
     shown = console()
-    shown.print(terminal_table(joined.summary(), joined.config.environment))
+    shown.print(terminal_table(joined.summary(), joined.config.environment, shown.width))
     shown.print(
         f"seeds {seeds.start} to {seeds.stop - 1} of {len(runs)} runs: {out}",
         highlight=False,

@@ -48,9 +48,8 @@ def main(
         if one.table is None or one.margin is None:
             shown.print(f"{one.run.path}: not finished, no final table yet\n")
             continue
-        shown.print(
-            terminal_table(one.table, f"{one.run.settings.get('environment', one.run.name)}")
-        )
+        title = f"{one.run.settings.get('environment', one.run.name)}"
+        shown.print(terminal_table(one.table, title, shown.width))
         for sentence in [*no_loss(one.table), criterion(one.margin, one.table, one.longer)]:
             if str(sentence):
                 shown.print(str(sentence), highlight=False)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from sparse_rl.summary.final_table import FAILED, NOT_FINISHED, NOT_WORSE, UNDECIDED, WORSE
 from sparse_rl.summary.kinds import kind_of
@@ -29,6 +33,20 @@ LONG_NAMES = {9: "weights", 14: "achieved"}
 COLORS = {NOT_WORSE: "green", WORSE: "red", UNDECIDED: "yellow", FAILED: "red"}
 """Of verdicts, in a terminal."""
 WRAPPED = ("difference_interval", "verdict")
+IN_TERMINAL = {
+    "variant": "variant",
+    "achieved": "sparsity",
+    "weights": "weights",
+    "seeds": "seeds",
+    "return": "return",
+    "difference": "- dense",
+    "difference_interval": "95 %",
+    "verdict": "verdict",
+}
+LEFT_OUT = ("weights", "achieved", "difference_interval", "difference", "seeds")
+"""Columns that a narrower terminal goes without, one after the other."""
+WIDEST = 1000
+"""Columns that no table has."""
 
 
 def formatted(table: pd.DataFrame) -> list[dict[str, str]]:
@@ -79,8 +97,21 @@ def markdown_table(table: pd.DataFrame) -> str:
     return "\n".join([line(HEADINGS), f"|{rule}|", *(line(row) for row in cells[1:])])
 
 
-def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
-    """The final table for a terminal of 80 columns or more."""
+def terminal_table(table: pd.DataFrame, title: str = "", width: int = 80) -> Table:
+    """The final table for a terminal; in one of less than 80 columns some are left out."""
+    shown = dict(IN_TERMINAL)
+    longest = table["variant"].str.len().max()
+    for length, column in LONG_NAMES.items():
+        if longest > length:
+            del shown[column]
+
+    def build(keys: Sequence[str]) -> Table:
+        return _terminal_table(table, title, {key: shown[key] for key in keys})
+
+    return fitting(build, tuple(shown), LEFT_OUT, width)
+
+
+def _terminal_table(table: pd.DataFrame, title: str, shown: Mapping[str, str]) -> Table:
     view = Table(
         title=title,
         title_justify="left",
@@ -88,20 +119,6 @@ def terminal_table(table: pd.DataFrame, title: str = "") -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    shown = {
-        "variant": "variant",
-        "achieved": "sparsity",
-        "weights": "weights",
-        "seeds": "seeds",
-        "return": "return",
-        "difference": "- dense",
-        "difference_interval": "95 %",
-        "verdict": "verdict",
-    }
-    longest = table["variant"].str.len().max()
-    for length, column in LONG_NAMES.items():
-        if longest > length:
-            del shown[column]
     for key, heading in shown.items():
         justify = "left" if key in LEFT else "right"
         view.add_column(heading, justify=justify, no_wrap=key not in WRAPPED)  # type: ignore[arg-type]
@@ -118,6 +135,33 @@ def colored(verdict: str) -> str:
     """A verdict in rich's markup."""
     color = COLORS.get(verdict)
     return f"[{color}]{verdict}[/{color}]" if color else verdict
+
+
+def fitting(
+    build: Callable[[Sequence[str]], Table],
+    columns: Sequence[str],
+    left_out: Sequence[str],
+    width: int,
+) -> Table:
+    """The table of as many columns as have room: those to be left out go from the first on."""
+    kept = list(columns)
+    for column in [name for name in left_out if name in kept]:
+        view = build(kept)
+        if _least_width(view) <= width:
+            return view
+        kept.remove(column)
+    return build(kept)
+
+
+def _least_width(view: Table) -> int:
+    """Without cutting a cell: as wide as its cells, but for what may be wrapped between words."""
+    console, spare = Console(width=WIDEST), 0
+    for column in view.columns:
+        cells = [Text.from_markup(str(cell)).plain for cell in (column.header, *column.cells)]
+        if not column.no_wrap:
+            words = [word for cell in cells for word in cell.split()]
+            spare += max(map(len, cells)) - max(map(len, words))
+    return Measurement.get(console, console.options, view).maximum - spare
 
 
 def decimals_of(largest: float) -> int:

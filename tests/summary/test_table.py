@@ -38,6 +38,20 @@ def test_terminal_table_fits_without_cutting_a_cell(make_run: MakeRun, width: in
     assert "0.99-int8" in text and "7 of 8" in text
 
 
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_terminal_has_fewer_columns_and_whole_numbers(
+    make_run: MakeRun, width: int
+) -> None:
+    table = final_table(Run(make_run()).metrics)
+    output = io.StringIO()
+    Console(file=output, width=width).print(terminal_table(table, width=width))
+    text = output.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text and "verdict" in text
+    row = next(line.split() for line in text.splitlines() if line.startswith("0.99 "))
+    assert f"{table.set_index('variant').loc['0.99'].return_iqm:,.0f}" in row
+
+
 def test_long_names_leave_out_the_weights_and_cut_nothing() -> None:
     names = [DENSE, Variant("rigl", 0.98, 0.5, "int8"), Variant("rigl", 0.5)]
     rows = [

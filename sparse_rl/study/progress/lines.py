@@ -101,7 +101,7 @@ class Lines(Progress):
         minutes, seconds = divmod(round(time.perf_counter() - self.began), 60)
         table = run.summary()
         self.console.print()
-        self.console.print(terminal_table(table))
+        self.console.print(terminal_table(table, width=self.console.width))
         self.console.print()
         self.say(
             f"{minutes} min {seconds} s, of which {self.pace.compile_seconds:.0f} s compiling. "

@@ -22,10 +22,15 @@ from sparse_rl.runs.run import Run
 from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.lines import Lines, in_words
+from sparse_rl.summary.table import fitting
 from sparse_rl.units import in_figures, in_time
 
-BAR, WIDE_BAR, WIDE = 12, 30, 104
-"""Columns of a bar, and of one in a terminal of so many columns or more."""
+BAR, WIDE_BAR, WIDE, NARROW = 12, 30, 104, 72
+"""Columns of a bar, of one in a terminal of so many columns or more, and of a terminal that is too
+narrow for what stands beside the bars."""
+HEADINGS = ("variant", "return", "lowest seed", "sparsity", "seeds", "evaluated at")
+LEFT_OUT = ("evaluated at", "seeds", "sparsity", "lowest seed")
+"""Columns of the table that a narrow terminal goes without, one after the other."""
 OTHER_LINES = 6
 """Of the screen besides the table's rows: the bars, the heading, and room to see what was said."""
 
@@ -72,7 +77,10 @@ class Screen(Lines):
         """Called when there is something new to show."""
 
     def view(self, rows: int) -> RenderableType:
-        """The bars of the phase and of the study, and at most so many variants."""
+        """The bars of the phase and of the study, and at most so many variants.
+
+        Without markup, which what is said above forbids for as long as it prints.
+        """
         if self.index < 0:
             return ""
         phase = self.phases[self.index]
@@ -81,19 +89,21 @@ class Screen(Lines):
         bar = WIDE_BAR if self.console.width >= WIDE else BAR
         here, all_of_it = self.phase_left(), self.study_left()
         rate = f"{self.pace.rate:,.0f} steps/s" if self.pace.rate else ""
+        # A narrow terminal has room for what is left, and not for what it follows from.
+        narrow = self.console.width < NARROW
         grid.add_row(
-            f"[bold]{phase.label}[/bold]",
+            Text(phase.label, "bold"),
             ProgressBar(max(steps, 1), self.at.clock - phase.begin, width=bar),
             f"{100 * (self.at.clock - phase.begin) / max(steps, 1):3.0f} %",
-            f"step {self.at.clock:,} of {phase.end:,}",
+            *([] if narrow else [f"step {self.at.clock:,} of {phase.end:,}"]),
             self._doing or (in_words(here) if here else rate),
         )
         share, elapsed = self.done_share(), time.perf_counter() - self.began
         grid.add_row(
-            "[bold]study[/bold]",
+            Text("study", "bold"),
             ProgressBar(1.0, share, width=bar),
             f"{100 * share:3.0f} %",
-            f"{in_time(elapsed)} so far",
+            *([] if narrow else [f"{in_time(elapsed)} so far"]),
             in_words(all_of_it) if all_of_it else "time left not known yet",
         )
         if not self._latest:
@@ -109,31 +119,37 @@ class Screen(Lines):
                 file=io.StringIO(), width=width, force_terminal=True, force_jupyter=False
             )
             with console.capture() as captured:
-                console.print(standings(self._latest, rows))
+                latest = self._latest
+                console.print(
+                    fitting(lambda kept: standings(latest, rows, kept), HEADINGS, LEFT_OUT, width)
+                )
             self._drawn_table = key, Text.from_ansi(captured.get().rstrip("\n"))
         return self._drawn_table[1]
 
 
-def standings(latest: dict[str, Evaluation], rows: int) -> Table:
+def standings(
+    latest: dict[str, Evaluation], rows: int, headings: Sequence[str] = HEADINGS
+) -> Table:
     """Each variant at its last evaluation; where they are too many, the latest of them."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("variant", "return", "lowest seed", "sparsity", "seeds", "evaluated at"):
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "variant" else "right", no_wrap=True)
     names = sorted(latest, key=lambda name: latest[name].step, reverse=True)[: max(rows, 1)]
     for name in [name for name in latest if name in names]:
         found = latest[name]
         mean, lowest, failed = found.means[name], found.lowest[name], found.failed[name]
         count = len(found.returns[name])
-        table.add_row(
-            f"[bold]{name}[/bold]",
-            _number(mean),
-            _number(lowest),
-            f"{100 * found.sparsity[name]:.2f} %",
-            f"[red]{count - failed} of {count}[/red]" if failed else f"{count}",
-            _when(found),
-        )
+        cells = {
+            "variant": f"[bold]{name}[/bold]",
+            "return": _number(mean),
+            "lowest seed": _number(lowest),
+            "sparsity": f"{100 * found.sparsity[name]:.2f} %",
+            "seeds": f"[red]{count - failed} of {count}[/red]" if failed else f"{count}",
+            "evaluated at": _when(found),
+        }
+        table.add_row(*(cells[heading] for heading in headings))
     if len(names) < len(latest):
-        table.add_row(f"and {len(latest) - len(names)} more", *5 * [""])
+        table.add_row(f"and {len(latest) - len(names)} more")
     return table
 
 

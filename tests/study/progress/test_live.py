@@ -64,6 +64,28 @@ def test_each_variant_has_a_row_with_its_worst_seed_and_who_has_failed() -> None
     assert "step 4,999 of 5,000" in text and "study" in text and "so far" in text
 
 
+def test_in_a_narrow_terminal_no_number_is_cut() -> None:
+    screen = live.Screen(Console(file=io.StringIO(), width=40))
+    tell(screen)
+    output = io.StringIO()
+    Console(file=output, width=40).print(screen.view(20))
+    lines = output.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40 and not any("…" in line for line in lines)
+    assert {PHASES[-1].label, "study"} <= {line.split()[0] for line in lines if line.strip()}
+    assert any(line.split()[:2] == ["0", "-149.1"] for line in lines if line.strip())
+
+
+def test_a_line_above_the_view_leaves_no_markup_in_it() -> None:
+    output = io.StringIO()
+    shown = live.Terminal(Console(file=output, force_terminal=True, width=80))
+    shown.start(CONFIG, PHASES, Path("runs/x"), 2)
+    shown.phase(PHASES[0])
+    shown._live.refresh()  # what is drawn once more below the line
+    shown.say("a checkpoint")
+    shown.stop()
+    assert "a checkpoint" in output.getvalue() and "[bold]" not in output.getvalue()
+
+
 def test_the_final_evaluation_is_called_so() -> None:
     said = io.StringIO()
     screen = live.Screen(Console(file=said, width=200))
