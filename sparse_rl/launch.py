@@ -44,8 +44,8 @@ def train(
         ConfigError: one line, where the study cannot start or the disk refuses.
         EnvironmentFailure: a ValueError, one line, where the environment raises; its own traceback
             is a note of it.
-        Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is written; after a second one at
-            once, without it.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written; after a second
+            one at once, without it.
     """
     chosen = _chosen(config, resume)
     # Imported here, because JAX starts with the devices that were asked for.

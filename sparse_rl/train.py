@@ -1,7 +1,7 @@
 """python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population.
 
-Ctrl-C and SIGTERM write a checkpoint, say how to resume (`--resume RUN`), and end with exit status
-130 or 143; a second one ends at once.
+Ctrl-C, SIGTERM and a terminal that closes write a checkpoint, say how to resume (`--resume RUN`),
+and end with exit status 130, 143 or 129; a second one ends at once.
 """
 
 from collections.abc import Sequence

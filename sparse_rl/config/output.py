@@ -1,7 +1,11 @@
-"""Standard output that nobody may be reading: `sparse-rl export runs/x --arm all | head -1`."""
+"""Standard output that nobody may be reading: `sparse-rl export runs/x --arm all | head -1`.
+
+Or a terminal that has been closed, while a training still has its checkpoint to write.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ class Forgiving:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._terminal = stream.isatty()  # one that has been closed says no
 
     def write(self, text: str) -> int:
         try:
@@ -25,9 +30,10 @@ class Forgiving:
             self._stream.flush()
         except BrokenPipeError:
             self._to_nowhere()
-        except OSError:
+        except OSError as error:
             self._to_nowhere()
-            raise
+            if not (self._terminal and error.errno == errno.EIO):
+                raise
         return len(text)
 
     def flush(self) -> None:
@@ -50,9 +56,6 @@ def forgiving_output() -> Iterator[None]:
     if before is None:  # closed by >&-
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             yield
-        return
-    if before.isatty():
-        yield
         return
     sys.stdout = Forgiving(before)  # type: ignore[assignment]
     try:

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
+"""Ctrl-C, SIGTERM and a terminal that closes: the first asks for an orderly end, a second ends at
+once.
 
 What the second ends is the training: it raises `Interrupted`, and a notebook or another program
 lives on. Only where the training is all that the process is for, `ending_the_process`.
@@ -17,13 +18,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+HANGUP = getattr(signal, "SIGHUP", None)
+"""What a terminal that closes sends; Windows has none."""
 
 
 class Interrupted(KeyboardInterrupt):
     """A run was stopped by a signal after its state was saved.
 
-    `exit_status` is the shell's convention: 130 after Ctrl-C, 143 after SIGTERM.
+    `exit_status` is the shell's convention: 130 after Ctrl-C, 143 after SIGTERM, 129 after a
+    terminal has closed.
     """
 
     def __init__(self, number: int, message: str) -> None:
@@ -74,7 +80,8 @@ def ending_the_process() -> Iterator[None]:
 def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
     """Notices signals; `announce` is called, from another thread, at the first.
 
-    Outside the main thread, where Python allows no handlers, signals keep their meaning.
+    Outside the main thread, where Python allows no handlers, signals keep their meaning; so does a
+    terminal that closes where that is ignored, as by nohup.
     """
     seen = Interruption()
     if threading.current_thread() is not threading.main_thread():
@@ -89,6 +96,8 @@ def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
                 continue
             if seen.again:  # also what the second itself sets off in the main thread
                 continue
+            if number == HANGUP and seen.signal:  # the terminal and its shell may both send it
+                continue
             if seen.signal:
                 seen.again = True
                 _at_the_second(number)
@@ -97,7 +106,9 @@ def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
             announce()
 
     # Handlers of our own, so that the default ones do not end the process at the first.
-    before = {number: signal.signal(number, seen.handle) for number in SIGNALS}
+    ignored = HANGUP if HANGUP and signal.getsignal(HANGUP) is signal.SIG_IGN else None
+    watched = [number for number in SIGNALS if number != ignored]
+    before = {number: signal.signal(number, seen.handle) for number in watched}
     old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     thread = threading.Thread(target=listen, name="signals", daemon=True)
     thread.start()

@@ -57,7 +57,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     """Runs a whole study, or continues one, and returns what is in its run directory.
 
     Raises `ConfigError`, one line, where it cannot start or the disk refuses; `Interrupted` after
-    Ctrl-C or SIGTERM, once a checkpoint is written.
+    Ctrl-C, SIGTERM or SIGHUP, once a checkpoint is written.
     """
     progress = (progress or Quiet()) if devices.is_first() else Progress()
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))

@@ -35,6 +35,30 @@ def test_the_second_signal_ends_a_busy_process(number: int) -> None:
     assert process.wait(timeout=60) == 128 + number
 
 
+def test_a_terminal_that_closes_asks_once_however_often_it_says_so() -> None:
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout.readline() == "noticed\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+
+
+def test_what_nohup_has_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with watch(lambda: None) as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert interruption.signal == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 # As in a notebook's cell: what was there before must be there after.
 NOTEBOOK = """
 import time
