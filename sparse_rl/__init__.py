@@ -62,6 +62,11 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
+def __dir__() -> list[str]:
+    # What a notebook completes: nothing of it is here before it is asked for.
+    return sorted([*__all__, "__version__", "__doc__", "__file__", "__path__"])
+
+
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: an artifact is loaded and run without importing JAX.
     if name not in _HOMES and name not in _ROOMS:

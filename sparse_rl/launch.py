@@ -40,7 +40,8 @@ def train(
         resume: the directory of a run that was stopped, which resumes as what it was.
 
     Raises:
-        TypeError: one line, where `config` is none of these, or both or neither are given.
+        TypeError: one line, where `config` is none of these, or both or neither are given, or
+            nobody can be told by what is given as `progress` or `on_evaluation`.
         ConfigError: one line, where the study cannot start or the disk refuses.
         EnvironmentFailure: a ValueError, one line, where the environment raises; its own traceback
             is a note of it.
@@ -48,6 +49,7 @@ def train(
             one at once, without it.
     """
     chosen = _chosen(config, resume)
+    _check_listeners(progress, on_evaluation)
     # Imported here, because JAX starts with the devices that were asked for.
     from sparse_rl.runtime import compilation_cache, devices
 
@@ -72,6 +74,17 @@ def train(
     finally:
         if given:
             shown.stop()
+
+
+def _check_listeners(progress: object, on_evaluation: object) -> None:
+    """Before minutes of training. Raises TypeError, one line."""
+    if not isinstance(progress, bool) and not callable(getattr(progress, "measured", None)):
+        raise TypeError(
+            f"progress: found {show(progress)}; allowed: True, False, or an object with the "
+            f"methods of sparse_rl.study.progress.events.Progress"
+        )
+    if on_evaluation is not None and not callable(on_evaluation):
+        raise TypeError(f"on_evaluation: found {show(on_evaluation)}; allowed: a function")
 
 
 def _chosen(

@@ -136,7 +136,7 @@ SUITES = Registry("environment suite")
 ALL = (AGENTS, METHODS, NETWORKS, PASSES, SUITES)
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The line of the user's own file that raised; nothing where no file could be read."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith("<frozen")][2:]
@@ -158,7 +158,7 @@ def load(packages: Iterable[str] = ()) -> None:
             continue
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script that ends itself, too
             reason = " ".join([f"{type(error).__name__}:", *str(error).split()])
             raise ValueError(f"imports: {name}: {reason}{_where(error)}") from None
         _loaded.add(name)

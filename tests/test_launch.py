@@ -65,6 +65,19 @@ def test_a_name_is_enough_and_anything_else_is_one_line(calls: list[tuple[Any, .
         sparse_rl.train("dqn_cartpole", resume="runs/x")
 
 
+def test_who_cannot_be_told_is_refused_before_training(calls: list[tuple[Any, ...]]) -> None:
+    with pytest.raises(TypeError, match=r"^progress: found 'no'; allowed: True, False, or an obj"):
+        sparse_rl.train("dqn_cartpole", progress="no")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^on_evaluation: found 3; allowed: a function$"):
+        sparse_rl.train("dqn_cartpole", on_evaluation=3)  # type: ignore[arg-type]
+    assert calls == []
+
+
+def test_what_it_offers_is_what_a_notebook_completes() -> None:
+    assert set(dir(sparse_rl)) >= {*sparse_rl.__all__, "__version__"}
+    assert "extras" not in dir(sparse_rl)
+
+
 def test_resuming_is_the_commands_own(
     calls: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

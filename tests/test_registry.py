@@ -70,6 +70,11 @@ def test_a_package_of_ones_own_joins_by_its_name(tmp_path: Path, monkeypatch) ->
         "imports: broken_package: ModuleNotFoundError: No module named 'nothing_of_this_name' "
         f"({place}, line 1)"
     )
+    (tmp_path / "ending_script.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(ValueError) as caught:
+        load(["ending_script"])
+    place = tmp_path / "ending_script.py"
+    assert str(caught.value) == f"imports: ending_script: SystemExit: 3 ({place}, line 1)"
     with pytest.raises(ValueError) as caught:
         load(["no_package_of_this_name"])
     assert str(caught.value) == (

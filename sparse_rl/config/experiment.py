@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -37,9 +38,14 @@ AGENT = OneOf(registry.AGENTS, "name", "sac")
 NETWORK = OneOf(registry.NETWORKS, "torso", "mlp")
 
 
-def _word(value: object) -> object:
+def _path(value: object) -> object:
+    """A path from Python as its text."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _off_or_path(value: object) -> object:
     """The word off without quotation marks is false in YAML."""
-    return "off" if value is False else value
+    return "off" if value is False else _path(value)
 
 
 @section
@@ -66,13 +72,13 @@ class Config:
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
     devices: Annotated[Count, Field(le=1024)] = 0
     """Devices that share the members; 0: all accelerators, or one virtual device per CPU core."""
-    compilation_cache: Annotated[str, BeforeValidator(_word)] = "auto"
+    compilation_cache: Annotated[str, BeforeValidator(_off_or_path)] = "auto"
     """Keeps compiled programs for the next run: auto (user's cache directory), off, a directory."""
     watch: bool = False
     """Writes the report's page at evaluations, while it trains; it reloads itself."""
-    out: str = ""
+    out: Annotated[str, BeforeValidator(_path)] = ""
     """Run directory; empty: runs/ENVIRONMENT-TIME."""
-    resume: str = ""
+    resume: Annotated[str, BeforeValidator(_path)] = ""
     """Run directory to resume, by its own configuration; empty: a new run."""
     imports: tuple[str, ...] = ()
     """Packages that are imported first: agents, methods, environments that they register."""

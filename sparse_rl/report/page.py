@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparse_rl import atomic_file
+from sparse_rl.config.error import show
 from sparse_rl.report.findings import Findings, analyse
 from sparse_rl.report.overview import overview
 from sparse_rl.report.run_view import ORDER, run_view
@@ -25,7 +26,12 @@ PAGE = "index.html"
 
 
 def write_report(run: Run) -> Path:
-    """Write a run's page into RUN/report, and its event files whole; returns the page's path."""
+    """Write a run's page into RUN/report, and its event files whole; returns the page's path.
+
+    Raises TypeError, one line, where it is given a directory's name and no `Run` of it.
+    """
+    if not isinstance(run, Run):
+        raise TypeError(f"run: found {show(run)}; allowed: a sparse_rl.Run")
     write_event_files(run.metrics, run.variants, run.path / layout.EVENTS)
     timing.write_events(run.path)
     return write_page([analyse(run)], run.path / layout.REPORT)

@@ -194,7 +194,7 @@ class Run(Shown):
         """Where a seed stands among the study's. Raises ValueError where it has none."""
         first = int(number(self.settings, "first_seed", 0))
         count = int(number(self.settings, "seeds"))
-        if not first <= seed < first + count:
+        if seed not in range(first, first + count):  # a word such as best is not, either
             raise ValueError(f"seed: found {seed}; allowed: {first} to {first + count - 1}")
         return seed - first
 

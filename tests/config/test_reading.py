@@ -569,6 +569,14 @@ def test_an_emptied_run_does_not_resume_with_defaults(tmp_path: Path) -> None:
             read(str(tmp_path))
 
 
+def test_a_path_from_python_is_a_directory(tmp_path: Path) -> None:
+    given = load_config("sac_pendulum", out=tmp_path, compilation_cache=tmp_path / "kept")
+    assert given.out == str(tmp_path)
+    assert given == load_config(
+        "sac_pendulum", out=str(tmp_path), compilation_cache=str(tmp_path / "kept")
+    )
+
+
 def test_off_needs_no_quotation_marks() -> None:
     """Unlike other words it is a truth value in YAML; what is written is read back."""
     config = from_yaml("compilation_cache: off")

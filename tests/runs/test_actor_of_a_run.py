@@ -120,6 +120,10 @@ def test_unknown_variants_and_seeds_are_refused(run: sparse_rl.Run) -> None:
         run.actor("0.7", 5)
     with pytest.raises(ValueError, match=r"^seed: found 0; allowed: 5 to 6$"):
         run.actor("0.5", 0)
+    with pytest.raises(ValueError, match=r"^seed: found best; allowed: 5 to 6$"):
+        run.actor("0.5", "best")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^run: found 'runs/x'; allowed: a sparse_rl\.Run$"):
+        sparse_rl.write_report("runs/x")  # type: ignore[arg-type]
 
 
 def test_a_second_run_does_not_overwrite_the_first(run: sparse_rl.Run) -> None:
