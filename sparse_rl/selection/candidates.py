@@ -9,6 +9,7 @@ from typing import Any
 from sparse_rl.arithmetics import ARITHMETICS, QUANTIZED
 from sparse_rl.compression.policies import JointPass, Policies
 from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
+from sparse_rl.registry import PASSES
 
 POST_TRAINING = (*QUANTIZED, "int8_static", "int4w")
 """Arithmetics that a pass of the same name makes without training."""
@@ -31,6 +32,10 @@ def grid(
     for arithmetic in arithmetics:
         if arithmetic not in OFFERED:
             raise ValueError(f"--arithmetic: found {arithmetic}; allowed: {', '.join(OFFERED)}")
+    for method in methods:
+        if method != NARROW and method not in PASSES:
+            known = ", ".join((NARROW, *PASSES.names()))
+            raise ValueError(f"--methods: found {method}; allowed: {known}")
     chains = [parse_chain(name) for name in arithmetics if name != "float32"]
     for method in methods:
         for level in levels:

@@ -49,7 +49,7 @@ def test_narrow_is_units_and_then_distillation():
 @pytest.mark.parametrize(
     ("methods", "arithmetic", "line"),
     [
-        (["distill"], ["float32"], "unknown pass 'distill'; did you mean distil?"),
+        (["distill"], ["float32"], "--methods: found distill; allowed: narrow, prune, units, low"),
         (["prune"], ["int7"], "--arithmetic: found int7; allowed: float32, int8"),
     ],
 )
