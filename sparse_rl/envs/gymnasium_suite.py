@@ -61,6 +61,9 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
             f"environment {full_name!r} has no limit of its own on the steps of an episode; needed "
             f"is one in its name, such as {limited}"
         )
+    for name in ("observation_space", "action_space"):
+        if getattr(first, name, None) is None:
+            raise ValueError(f"environment {full_name!r} has no {name}; needed is one")
     action = _action(full_name, first.action_space)
     spec = EnvSpec(
         name=full_name,

@@ -93,7 +93,13 @@ class Boundless(PendulumEnv):
         self.action_space = gymnasium.spaces.Box(-most, most, (1,), np.float64)
 
 
-for kind in (Category, Raises, Shape, Old, Unseeded, Remembers, Infinite):
+class Actionless(gymnasium.Env):
+    """Declares what it shows and not what can be done."""
+
+    observation_space = gymnasium.spaces.Discrete(3)
+
+
+for kind in (Actionless, Category, Raises, Shape, Old, Unseeded, Remembers, Infinite):
     gymnasium.register(f"{kind.__name__}-v0", entry_point=kind, max_episode_steps=40)
 
 

@@ -15,7 +15,7 @@ from sparse_rl.envs.gymnasium_simulator import given, recipe_of  # noqa: E402
 from sparse_rl.envs.options import Options  # noqa: E402
 from sparse_rl.playing.play import play  # noqa: E402
 from sparse_rl.spaces import to_env_action  # noqa: E402
-from tests.envs.own_environments import Boundless, Category, name  # noqa: E402
+from tests.envs.own_environments import Actionless, Boundless, Category, name  # noqa: E402
 
 needs_box2d = pytest.mark.skipif(
     importlib.util.find_spec("Box2D") is None, reason="needs Gymnasium's extra box2d"
@@ -152,6 +152,7 @@ def test_a_category_that_was_not_declared_is_refused(action: int, found: int) ->
         ("gymnasium/Blackjack-v1?time_limit=9", ["Tuple", "Box", "flatten=true"]),
         ("gymnasium/no_such_package:Thing-v0", ["no_such_package"]),
         ("gymnasium/CartPole-v1?frame_stack=65", ["frame_stack", "'65'", "at most 64"]),
+        (name(Actionless), ["has no action_space"]),
         pytest.param(
             "gymnasium/CarRacing-v3?frame_stack=4",
             ["(96, 96, 3)", "frame_stack", "colours"],
