@@ -16,12 +16,16 @@ Given = tuple[str, list[str]]
 """An option's dotted name and the words that follow it."""
 
 
+DASHES = ("-", "\N{EN DASH}", "\N{EM DASH}")
+"""With what an option's word begins; a text processor makes one long dash of two."""
+
+
 def is_option(word: str) -> bool:
     """Whether a word names an option; -3 and -1e-3 are values."""
     try:
         float(word)
     except ValueError:
-        return word.startswith("-")
+        return word.startswith(DASHES)
     return False
 
 

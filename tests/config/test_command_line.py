@@ -190,6 +190,10 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
         (["--out", "runs/x", "sac"], "out: found 2 values, ['runs/x', 'sac']; allowed: one"),
         (["sac_pendulum", "more"], "more: a second file; allowed: one, then --NAME VALUE ..."),
         (["-seeds", "3"], "-seeds: options begin with two dashes; allowed: --NAME VALUE"),
+        (
+            ["sac_pendulum", "\N{EN DASH}seeds", "3"],
+            "\N{EN DASH}seeds: options begin with two dashes; allowed: --NAME VALUE",
+        ),
         (["--"], "--: found no name after the dashes; allowed: --NAME VALUE"),
         (["--=3"], "--=3: found no name after the dashes; allowed: --NAME VALUE"),
         (
