@@ -13,6 +13,7 @@ from sparse_rl import extras
 
 with extras.needed_by("evaluate", __name__):
     import numpy as np
+    from jaxtyping import Float
 
     from sparse_rl.config import program
     from sparse_rl.config.fields import Count, Episodes
@@ -62,17 +63,20 @@ def main(
     check_fits(loaded.graph, environment.spec)
     result = play(loaded.where_finite, environment, episodes, seed)
     returns = result.returns
-    spread = returns.std(ddof=1) / np.sqrt(episodes) if episodes > 1 else float("nan")
-    print(f"{actor} in {name}, {loaded.backend}, {episodes} episodes")
-    print(
-        f"return {returns.mean():.6g} +- {spread:.3g} (standard error), "
-        f"from {returns.min():.6g} to {returns.max():.6g}"
-    )
+    print(f"{actor} in {name}, {loaded.backend}, {episodes} episode{'s' * (episodes != 1)}")
+    print(f"return {spread_of(returns) if episodes > 1 else f'{returns[0]:.6g}'}")
     if failed := int((~np.isfinite(returns)).sum()):
         print(f"failed: {failed} of {episodes} episodes: a number in them was not finite")
     print(f"length {result.lengths.mean():.6g}")
     if loaded.provenance.measured_return is not None:
         print(f"measured when it was made: {loaded.provenance.measured_return:.6g}")
+
+
+def spread_of(returns: Float[np.ndarray, " episodes"]) -> str:
+    """Mean, standard error and ends of two episodes or more; one says nothing of the others."""
+    error = returns.std(ddof=1) / np.sqrt(len(returns))
+    ends = f"from {returns.min():.6g} to {returns.max():.6g}"
+    return f"{returns.mean():.6g} +- {error:.3g} (standard error), {ends}"
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -24,3 +24,16 @@ def test_episodes_with_a_number_that_is_not_finite_are_counted(
     save(tmp_path / "actor.srl", PackedActor(graph))
     evaluate.main(tmp_path / "actor.srl", "gymnax/Pendulum-v1", episodes=3, backend="numpy")
     assert "failed: 3 of 3 episodes" in capsys.readouterr().out
+
+
+def test_one_episode_has_no_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compilation_cache, "use", lambda _: None)
+    layer = Dense(Weights(np.zeros((3, 1), np.float32)), np.zeros(1, np.float32))
+    graph = Graph(Observation((3,)), (layer,), Squash((-2.0,), (2.0,)))
+    save(tmp_path / "actor.srl", PackedActor(graph))
+    evaluate.main(tmp_path / "actor.srl", "gymnax/Pendulum-v1", episodes=1, backend="numpy")
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("numpy, 1 episode")
+    assert "nan" not in second and float(second.removeprefix("return ")) < 0

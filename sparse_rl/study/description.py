@@ -27,8 +27,9 @@ def describe(config: Config) -> str:
     variants = list(dict.fromkeys(member.variant.name for member in members))
     devices = study.mesh.devices.size
     lines = [
-        f"{config.environment}, {config.agent.name.upper()}, {config.seeds} seeds, "
-        f"{len(variants)} variants: {', '.join(variants)}",
+        f"{config.environment}, {config.agent.name.upper()}, {config.seeds:,} "
+        f"seed{'s' * (config.seeds != 1)}, {len(variants)} variant{'s' * (len(variants) != 1)}: "
+        f"{', '.join(variants)}",
         *start_in_words(config),
         "",
         *_table(study.phases),

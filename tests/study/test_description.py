@@ -71,3 +71,12 @@ def test_a_directory_that_cannot_be_made_is_said_before_too(tmp_path: Path) -> N
             ConfigError, match=r"out: cannot write .*: is a file; needed is a folder"
         ):
             describe(from_mapping(CONFIG | {"out": str(out)}))
+
+
+def test_one_seed_and_one_variant_are_one() -> None:
+    one = {
+        "seeds": 1,
+        "sparsity": {"levels": [0], "interval": 10},
+        "quantization": {"modes": []},
+    }
+    assert "1 seed, 1 variant: 0\n" in describe(from_mapping(CONFIG | one))
