@@ -80,7 +80,7 @@ def main(
         target: the machine for which C is generated: host (a computer: fast) or microcontroller
             (small code, little stack); by default host, and microcontroller for arduino and
             esp-idf.
-        prefix: with what the names of C and Rust begin, so that several actors can be linked into
+        prefix: what all names in C and Rust begin with, so that several actors can be linked into
             one program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
         out: where to; by default RUN/compressed, or a folder beside the file.
         devices: that distillation uses; 0 is one for every core.
@@ -173,7 +173,9 @@ def rougher_worlds(words: Sequence[str], environment: VectorEnv) -> list[Disturb
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The command: `main` with these words, or with those of the command line."""
-    interrupted = "interrupted: finished candidates are kept; the same command goes on from there"
+    interrupted = (
+        "interrupted: finished candidates are kept; run the same command again to continue"
+    )
     program.run(main, "compress", arguments, interrupted)
 
 

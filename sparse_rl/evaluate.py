@@ -69,7 +69,7 @@ def main(
         print(f"failed: {failed} of {episodes} episodes: a number in them was not finite")
     print(f"length {result.lengths.mean():.6g}")
     if loaded.provenance.measured_return is not None:
-        print(f"measured when it was made: {loaded.provenance.measured_return:.6g}")
+        print(f"return on record: {loaded.provenance.measured_return:.6g}")
 
 
 def spread_of(returns: Float[np.ndarray, " episodes"]) -> str:

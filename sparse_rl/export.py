@@ -60,7 +60,7 @@ def main(
         target: the machine for which C is generated: host (a computer: fast) or microcontroller
             (small code, little stack); by default host, and microcontroller for arduino and
             esp-idf.
-        prefix: with what the names of C and Rust begin, so that several actors can be linked into
+        prefix: what all names in C and Rust begin with, so that several actors can be linked into
             one program: lunar makes lunar_act, LUNAR_OBSERVATION_SIZE, lunar_actor.c.
         max_bytes: the packed file's size at most; 0 for no limit.
         max_us: microseconds for an action at most, in C on this machine; 0 for no limit.
@@ -86,7 +86,7 @@ def main(
     returns = {name: study.final_returns(name) for name in choose_variants(arm, study.finished)}
     if ALL in arm:
         for name in [name for name in returns if not np.isfinite([*returns[name].values()]).any()]:
-            print(f"{name} is left out: no seed has a finite return")
+            print(f"{name} is skipped: no seed has a finite return")
             del returns[name]
     alone = len(returns) == 1 and (ALL not in arm or limits.given)
     seeds = study.config.seed_numbers

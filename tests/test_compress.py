@@ -109,7 +109,7 @@ def test_from_a_run_to_the_delivered_actor(run: Path, capsys: pytest.CaptureFixt
     before = (out / "candidates.csv").read_bytes()
     stamp = {file: file.stat().st_mtime_ns for file in (out / "actors").rglob("*.srl")}
     call(*words)
-    assert "4 candidates are there already" in capsys.readouterr().out
+    assert "4 candidates exist already" in capsys.readouterr().out
     assert (out / "candidates.csv").read_bytes() == before
     kept = {file for file, then in stamp.items() if file.stat().st_mtime_ns == then}
     assert {file.parent.name for file in stamp} - {file.parent.name for file in kept} == {
@@ -137,7 +137,7 @@ def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
     assert end.value.code == 130
     assert "the same command goes on from there" in capsys.readouterr().err
     call(*words)
-    assert "1 candidates are there already" in capsys.readouterr().out
+    assert "1 candidates exist already" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verdict", ["not worse", "undecided"])
@@ -173,7 +173,7 @@ def test_in_rougher_worlds_the_chosen_one_is_played_beside_the_original(
 
     call(*words, "--disturbances", "noise:0.5", "delay:3", "time_limit:20")
     printed = capsys.readouterr().out
-    assert "1 candidates are there already" in printed and "time_limit:20" in printed
+    assert "1 candidates exist already" in printed and "time_limit:20" in printed
     found = pd.read_csv(out / "confirmed.csv").set_index("world")
     assert list(found.index) == ["as it is", "noise:0.5", "delay:3", "time_limit:20"]
     np.testing.assert_allclose(

@@ -182,7 +182,7 @@ def test_all_in_one_command_give_the_frontier_its_points(
     monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
     export.main(tmp_path / "run", ("all",), format=("packed",), episodes=1)
     said = capsys.readouterr().out
-    assert "0.98 is left out: no seed has a finite return" in said
+    assert "0.98 is skipped: no seed has a finite return" in said
     folders = tmp_path / "run" / "artifacts"
     seeds = {arm.name: load(arm / "actor.srl").provenance.seed for arm in folders.iterdir()}
     assert seeds == {variant.name: best(written[2], variant) for variant in (INT8, DENSE)}

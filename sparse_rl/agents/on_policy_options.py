@@ -70,7 +70,7 @@ class OnPolicyOptions(RolloutOptions):
     learning_rate: Positive = 3e-4
     """The optimizer's step size, for both networks."""
     learning_rate_decay: Fraction = 0.0
-    """Share of that which is lost, linearly, by training.steps; after them it stays as it is."""
+    """Fraction by which it falls, linearly, until training.steps; it then stays as it is."""
     discount: Fraction = 0.99
     """Discount factor of the return."""
     gae_lambda: Fraction = 0.95
@@ -110,7 +110,7 @@ class PPOOptions(OnPolicyOptions):
     batch_size: PositiveCount = 50
     """Steps per gradient step, drawn without replacement in each epoch."""
     clip: Positive = 0.2
-    """How far the ratio of new to old probabilities may leave 1."""
+    """Range of the ratio of new to old probabilities: from 1 - clip to 1 + clip."""
 
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)
@@ -147,7 +147,7 @@ class ValueRegressionOptions(RolloutOptions):
     learning_rate: Positive = 1e-3
     """Adam's step size, for every network that Adam steps."""
     learning_rate_decay: Fraction = 0.0
-    """Share of that which is lost, linearly, by training.steps; after them it stays as it is."""
+    """Fraction by which it falls, linearly, until training.steps; it then stays as it is."""
     discount: Fraction = 0.99
     """Discount factor of the return."""
     value_epochs: PositiveCount = 10
@@ -190,7 +190,7 @@ class TRPOOptions(ValueRegressionOptions):
     line_search_steps: PositiveCount = 10
     """Most lengths of the step that are tried; where none improves there is no step."""
     line_search_shrink: Annotated[Positive, Field(lt=1)] = 0.8
-    """Each length as a share of the one before."""
+    """Factor by which the step shrinks at each attempt."""
     sub_sampling: PositiveCount = 1
     """The policy learns from one of so many steps of a rollout."""
 

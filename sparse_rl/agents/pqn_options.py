@@ -48,7 +48,7 @@ class PQNOptions(RolloutOptions):
     exploration_last: Fraction = 0.05
     """Epsilon after exploration_fraction of the steps."""
     reward_scale: Positive = 1.0
-    """What rewards are multiplied with before anything is learned from them."""
+    """Factor by which rewards are multiplied before anything is learned from them."""
 
     def problems(self, config: Config) -> Iterator[Problem]:
         yield from super().problems(config)

@@ -81,8 +81,8 @@ def _refuse_changes(name: str | None, given: list[Given]) -> None:
     for key in [*([] if name is None else [name]), *(key for key, _ in given)]:
         if key.partition(".")[0] not in free:
             raise ConfigError(
-                f"{key}: found beside --resume; allowed: {', '.join(free[1:])}, which change no "
-                f"result; all else is in the run's config.yaml"
+                f"{key}: cannot be changed by --resume; allowed: {', '.join(free[1:])}, which "
+                f"change no result; all else is in the run's config.yaml"
             )
 
 

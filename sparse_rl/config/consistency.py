@@ -55,7 +55,7 @@ def _lengths(config: Config) -> Iterator[Problem]:
     if config.quantization.modes and config.quantize_end == training.steps:
         yield (
             "quantization.fraction",
-            f"found {config.quantization.fraction:g}, not one update of training.steps; "
+            f"found {config.quantization.fraction:g}, less than one update; "
             f"allowed: more, or no quantization.modes",
         )
     yield from config.partial_updates("training.steps", training.steps)

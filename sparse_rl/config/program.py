@@ -1,12 +1,14 @@
 """A command made of a function: its parameters are the options, its docstring says what they mean.
 
-def main(run: Annotated[Path, POSITIONAL], seed: str = "best") -> None:
-    \"\"\"Export one policy.
+    def main(run: Annotated[Path, POSITIONAL], seed: str = "best") -> None:
+        \"\"\"Export one policy.
 
-    Args:
-        run: a run directory.
-        seed: a seed's number, or "best".
-    \"\"\"
+        Args:
+            run: a run directory.
+            seed: a seed's number, or "best".
+        \"\"\"
+
+What a command's words mean is said by its `screen`; how it ends, by `ending`.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class ReplayConfig:
     distance_every: PositiveCount = 10_000
     """Steps between looks at that distance."""
     least: PositiveCount = 200_000
-    """A buffer of no more steps is not shortened by it."""
+    """The fewest steps to which most_distance may shorten the buffer."""
 
 
 @section
@@ -93,7 +93,7 @@ class SparsityConfig:
     methods: Annotated[tuple[Annotated[str, NameIn(METHODS)], ...], Field(min_length=1)] = (
         "gradual",
     )
-    """How masks come about; with several methods each has arms of its own."""
+    """Sparsity methods; each of several has variants of its own."""
     distribution: Literal["uniform", "erk", "er_paper", "global"] = "erk"
     """How a level is spread over the layers (uniform is what Ivanov et al. 2024 did)."""
     begin: Fraction = 0.2
@@ -178,7 +178,7 @@ class CheckpointConfig:
     unit: Literal["minutes", "steps"] = "minutes"
     """Minutes of training, or environment steps of one member."""
     replay: Literal["full", "compressed", "none"] = "full"
-    """none leaves the rings out: a resumed run refills them first, and differs from then on."""
+    """none leaves the replay buffers out: a resumed run refills them, and differs from then on."""
     keep: PositiveCount = 2
     """Checkpoints kept; older ones go once a new one is complete."""
     keep_dense: bool = False

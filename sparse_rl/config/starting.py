@@ -33,7 +33,7 @@ def values_of(run: str, values: Mapping[str, Any], source: Config) -> dict[str, 
     """
     if not (Path(run) / KEPT).is_dir():
         raise ConfigError(
-            f"{run}: a run that has kept no dense members; allowed: one that was trained with "
+            f"{run}: has kept no dense members; allowed: a run that was trained with "
             f"--checkpoint.keep_dense, or {Path(run) / FILE} to train it anew"
         )
     start = {"run": run, "step": source.training.steps, "experiment": source.digest()}
@@ -75,5 +75,5 @@ def require_the_same(config: Config, source: Config) -> None:
 
 def _refuse(config: Config, key: str, found: object, allowed: object) -> None:
     raise ConfigError(
-        f"{key}: found {show(found)}; allowed with the members of {config.start.run}: {allowed}"
+        f"{key}: found {show(found)}; allowed to continue {config.start.run}: {allowed}"
     )

@@ -90,7 +90,7 @@ def median_seed(metrics: pd.DataFrame, variants: list[str]) -> int:
     common = set.intersection(*(set(returns[variant].index) for variant in variants))
     healthy = returns[variants[-1]][sorted(common)].sort_values(kind="stable")
     if healthy.empty:
-        raise ValueError(f"no seed is sound in all of the variants {', '.join(variants)}")
+        raise ValueError(f"every seed failed in at least one of the variants {', '.join(variants)}")
     return int(healthy.index[(len(healthy) - 1) // 2])
 
 

@@ -110,7 +110,7 @@ class Compression:
             if not self.folder.has(name, self.names)
         }
         if len(missing) < len(self.chains):
-            self.say(f"{len(self.chains) - len(missing)} candidates are there already")
+            self.say(f"{len(self.chains) - len(missing)} candidates exist already")
         for name, result in made(missing, policies, self.told):
             self._keep(name, result)
         return seen

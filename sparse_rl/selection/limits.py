@@ -71,7 +71,7 @@ def best_within(run: Run, seeds: Mapping[str, int], environment: VectorEnv, limi
         raise ValueError(f"no variant keeps the limits; nearest is {nearest} with {costs[nearest]}")
     best = max(fit, key=lambda name: returns[name])
     print(
-        f"{len(fit)} of {len(seeds)} variants keep the limits; the best return has {best} "
+        f"{len(fit)} of {len(seeds)} variants are within the limits; the best return has {best} "
         f"({returns[best]:.4g}, {costs[best]})"
     )
     return best

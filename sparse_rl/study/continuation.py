@@ -143,7 +143,7 @@ def resume(session: Session) -> StudyState:
         session.progress.resumed(study.phases, index, int(state.clock))
         if study.config.checkpoint.keep_dense and not _dense_ends_in(study.phases[index:], study):
             session.progress.warn(
-                "checkpoint.keep_dense: the dense members have ended; none is kept"
+                "checkpoint.keep_dense: found after the end of the dense members; none are kept"
             )
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
@@ -186,7 +186,7 @@ def refilled(session: Session, phase: Phase, folder: Path, state: Cohorts) -> Co
     lost = min(int(state.clock), program.agent.memory_steps)
     session.progress.warn(
         f"{folder} has no replay (checkpoint.replay none): the last {lost:,} steps of every member "
-        f"are lost, and taken again by its present policy; results differ from here on"
+        f"are missing, and are taken again by its present policy; results differ from here on"
     )
     return state.each(lambda part: chunks.refill(program, session.study.mesh, part))
 
@@ -243,7 +243,7 @@ def keep_dense(session: Session, reached: StudyState) -> None:
     rows = range(dense[0], dense[-1] + 1)
     saved = session.checkpoints.keep(folder, position, reached.state, rows)
     session.progress.say(
-        f"  dense members: {in_bytes(saved.bytes)} in {saved.path}; they go on with "
+        f"  dense members: {in_bytes(saved.bytes)} in {saved.path}; to continue from them: "
         f"python -m sparse_rl.train {shlex.quote(str(session.recorder.path))} --training.steps MORE"
     )
 

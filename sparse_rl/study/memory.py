@@ -118,7 +118,7 @@ def require(study: Study, say: Callable[[str], None]) -> None:
         total = there * count // local
         raise ConfigError(
             f"{_largest(study, need)}: the study needs {in_bytes(need.total)} and "
-            f"{in_bytes(total)} are there; allowed: less, "
+            f"{in_bytes(total)} are available; allowed: less, "
             f"{_split_that_fits(study, one, episode, total)}"
         )
 

@@ -77,7 +77,9 @@ class Phase(NamedTuple):
 def start_in_words(config: Config) -> list[str]:
     """A line that says whose dense members go on here; none where members are new."""
     start = config.start
-    return [f"goes on with the dense members of {start.run}, step {start.step:,}"] * bool(start.run)
+    return [f"continues from the dense members of {start.run}, step {start.step:,}"] * bool(
+        start.run
+    )
 
 
 def methods(config: Config) -> dict[str, Method]:

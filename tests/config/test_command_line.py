@@ -152,9 +152,9 @@ def test_a_run_goes_on_as_what_it_was(tmp_path: Path) -> None:
     assert (resumed.out, resumed.resume, resumed.devices) == (str(tmp_path), str(tmp_path), 2)
     for words in (["--seeds", "4"], ["--out", "x"], ["--agent.tau", "1"]):
         line = refusal("--resume", str(tmp_path), *words)
-        assert line.startswith(f"{words[0][2:]}: found beside --resume; allowed: ")
+        assert line.startswith(f"{words[0][2:]}: cannot be changed by --resume; allowed: ")
     line = refusal("sac_pendulum", "--resume", str(tmp_path))
-    assert line.startswith("sac_pendulum: found beside --resume; allowed: ")
+    assert line.startswith("sac_pendulum: cannot be changed by --resume; allowed: ")
 
 
 def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:

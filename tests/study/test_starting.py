@@ -151,11 +151,11 @@ def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
             {"training.steps": 60, "quantization.modes": ["int8"]},
             r"training.steps: found 60; allowed: more than 60, the step at",
         ),
-        ({"seeds": 4}, r"seeds: found 4; allowed with the members of .*: at most 3"),
-        ({"first_seed": 1}, r"first_seed: found 1; allowed with the members of .*: 0"),
+        ({"seeds": 4}, r"seeds: found 4; allowed to continue .*: at most 3"),
+        ({"first_seed": 1}, r"first_seed: found 1; allowed to continue .*: 0"),
         (
             {"environment": "probe/discounting?actions=continuous"},
-            r"environment: found .probe/discounting.*; allowed with the members of .*: probe/term",
+            r"environment: found .probe/discounting.*; allowed to continue .*: probe/term",
         ),
     ],
 )
@@ -208,7 +208,7 @@ def test_the_plan_begins_where_the_members_ended(dense: Run, tmp_path: Path) -> 
         ("quantize", 120, 144, 6),
     ]
     lines = describe(config).splitlines()
-    assert lines[1] == f"goes on with the dense members of {dense.path}, step 60"
+    assert lines[1] == f"continues from the dense members of {dense.path}, step 60"
     assert [line.split()[:3] for line in lines[4:6]] == [
         ["dense", "60", "72"],
         ["prune", "72", "96"],

@@ -14,8 +14,8 @@ from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
 
 INTERRUPTED = (
-    "interrupted: this chunk of training ends, about a second, then a checkpoint is written; "
-    "interrupt again to stop at once, without it"
+    "interrupted: after this chunk of training, about a second, a checkpoint is written; "
+    "interrupt again to stop at once, without one"
 )
 
 
