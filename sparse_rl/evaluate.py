@@ -40,8 +40,6 @@ def main(
             the user's cache directory), off, or a directory.
         imports: packages of one's own that are imported first; --import NAME adds one.
     """
-    if episodes < 1:
-        raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     if not actor.is_file():
         found = "is a folder" if actor.is_dir() else "no such file"
         raise ValueError(f"{actor}: {found}; needed is a packed actor (.srl)")

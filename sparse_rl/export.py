@@ -67,8 +67,6 @@ def main(
         compilation_cache: keeps the environment's compiled programs for the next time: auto (in
             the user's cache directory), off, or a directory.
     """
-    if episodes < 1:
-        raise ValueError(f"--episodes: found {episodes}; allowed: 1 or more")
     program_in_c = CProgram(target, prefix)
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.envs import make

@@ -35,8 +35,6 @@ def main(
         arm: of a run: which variants; by default all.
         env: of actors: the environment; by default the one that each was trained in.
     """
-    if not what:
-        raise ValueError("WHAT: none given; needed is a run directory, or .srl files")
     target = out or default_place(what)
     if target.suffix != ".html":
         raise ValueError(f"--out: found {target}; allowed are names that end in .html")

@@ -41,13 +41,9 @@ def main(
             the user's cache directory), off, or a directory.
         imports: packages of one's own that are imported first; --import NAME adds one.
     """
-    if not actors:
-        raise ValueError('ACTOR: none given; needed is a .srl file or the word "random"')
     out = out or film_beside(actors)
     if out.suffix not in (".gif", ".html"):
         raise ValueError(f"--out: found {out}; allowed are names that end in .gif or .html")
-    if steps < 1:
-        raise ValueError(f"--steps: found {steps}; allowed: 1 or more")
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl import registry
     from sparse_rl.envs import make

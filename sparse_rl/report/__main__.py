@@ -31,8 +31,6 @@ def main(
         margin: a loss of return smaller than this counts as none; by default 5 % of the distance
             between the dense return and that of acting at random.
     """
-    if not runs:
-        raise ValueError("RUN: none given; needed is at least one run directory")
     # Imported here, so that --help and a mistyped option answer at once.
     from sparse_rl.console import console
     from sparse_rl.report.findings import analyse

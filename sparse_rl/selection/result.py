@@ -39,7 +39,7 @@ def deliver(
     folder is left as it was; a format that the chosen one's network cannot have is left out.
     """
     if judged.chosen is None:
-        yield "nothing is delivered: no candidate was shown to be as good as the original"
+        yield "nothing is delivered: no candidate was shown to be not worse than the original"
         return
     policy = compression.best_policy(judged, judged.chosen)
     name = compression.names[policy]
