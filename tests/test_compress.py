@@ -135,7 +135,7 @@ def test_interrupted_it_goes_on_from_the_candidates_that_are_there(
         with pytest.raises(SystemExit) as end:
             compress.run(words)
     assert end.value.code == 130
-    assert "the same command goes on from there" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     call(*words)
     assert "1 candidates exist already" in capsys.readouterr().out
 
@@ -274,7 +274,7 @@ def test_nothing_is_delivered_where_all_are_worse(
         (["RUN", "RUN"], "beside a run; allowed: one run, or files of policies"),
         (["RUN", "--chain", "prun:0.5"], "--chain: unknown pass 'prun'"),
         (["RUN", "--levels", "1.5"], "levels"),
-        (["RUN", "--methods", "shrink"], "unknown pass 'shrink'"),
+        (["RUN", "--methods", "shrink"], "--methods: found shrink; allowed: narrow, prune, "),
         (["RUN", "--arm", "0.9"], "variant: found 0.9; allowed: 0"),
         (
             ["RUN", "--env", "gymnax/CartPole-v1"],

@@ -17,7 +17,9 @@ except BaseException:
     pass
 """
 PROGRAM = """
+import signal
 from sparse_rl import interrupted_imports
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background
 with interrupted_imports.end_the_process():
     import swallowing
 print("went on")

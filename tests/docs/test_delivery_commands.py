@@ -30,7 +30,7 @@ RETURNS = dict.fromkeys(
         Variant(sparsity=0.98),
         Variant(sparsity=0.98, arithmetic="int8"),
         Variant(sparsity=0.98, arithmetic="integer"),
-        Variant("rigl", sparsity=0.995, arithmetic="integer"),
+        Variant("rigl", sparsity=0.998, arithmetic="integer"),
     ],
     (-9.0, -8.0),
 )
