@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from sparse_rl.config import program
 from sparse_rl.render import comparison
 from sparse_rl.runs.variant import DENSE
 from sparse_rl.runtime import compilation_cache
-from sparse_rl.selection import compression
+from sparse_rl.selection import compression, result
+from sparse_rl.selection.candidates import grid, named
+from sparse_rl.selection.compression import TABLE
 from tests import run_by_hand
 from tests.docs.blocks import PAGES, ROOT, blocks, commands
 
@@ -21,6 +24,7 @@ PAGE = ROOT / "docs" / "commands" / "compress.md"
 SMALL = ["--updates", "20", "--episodes", "3", "--format", "packed"]
 DATA = ROOT / "tests" / "importers" / "data"
 LUNAR_LANDER = "gymnasium/LunarLander-v3"
+UNTRAINED = {"methods": ("prune",), "levels": (0.5,)}
 CART_POLE = "gymnax/CartPole-v1"
 
 
@@ -35,11 +39,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def learns_by_default(asked: dict[str, Any]) -> bool:
+    """Whether neither methods nor chains are named, which means distillation: compiling."""
+    return not asked["methods"] and not asked["chain"]
+
+
+def default_candidates(asked: dict[str, Any]) -> list[str]:
+    return [*named(grid(compress.METHODS, asked["levels"], asked["arithmetic"], {}))]
+
+
 @pytest.mark.slow
-def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A policy for CartPole stands for the lander's, which reads eight numbers."""
-    typed = [one for page in PAGES for one in commands(page) if one.name == "compress"]
+def test_commands(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A policy for CartPole stands for the lander's, which reads eight numbers.
+
+    The plainest command learns and has its page. Others do what they say with candidates that are
+    made without learning, and are not shown: pages are the subject of tests/test_compress.py.
+    """
+    every = [one for page in PAGES for one in commands(page) if one.name == "compress"]
+    typed = list({one.words: one for one in every}.values())
     assert len(typed) >= 5
+    (plainest,) = [one for one in typed if one.words == ("runs/x",)]
+    show = result.show
     for number, command in enumerate(typed):
         words = [CART_POLE if word == LUNAR_LANDER else word for word in command.words]
         name = "ppo_normalized" if CART_POLE in words else "sac"
@@ -48,9 +70,15 @@ def test_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 shutil.copy(DATA / f"{name}.{kind}", here / file)
         if "--out" in words:
             del words[words.index("--out") : words.index("--out") + 2]
-        program.call(compress.main, [*words, *SMALL, "--out", f"small{number}"])
-        said = capsys.readouterr().out
-        assert Path(said.split()[-1]).is_file(), command
+        asked = program.parse(compress.main, [*words, *SMALL, "--out", f"small{number}"])
+        if command is not plainest and learns_by_default(asked):
+            assert any(one.startswith("distil") for one in default_candidates(asked)), command
+            asked |= UNTRAINED
+        shown = show if command is plainest else lambda made, _: made.folder.path / TABLE
+        monkeypatch.setattr(result, "show", shown)
+        compress.main(**asked)
+        assert Path(capsys.readouterr().out.split()[-1]).is_file(), command
+    assert (here / f"small{typed.index(plainest)}" / "report" / "index.html").is_file()
 
 
 def test_a_pass_of_ones_own(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
