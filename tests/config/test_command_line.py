@@ -434,13 +434,13 @@ def accepted_or_one_line(function: Any, *arguments: Any) -> None:
         assert from_yaml(to_yaml(config)) == config
 
 
-@settings(FUZZ, max_examples=2500)
+@settings(FUZZ, max_examples=400)
 @given(st.lists(words, max_size=5))
 def test_any_command_line(line: list[str]) -> None:
     accepted_or_one_line(command_line.parse, line)
 
 
-@settings(FUZZ, max_examples=2500)
+@settings(FUZZ, max_examples=400)
 @given(
     st.sampled_from(PLAIN),
     st.lists(st.tuples(names, odd_values), min_size=1, max_size=4),
@@ -467,7 +467,7 @@ def test_any_change_of_a_configuration(
 SIGNS = list("\t\n :-[]{}&*!|>'\"%@`,#?<\0\x85\ufeff")
 
 
-@settings(FUZZ, max_examples=1000)
+@settings(FUZZ, max_examples=200)
 @given(st.data())
 def test_any_damage_to_a_file(data: st.DataObject) -> None:
     text = "seeds: 3\nagent: {name: sac, tau: 0.1}\nnetwork:\n  hidden: [64, 64]\nout: x\n"
