@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/python -m sparse_rl.train --out runs/demo
 
-# Compiling takes most of the time and one core; whole files stay together because they share programs.
+# Compiling takes most of the time and one core; whole files stay together because they share programs,
+# in the order of tests/conftest.py: by itself xdist puts those of few tests last, which are the longest.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 20
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20
 
 # What depends on the versions of Python and JAX most, in a minute or two.
 test-quick: $(VENV)/installed

@@ -41,6 +41,12 @@ jax.config.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a long one that begins last keeps a single core busy."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="module")
 def compiled_as_usual() -> Iterator[None]:
     """Programs compiled as users' are: for tests that compare the bits of different programs.
