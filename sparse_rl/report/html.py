@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from sparse_rl.report.figures.appearance import inline_svg, write_figure
+from sparse_rl.report.figures.appearance import figure_bytes, inline_svg, write_figure
 
 SMALL = 6.5
 """Inches: a figure that is narrower is not stretched to the width of the text."""
@@ -36,15 +36,16 @@ def figure_view(
     figure = draw()
     if figure is None:
         return None
-    words = caption()
+    words, svg = caption(), figure_bytes(figure, "svg", name)
     if directory is not None:
-        write_figure(figure, directory, name)
-    identifier, slim = f"{prefix}-{name}", narrow()
+        write_figure(figure, svg, directory, name)
+    identifier, spoken, slim = f"{prefix}-{name}", f"{title}. {words}", narrow()
+    small = b"" if slim is None else figure_bytes(slim, "svg", name)
     return {
         "identifier": identifier,
         "title": title,
         "caption": words,
         "small": figure.get_figwidth() < SMALL,
-        "svg": inline_svg(figure, identifier, f"{title}. {words}"),
-        "narrow": inline_svg(slim, f"{identifier}-narrow", f"{title}. {words}") if slim else "",
+        "svg": inline_svg(svg, identifier, spoken),
+        "narrow": inline_svg(small, f"{identifier}-narrow", spoken) if small else "",
     }

@@ -190,9 +190,11 @@ def test_the_same_figure_gives_the_same_bytes(findings: Findings) -> None:
 def test_inline_figures_take_their_colors_from_the_page(findings: Findings) -> None:
     figure = panel.draw(findings)
     assert figure is not None
-    element = inline_svg(figure, "run-panel", 'say "what" to see')
+    element = inline_svg(figure_bytes(figure, "svg", "x"), "run-panel", 'say "what" to see')
     assert element.startswith('<svg role="img" aria-label="say &quot;what&quot; to see"')
     assert "var(--ink)" in element and "var(--blue)" in element
+    background = re.search(r'id="run-panel-patch_1".*?fill: ([^";]+)', element, re.DOTALL)
+    assert background is not None and background[1] == "none"
     # Whatever is left of fixed colours would be illegible on one of the backgrounds.
     assert set(re.findall(r"#[0-9a-f]{6}\b", element)) == set()
 

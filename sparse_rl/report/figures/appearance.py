@@ -226,7 +226,7 @@ def factor(sparsity: Level) -> Level:
     return 1 / (1 - sparsity)
 
 
-def figure_bytes(figure: Figure, kind: str, name: str, background: str = PAPER) -> bytes:
+def figure_bytes(figure: Figure, kind: str, name: str) -> bytes:
     """A figure as "png" (200 dots per inch) or "svg"; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
@@ -238,25 +238,26 @@ def figure_bytes(figure: Figure, kind: str, name: str, background: str = PAPER) 
             dpi=200,
             metadata=metadata,
             bbox_inches="tight",
-            facecolor=background,
+            facecolor=PAPER,
         )
     return buffer.getvalue()
 
 
-def write_figure(figure: Figure, directory: Path, name: str) -> None:
+def write_figure(figure: Figure, svg: bytes, directory: Path, name: str) -> None:
     """Write <name>.png and <name>.svg, each under a temporary name first."""
     directory.mkdir(parents=True, exist_ok=True)
-    for kind in ("png", "svg"):
-        atomic_file.write_bytes(directory / f"{name}.{kind}", figure_bytes(figure, kind, name))
+    for kind, data in (("png", figure_bytes(figure, "png", name)), ("svg", svg)):
+        atomic_file.write_bytes(directory / f"{name}.{kind}", data)
 
 
-def inline_svg(figure: Figure, name: str, description: str) -> str:
+def inline_svg(svg: bytes, name: str, description: str) -> str:
     """A figure as an <svg> element for a page: no background, our colors as CSS variables.
 
     Identifiers begin with `name`, so that many figures can share a page.
     """
-    text = figure_bytes(figure, "svg", name, background="none").decode()
+    text = svg.decode()
     element = text[text.index("<svg") :]
+    element = element.replace(f"fill: {PAPER}", "fill: none", 1)  # the background is drawn first
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     for color, variable in CSS_NAMES.items():
         element = re.sub(color, f"var(--{variable})", element, flags=re.IGNORECASE)
