@@ -420,7 +420,7 @@ def test_two_devices_do_in_brax_what_one_does() -> None:
     """Not to be taken for granted: jaxlib 0.11.2 ended the process instead of compiling it."""
     config = from_mapping(
         {
-            "environment": "brax/hopper",
+            "environment": "brax/inverted_pendulum",
             "network": {"hidden": [8]},
             "replay": {"capacity": 50, "batch_size": 8},
         }
