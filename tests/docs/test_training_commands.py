@@ -17,9 +17,12 @@ from sparse_rl.envs.registry import make
 from sparse_rl.render import __main__ as render
 from sparse_rl.render import comparison
 from sparse_rl.report import __main__ as report
+from sparse_rl.report import page
+from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runtime import compilation_cache
+from sparse_rl.study.description import describe
 from tests import run_by_hand
 from tests.docs.blocks import PAGES, ROOT, Command, commands
 from tests.programs import DELIVERY, train
@@ -49,6 +52,7 @@ SMALL = {
     "training.gradient_steps": ["1"],
     "sparsity.levels": ["0", "0.98"],
     "sparsity.interval": ["8"],
+    "sparsity.end": ["1"],
     "quantization.modes": ["int8"],
     "evaluation.every": ["80"],
     "evaluation.episodes": ["1"],
@@ -84,6 +88,22 @@ def shortened(command: Command) -> Config:
     return command_line.parse(words)
 
 
+def programs_of(config: Config) -> Config:
+    """What it compiles, or all but: seeds, counts of weights and where files go are only data to
+    that, and the option of an environment is the subject of tests/envs."""
+    plain = Config()
+    return replace(
+        config,
+        environment=config.environment.partition("?")[0],
+        first_seed=plain.first_seed,
+        sparsity=replace(config.sparsity, distribution=plain.sparsity.distribution),
+        checkpoint=replace(config.checkpoint, every=plain.checkpoint.every),
+        out=plain.out,
+        log=plain.log,
+        watch=plain.watch,
+    )
+
+
 def goes_on(command: Command) -> bool:
     """Whether it goes on with the members of a run, which has been made small itself."""
     return bool(command.words) and command.words[0].startswith("runs/")
@@ -115,11 +135,37 @@ def light_physics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     make.cache_clear()
 
 
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """The runs with a page, the first of each agent; the very first has a film, too.
+
+    What is drawn of another run of the same agent is the subject of tests/report and tests/render.
+    """
+    agents: set[str] = set()
+    runs: set[Path] = set()
+    film, write_report = comparison.film, page.write_report
+
+    def film_first(run: Run) -> str:
+        return "no film" if runs else film(run)
+
+    def write_first_report(run: Run) -> Path:
+        if run.config.agent.name in agents:
+            return run.path
+        agents.add(run.config.agent.name)
+        runs.add(run.path)
+        return write_report(run)
+
+    monkeypatch.setattr(comparison, "film", film_first)
+    monkeypatch.setattr(page, "write_report", write_first_report)
+    return runs
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("light_physics")
 def test_trainings_and_what_is_done_with_their_runs(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, shown: set[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Those that differ from others only in what is data to the same programs are described."""
     trainings = [one for one in ALL if one.name == "train" and one.words != ("--help",)]
     fresh = [one for one in trainings if "--resume" not in one.words]
     resumed = {one.words[one.words.index("--resume") + 1] for one in trainings if one not in fresh}
@@ -127,17 +173,22 @@ def test_trainings_and_what_is_done_with_their_runs(
     for command in sorted(fresh, key=lambda one: (goes_on(one), "--out" not in one.words)):
         config = shortened(command)
         wanted = config.out in resumed - {other.out for other in done}
-        if not wanted and any(
-            replace(config, out=other.out, log=other.log, watch=other.watch) == other
-            for other in done
-        ):
-            continue  # several pages train the same; made small they are the same run
+        wanted |= config.log.wandb or config.watch
+        if not wanted and any(programs_of(config) == programs_of(other) for other in done):
+            # Several pages write to the same directory.
+            assert "nothing was trained" in describe(replace(config, out="")), command
+            continue
+        if not config.out and config.agent.name in {other.agent.name for other in done}:
+            # Nobody goes on with it, and the agent has been seen to train in int8.
+            config = replace(config, quantization=replace(config.quantization, modes=()))
         config = replace(config, out=config.out or f"runs/{len(done)}")
         train(config)
         done.append(config)
         arms = len(config.sparsity.levels) * (1 + len(config.quantization.modes))
         assert final_members(Path(config.out)) == config.seeds * arms, command
-        assert (Path(config.out) / "report" / "index.html").is_file()
+    assert len({config.agent.name for config in done}) == len(shown) == 4
+    assert all((run / "report" / "index.html").is_file() for run in shown)
+    assert [run for run in shown if (run / layout.FILM).is_file()] == [Path(done[0].out)]
     for command in [one for one in trainings if one not in fresh]:
         config = command_line.parse(command.words)
         before = final_members(Path(config.out))
