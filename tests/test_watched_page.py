@@ -25,7 +25,7 @@ def said_and_pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str],
         "training": {"steps": 60, "learning_starts": 10},
         "sparsity": {"levels": [0, 0.5], "interval": 6},
         "quantization": {"modes": []},
-        "evaluation": {"every": 30, "episodes": 2, "final_episodes": 3},
+        "evaluation": {"every": 30, "episodes": 2, "final_episodes": 2},
         "out": str(out),
     }
     said: list[str] = []

@@ -28,7 +28,7 @@ VALUES: dict[str, Any] = {
     "training": {"steps": 60, "learning_starts": 10},
     "sparsity": {"levels": [0], "interval": 6},
     "quantization": {"modes": []},
-    "evaluation": {"every": 6, "episodes": 2, "final_episodes": 3},
+    "evaluation": {"every": 6, "episodes": 2, "final_episodes": 2},
     "checkpoint": {"every": 0, "keep_dense": True},
 }
 """Sixty dense steps, whose members stay."""
