@@ -12,25 +12,28 @@ import sparse_rl
 from tests.docs.blocks import ROOT, blocks, commands
 
 PAGE = ROOT / "docs" / "quickstart.md"
-FEWER, EPISODES = {"modes": ["integer"]}, {"final_episodes": 2}
+MODES = ["integer"]
 SMALL = {
-    "quantization.modes": "integer",
     "training.steps": 500,
     "training.learning_starts": 100,
     "evaluation.every": 500,
+    "evaluation.episodes": 2,
     "evaluation.final_episodes": 2,
 }
 
 
-@pytest.mark.slow
-def test_commands(tmp_path: Path) -> None:
-    smaller = [word for key, value in SMALL.items() for word in (f"--{key}", str(value))]
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands were typed."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    smaller = ["--quantization.modes", *MODES]
+    smaller += [f"--{key}={value}" for key, value in SMALL.items()]
     said = []
     for command in commands(PAGE):
         words = [*command.words, *(smaller if command.name == "train" else [])]
         done = subprocess.run(
             [sys.executable, "-m", f"sparse_rl.{command.name}", *words],
-            cwd=tmp_path,
+            cwd=folder,
             env=os.environ,
             capture_output=True,
             text=True,
@@ -38,7 +41,12 @@ def test_commands(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         said.append(command.name)
     assert said == ["train", "report", "export", "evaluate", "render"]
-    run = tmp_path / "runs" / "x"
+    return folder
+
+
+@pytest.mark.slow
+def test_commands(here: Path) -> None:
+    run = here / "runs" / "x"
     page = (run / "report" / "index.html").read_text()
     assert "0.98-integer" in page and "<svg" in page
     delivered = run / "artifacts" / "0.98-integer"
@@ -50,15 +58,22 @@ def test_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its study is that of the commands, so their run is what it would train (tests/test_launch.py
+    has how Python starts one)."""
     load = sparse_rl.load_config
-    training = {key.partition(".")[2]: value for key, value in SMALL.items() if "training" in key}
 
     def load_smaller(name: str, **overrides: Any) -> sparse_rl.Config:
-        return load(name, **overrides, training=training, quantization=FEWER, evaluation=EPISODES)
+        return load(name, **overrides, **SMALL, **{"quantization.modes": MODES})
 
-    monkeypatch.chdir(tmp_path)
+    def trained(config: sparse_rl.Config) -> sparse_rl.Run:
+        run = sparse_rl.Run("runs/x")
+        assert config.digest() == run.config.digest()
+        return run
+
+    monkeypatch.chdir(here)
     monkeypatch.setattr(sparse_rl, "load_config", load_smaller, raising=False)
+    monkeypatch.setattr(sparse_rl, "train", trained, raising=False)
     (program,) = (block.text for block in blocks(PAGE) if block.language == "python")
     names: dict[str, Any] = {}
     exec(compile(program, str(PAGE), "exec"), names)
