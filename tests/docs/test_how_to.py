@@ -20,6 +20,8 @@ from tests.docs.blocks import ROOT, Block, blocks, commands
 FOLDER = ROOT / "docs" / "how_to"
 PAGES = sorted(FOLDER.glob("*.md"))
 MOST_LINES = 130
+ONE_SMALL = ("--seeds=1", "--network.hidden=64,64")
+"""One seed of a small network, where that is enough."""
 
 
 def python(folder: Path, *words: str) -> str:
@@ -38,7 +40,8 @@ def python(folder: Path, *words: str) -> str:
 def run_page(name: str, folder: Path, *smaller: str) -> Run:
     """Writes a page's files, runs its programs, then its one command; the run that it left.
 
-    `smaller` are options behind those of the page, where nothing needs to be learned.
+    `smaller` are options behind those of the page. As many episodes of every evaluation as of the
+    last are one program instead of two.
     """
     page = FOLDER / name
     for block in blocks(page):
@@ -60,15 +63,17 @@ def final_returns(run: Run) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_environment(tmp_path: Path) -> None:
-    returns = final_returns(run_page("environment.md", tmp_path))
-    assert returns.shape == (2, 4)
+    returns = final_returns(
+        run_page("environment.md", tmp_path, *ONE_SMALL, "--evaluation.episodes=100")
+    )
+    assert returns.shape == (1, 4)
     # The right end pays 1 and nothing else does; walking at random finds it half of the time.
     assert (returns == 1.0).all(axis=None)
 
 
 @pytest.mark.slow
 def test_agent(tmp_path: Path) -> None:
-    run = run_page("agent.md", tmp_path)
+    run = run_page("agent.md", tmp_path, "--evaluation.episodes=20")
     returns = final_returns(run)
     # Swung up and held: about -150 to -300; at random about -1,200, and never above -700. One seed
     # of the two may need more steps than the page takes.
@@ -81,8 +86,9 @@ def test_agent(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sparsity_method(tmp_path: Path) -> None:
-    smaller = ("--training.steps", "1000", "--training.learning_starts", "100")
-    run = run_page("sparsity_method.md", tmp_path, *smaller, "--evaluation.every", "500")
+    smaller = ("--training.steps=1000", "--training.learning_starts=100", *ONE_SMALL)
+    smaller += ("--evaluation.every=500", "--evaluation.episodes=10")
+    run = run_page("sparsity_method.md", tmp_path, *smaller, "--sparsity.end=1")  # no fine-tuning
     assert set(final_returns(run).columns) == {"0", "0.9", "my_rigl-0.9"}
     # Sparse from the first evaluation to the last.
     sparsity = run.metrics.query("metric == 'sparsity'").groupby("variant")["value"]
