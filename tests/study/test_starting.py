@@ -54,6 +54,18 @@ def going_on(dense: Run, out: Path, **changes: Any) -> Config:
     return load_config(str(dense.path), **{"training.steps": 120, "out": str(out), **changes})
 
 
+@pytest.fixture(scope="module")
+def longer(dense: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Sixty dense steps more, of all members."""
+    return train(going_on(dense, tmp_path_factory.mktemp("longer") / "run"))
+
+
+@pytest.fixture(scope="module")
+def pruned(dense: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """All members, pruned in sixty steps more."""
+    return train(going_on(dense, tmp_path_factory.mktemp("pruned") / "run", **PRUNED))
+
+
 def assert_same_policies(run: Run, other: Run) -> None:
     names = sorted(path.name for path in (other.path / layout.POLICIES).glob("*.safetensors"))
     assert sorted(path.name for path in (run.path / layout.POLICIES).glob("*.safetensors")) == names
@@ -72,11 +84,10 @@ def values_after(step: int, run: Run) -> NDArray:
     return rows.sort_values(columns)["value"].to_numpy()
 
 
-def test_dense_training_goes_on_as_if_it_had_never_ended(tmp_path: Path, dense: Run) -> None:
-    run = train(going_on(dense, tmp_path / "more"))
+def test_dense_training_goes_on_as_if_it_had_never_ended(tmp_path: Path, longer: Run) -> None:
     whole = train(from_mapping(VALUES | TWICE | {"out": str(tmp_path / "whole")}))
-    assert_same_policies(run, whole)
-    mine, theirs = values_after(60, run), values_after(60, whole)
+    assert_same_policies(longer, whole)
+    mine, theirs = values_after(60, longer), values_after(60, whole)
     np.testing.assert_array_equal(mine, theirs)
     assert mine.size > 100
 
@@ -91,27 +102,29 @@ def test_members_fork_and_are_pruned_as_within_one_study(tmp_path: Path, dense: 
     assert "schedule" in write_report(run).read_text()
 
 
-def test_fewer_seeds_go_on_too(tmp_path: Path, dense: Run) -> None:
-    whole = train(going_on(dense, tmp_path / "all"))
+def test_fewer_seeds_go_on_too(tmp_path: Path, dense: Run, longer: Run) -> None:
     run = train(going_on(dense, tmp_path / "two", seeds=2))
-    mine, theirs = (load_file(layout.policy_file(r.path, "0")) for r in (run, whole))
+    mine, theirs = (load_file(layout.policy_file(r.path, "0")) for r in (run, longer))
     for key, value in mine.items():
         # Other numbers of members are rounded otherwise.
         np.testing.assert_allclose(value, theirs[key][:2], atol=1e-5, err_msg=key)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
-def test_fewer_seeds_fork_into_what_they_were(tmp_path: Path, dense: Run, seeds: int) -> None:
+def test_fewer_seeds_fork_into_what_they_were(
+    tmp_path: Path, dense: Run, pruned: Run, seeds: int
+) -> None:
     """One seed fills up two devices with copies of itself, not with the next one of the kept."""
-    whole = train(going_on(dense, tmp_path / "all", **PRUNED))
     run = train(going_on(dense, tmp_path / "fewer", seeds=seeds, **PRUNED))
     for variant in run.variants:
-        mine, theirs = (load_file(layout.policy_file(r.path, variant)) for r in (run, whole))
+        mine, theirs = (load_file(layout.policy_file(r.path, variant)) for r in (run, pruned))
         for key, value in mine.items():
             np.testing.assert_allclose(value, theirs[key][:seeds], atol=1e-5, err_msg=key)
 
 
-def test_an_interrupted_study_resumes_without_the_other_run(tmp_path: Path, dense: Run) -> None:
+def test_an_interrupted_study_resumes_without_the_other_run(
+    tmp_path: Path, dense: Run, pruned: Run
+) -> None:
     class Crash(Exception):
         pass
 
@@ -126,7 +139,7 @@ def test_an_interrupted_study_resumes_without_the_other_run(tmp_path: Path, dens
         train(config, Stop())
     shutil.rmtree(source.path)
     run = train(continued(str(tmp_path / "run")))
-    assert_same_policies(run, train(going_on(dense, tmp_path / "whole", **PRUNED)))
+    assert_same_policies(run, pruned)
 
 
 def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
