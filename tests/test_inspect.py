@@ -30,7 +30,7 @@ def test_it_says_what_the_file_holds(actor, capsys):
         hashlib.sha256(actor.read_bytes()).hexdigest(),
         "mujoco/Walker2d-v4",
         "0.9-int8, seed 3",
-        "1234 at the end of training",
+        "1234 when it was made",
         "float32 [17]",
     ):
         assert said in printed

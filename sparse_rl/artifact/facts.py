@@ -22,7 +22,7 @@ def facts(graph: Graph, about: Provenance, backend: str) -> dict[str, str]:
         seed = "" if about.seed is None else f", seed {about.seed}"
         found["trained as"] = f"{about.variant}{seed}"
     if about.measured_return is not None:
-        found["return"] = f"{about.measured_return:.4g} at the end of training"
+        found["return"] = f"{about.measured_return:.4g} when it was made"
     reads = graph.observation
     found["reads"] = f"{reads.dtype} {_shape(reads.shape)}"
     width = graph.output_shape[0] if graph.output_shape else 1

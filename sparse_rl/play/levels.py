@@ -99,7 +99,7 @@ def of_files(files: Sequence[Path], environment: str = "") -> list[Study]:
             raise ValueError(f"{file}: names no environment; needed is --env")
         recorded = ""
         if about.measured_return is not None:
-            recorded = f"{_rounded(about.measured_return)} at the end of training"
+            recorded = f"{_rounded(about.measured_return)} when it was made"
         level = Level(_called(about.variant, file.stem), actor, file.stat().st_size, recorded)
         found.setdefault(name, []).append(level)
     return [

@@ -66,7 +66,7 @@ def test_files_become_levels_from_the_largest_on(pendulum: list[Path]) -> None:
     assert [level.size for level in study.levels] == [
         file.stat().st_size for file in reversed(pendulum)
     ]
-    assert study.levels[0].recorded == "-126 at the end of training"
+    assert study.levels[0].recorded == "-126 when it was made"
     assert study.levels[1].weights == round(0.1 * 96) + round(0.1 * 1024) + 3
 
 
