@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from sparse_rl.agents.agent import Agent, Metrics
+from sparse_rl.agents.agent import Agent, Competes, Metrics
 from sparse_rl.envs import VectorEnv
 from sparse_rl.kept import kept
 from sparse_rl.networks import FlaxNetwork
@@ -190,10 +190,14 @@ def with_empty_statistics(population: Population) -> Population:
     return population._replace(members=population.members._replace(statistics=empty))
 
 
-def with_failures(population: Population) -> Population:
-    """The population, with those members marked whose parameters are not finite."""
-    agent, failed = population.members.agent, population.members.failed
-    return population._replace(members=population.members._replace(failed=_failures(agent, failed)))
+def with_failures(population: Population, agent: Agent) -> Population:
+    """The population, with those members marked whose parameters are not finite.
+
+    Those of a rival do not count: it loses at the next turn.
+    """
+    members = population.members
+    state = agent.settled(members.agent) if isinstance(agent, Competes) else members.agent
+    return population._replace(members=members._replace(failed=_failures(state, members.failed)))
 
 
 @jax.jit

@@ -146,7 +146,7 @@ def run_phase(session: Session, reached: StudyState) -> StudyState:
         progress.advance(phase, clock, steps, seconds)
         nobody_is_left = failures.look(state)
         if nobody_is_left or (clock == stop and is_evaluated(clock, phase, config)):
-            state = state.each(population.with_failures)
+            state = state.each(lambda part: population.with_failures(part, agent))
             metrics = at_random(study, phase, state) if collects else evaluations.of(state)
             state = state.each(population.with_empty_statistics)
             session.recorder.append(rows_of(clock, phase.name, phase.members, metrics))

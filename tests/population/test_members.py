@@ -76,7 +76,8 @@ def test_members_whose_weights_are_not_finite_have_failed() -> None:
     members = state.members._replace(
         agent=agent._replace(target=target), failed=jnp.array([True, False, False, False])
     )
-    found = population.with_failures(state._replace(members=members))
+    agent = build_program(DQN).agent
+    found = population.with_failures(state._replace(members=members), agent)
     assert found.members.failed.tolist() == [True, False, True, False]
 
 

@@ -204,6 +204,12 @@ def test_the_winner_goes_on_alone_when_the_competition_ends() -> None:
     most = np.asarray(collected.members.agent.most_dead)
     np.testing.assert_array_equal(most, study.target_counts(phase.members)["policy"])
     state = chunks.train_chunk(study.program(phase), study.mesh)(collected, phase.end - phase.begin)
+    learned = state.members.agent
+    params = jax.tree.map(lambda leaf: leaf.at[0, 1].set(jnp.nan), learned.rivals.params)
+    learned = learned._replace(rivals=learned.rivals._replace(params=params))
+    with_nan = state._replace(members=state.members._replace(agent=learned))
+    judged = population.with_failures(with_nan, study.agent(phase))
+    assert not judged.members.failed.any(), "a rival that is no network loses, and nothing else"
     policy, target = jax.device_get((state.members.agent.policy, state.members.agent.target))
     dead = [(~mask).sum(axis=tuple(range(1, mask.ndim))) for mask in jax.tree.leaves(policy.masks)]
     assert (np.stack(dead, 1) <= most).all() and np.sum(dead) > 0
