@@ -153,7 +153,7 @@ def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
             said.append(text)
 
     train(going_on(kept, tmp_path / "more"), Listener())
-    assert any("the last 40 steps of every member are lost" in text for text in said)
+    assert any("the last 40 steps of every member are missing" in text for text in said)
 
 
 @pytest.mark.parametrize(
