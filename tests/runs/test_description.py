@@ -63,7 +63,7 @@ def test_an_actor_says_what_it_is(run: Run, tmp_path: Path) -> None:
     save(tmp_path / "actor.srl", run.packed("0.5", 1))
     actor = load_actor(tmp_path / "actor.srl", "numpy")
     text = repr(actor)
-    assert text.startswith("Actor(gymnax/Pendulum-v1; 0.5, seed 1; return -150 at the end of")
+    assert text.startswith("Actor(gymnax/Pendulum-v1; 0.5, seed 1; return -150 when it was made")
     # 3 x 8 and 8 x 1 weights: the deviation's head is no part of an actor.
     assert "32 of 32 in float32: 0 % are zero" in text and "NumPy" in text
     assert text.endswith("float32 [3] -> float32 [1])")
