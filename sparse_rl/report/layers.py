@@ -15,7 +15,7 @@ _BUILT_IN = ("convolution", "stack", "hidden", "mean", "log_std", "head")
 
 
 def in_order(run: Run, names: Collection[str]) -> list[str]:
-    """Layers from input to output, as the run's network computes them.
+    """Layers from input to output, as the run's network computes them; those it lacks come last.
 
     A run of format 1 has not written its network, which then is of the house: convolutions,
     residual stacks, dense layers, heads.
@@ -23,7 +23,7 @@ def in_order(run: Run, names: Collection[str]) -> list[str]:
     if run.format == 1:
         return by_name(names)
     place = {layer.path: index for index, layer in enumerate(layers(run.network()))}
-    return sorted(names, key=lambda name: place[name])
+    return sorted(names, key=lambda name: (place.get(name, len(place)), name))
 
 
 def by_name(names: Collection[str]) -> list[str]:

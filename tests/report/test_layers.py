@@ -29,6 +29,7 @@ def test_layers_of_a_network_of_ones_own_are_ordered_as_it_computes_them(make_ru
     network = Network(Observation((3,)), own, (Dense("head", 2),), ArgMax())
     (run / "network.json").write_text(to_json(network))
     assert in_order(Run(run), {"head", "aim", "zoom"}) == ["zoom", "aim", "head"]
+    assert in_order(Run(run), {"head", "alien", "another"}) == ["head", "alien", "another"]
 
 
 def test_fan_out_of_a_dense_layer_by_hand() -> None:
