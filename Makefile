@@ -15,7 +15,7 @@ test: $(VENV)/installed
 
 # What depends on the versions of Python and JAX most, in a minute or two.
 test-quick: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/population tests/envs/test_brax_suite.py \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/population tests/envs/suites/test_brax.py \
 	  tests/quantization tests/networks tests/runs tests/checkpoints tests/config
 
 lint: $(VENV)/installed

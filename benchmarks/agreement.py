@@ -48,12 +48,13 @@ from sparse_rl.architecture import torso as operations_of
 from sparse_rl.architecture.operations import ArgMax
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.arithmetics import Arithmetic
-from sparse_rl.artifact import onnx_model, packed, reference
+from sparse_rl.artifact import packed, reference
 from sparse_rl.artifact.binding import bind
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import compile_shared
 from sparse_rl.artifact.graph import Graph
+from sparse_rl.artifact.onnx import model as onnx_model
 from sparse_rl.artifact.packed import PackedActor, Provenance
 from sparse_rl.envs import EnvSpec, make
 from sparse_rl.networks import QNetwork

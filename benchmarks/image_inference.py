@@ -17,10 +17,10 @@ from typing import Any
 from benchmarks import synthetic
 from benchmarks.harness import argument_parser, report
 from sparse_rl.arithmetics import Arithmetic
-from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
+from sparse_rl.artifact.cost import latency
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+from sparse_rl.artifact.onnx.model import to_unguarded_onnx
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 
 NETWORKS: dict[str, Callable[..., Graph]] = {

@@ -31,12 +31,12 @@ from rich.table import Table
 
 from benchmarks import onnx_runtime, synthetic
 from benchmarks.harness import machine
-from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import HOST, Target, generate
 from sparse_rl.artifact.compaction import compact
+from sparse_rl.artifact.cost import latency
+from sparse_rl.artifact.cost.latency import Latency
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.artifact.latency import Latency
-from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+from sparse_rl.artifact.onnx.model import to_unguarded_onnx
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 
 DELIVERED = (17, 256, 256, 6)

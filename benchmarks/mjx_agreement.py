@@ -2,7 +2,7 @@
 
     python -m benchmarks.mjx_agreement --out results/envs/mjx_agreement.csv
 
-The host tasks are bit for bit Gymnasium's (tests/envs/test_mujoco_host.py). From them come
+The host tasks are bit for bit Gymnasium's (tests/envs/suites/mujoco/test_host.py). From them come
 trajectories of a random policy. Two comparisons with MJX in float32:
 
 - one step: MJX starts every step from the state that C MuJoCo had there. The errors of one
@@ -34,10 +34,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sparse_rl.envs import make, mujoco_host, mujoco_mjx
+from sparse_rl.envs import make
 from sparse_rl.envs.host import HostEnv, as_doubles
 from sparse_rl.envs.jax_env import JaxEnv
-from sparse_rl.envs.mujoco_tasks import TASKS, TIME_LIMIT
+from sparse_rl.envs.suites.mujoco import host as mujoco_host
+from sparse_rl.envs.suites.mujoco import mjx as mujoco_mjx
+from sparse_rl.envs.suites.mujoco.tasks import TASKS, TIME_LIMIT
 
 COLUMNS = [
     "task",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_rl.artifact.compiler import compile_c
-from sparse_rl.artifact.latency import CLOCK, Latency, of_samples
+from sparse_rl.artifact.cost.latency import CLOCK, Latency, of_samples
 
 
 def library() -> Path | None:

@@ -13,7 +13,7 @@ import numpy as np
 import zstandard
 
 from sparse_rl.artifact import packed
-from sparse_rl.artifact.blocks import Reader, compressor, varint
+from sparse_rl.artifact.packed.blocks import Reader, compressor, varint
 
 EXTREMES = (0, 1, 127, 128, 255, 1 << 14, (1 << 24) - 1, 1 << 24, 1 << 26, 1 << 31, (1 << 35) - 1)
 VALUES: tuple[Any, ...] = (

@@ -28,9 +28,10 @@ from rich.table import Table
 
 from benchmarks import microcontroller
 from sparse_rl import atomic_file
-from sparse_rl.artifact import instructions, latency, reference
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
+from sparse_rl.artifact.cost import instructions, latency
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import make

@@ -49,15 +49,15 @@ for _name in ("mlp", "minatar", "nature", "impala"):
     )
 
 for _name, _module in {
-    "atari": "atari_suite",
-    "brax": "brax_suite",
-    "gymnasium": "gymnasium_suite",
-    "gymnax": "gymnax_suite",
-    "mujoco": "mujoco_suite",
+    "atari": "atari",
+    "brax": "brax",
+    "gymnasium": "gymnasium",
+    "gymnax": "gymnax",
+    "mujoco": "mujoco.suite",
     "probe": "probes",
     "synthetic": "probes",
 }.items():
-    SUITES.add(Entry(_name, None, f"sparse_rl.envs.{_module}"))
+    SUITES.add(Entry(_name, None, f"sparse_rl.envs.suites.{_module}"))
 
 for _name, _options, _build in (
     ("prune", "Prune", "compression.magnitude:build"),

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.synthetic import mlp_actor
 from sparse_rl import compress
-from sparse_rl.artifact import cost
 from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.cost import measurement
 from sparse_rl.artifact.packed import PackedActor, Provenance, save
 from sparse_rl.artifact.runtime import load_actor
 from sparse_rl.config import program
@@ -28,7 +28,7 @@ from tests import broken_compiler, own_package, run_by_hand
 def as_in_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation_cache, "use", lambda _: None)  # the tests have their own
     monkeypatch.setattr(compression, "find_compiler", lambda: None)  # nothing is timed here
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sparse_rl.architecture import Dense, Network, Observation, Squash, hidden_l
 from sparse_rl.architecture.options import TorsoOptions
 from sparse_rl.artifact import cost, formats, reference
 from sparse_rl.artifact.compiler import find_compiler
+from sparse_rl.artifact.cost import measurement
 from sparse_rl.artifact.packed import PackedActor, Provenance, load, save
 from sparse_rl.config.experiment import Config, to_yaml
 from sparse_rl.envs import make
@@ -158,7 +159,7 @@ def test_a_timing_program_that_dies_keeps_no_file_back(run, tmp_path, capsys, mo
 
 
 def test_the_card_is_in_every_format(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)  # nothing is timed here
     out = tmp_path / "out"
     formats = ("packed", "c", "esp-idf", "onnx")
     export.main(run, ("0.9-int8",), format=formats, out=out, episodes=2)
@@ -179,7 +180,7 @@ def test_the_card_is_in_every_format(run, tmp_path, monkeypatch):
 def test_all_in_one_command_give_the_frontier_its_points(
     run, written, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)  # nothing is timed here
     export.main(tmp_path / "run", ("all",), format=("packed",), episodes=1)
     said = capsys.readouterr().out
     assert "0.98 is skipped: no seed has a finite return" in said
@@ -194,7 +195,7 @@ def test_all_in_one_command_give_the_frontier_its_points(
 
 
 def test_several_have_folders_of_their_own_in_out(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
     arms = ("0", "0.9-int8", "0")
     export.main(run, arms, format=("packed",), out=tmp_path / "actors", episodes=1)
     files = {
@@ -303,7 +304,7 @@ def test_a_policy_that_does_not_get_its_recorded_return_is_refused(run, tmp_path
 
 
 def test_what_cannot_be_written_leaves_the_old_actor(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
     out = tmp_path / "out"
     export.main(run, ("0.9-int8",), "0", ("packed",), out, episodes=1)
     before = (out / "actor.srl").read_bytes()
@@ -330,7 +331,7 @@ def test_a_place_that_cannot_be_is_refused_before_playing(run, tmp_path, monkeyp
 
 
 def test_the_current_folder_is_a_place_and_the_users_files_stay(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
     here = tmp_path / "here"
     (here / "c").mkdir(parents=True)
     (here / "c" / "board.c").write_text("mine")
@@ -345,7 +346,7 @@ def test_the_current_folder_is_a_place_and_the_users_files_stay(run, tmp_path, m
 
 
 def test_printed_sizes_are_those_on_disk(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
     words = "--format c cmake arduino esp-idf rust --prefix a_long_name_for_an_actor --episodes 1"
     export.run([str(run), "--arm", "0", *words.split(), "--out", str(tmp_path / "out")])
     told = re.findall(r"^  ([\w-]+) +([\d,]+) bytes  ", capsys.readouterr().out, re.MULTILINE)
@@ -357,7 +358,7 @@ def test_printed_sizes_are_those_on_disk(run, tmp_path, capsys, monkeypatch):
 
 
 def test_without_onnx_it_is_left_out_and_said(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnx" else object())
     export.main(run, ("0",), "0", ("packed", "onnx"), tmp_path / "out", episodes=1)
     assert "onnx left out: onnx not installed; pip install" in capsys.readouterr().out

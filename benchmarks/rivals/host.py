@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from benchmarks import onnx_runtime
 from benchmarks.rivals import integers, litert, onnx2c, onnx_integers
 from benchmarks.rivals.case import Case, NotRun, Row
-from sparse_rl.artifact import latency, packed, reference
+from sparse_rl.artifact import packed, reference
 from sparse_rl.artifact.c_source import generate
-from sparse_rl.artifact.latency import Latency
-from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+from sparse_rl.artifact.cost import latency
+from sparse_rl.artifact.cost.latency import Latency
+from sparse_rl.artifact.onnx.model import to_unguarded_onnx
 from sparse_rl.artifact.runtime import Actor, load_actor
 
 _COLUMNS = ("from", "median us", "p99 us", "bytes of the file", "largest difference")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks.rivals.integers import IntegerLayer, Scale
 from sparse_rl.architecture.operations import Relu
+from sparse_rl.artifact.cost.latency import Latency, of_function
 from sparse_rl.artifact.graph import Dense, Graph
-from sparse_rl.artifact.latency import Latency, of_function
 
 
 def missing() -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.rivals.interface import write_header
 from sparse_rl.artifact.graph import Graph
-from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+from sparse_rl.artifact.onnx.model import to_unguarded_onnx
 
 _CALLER = """
 #include "srl_actor.h"

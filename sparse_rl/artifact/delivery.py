@@ -68,7 +68,7 @@ def refusal(form: Format, graph: Graph) -> str | None:
     if form == "rust":
         return rust_source.refusal(graph)
     if form == "qonnx":
-        from sparse_rl.artifact import qonnx_model
+        from sparse_rl.artifact.onnx import qonnx_model
 
         return qonnx_model.refusal(graph)
     return None
@@ -108,7 +108,7 @@ def _packed(delivery: Delivery, directory: Path) -> _Run:
 
 
 def _onnx(delivery: Delivery, directory: Path) -> _Run:
-    from sparse_rl.artifact import onnx_model
+    from sparse_rl.artifact.onnx import model as onnx_model
 
     path, actor = directory / "actor.onnx", delivery.actor
     size = onnx_model.save(path, actor.graph, actor.provenance, delivery.card)
@@ -118,7 +118,7 @@ def _onnx(delivery: Delivery, directory: Path) -> _Run:
 def _qonnx(delivery: Delivery, directory: Path) -> _Run:
     import onnx
 
-    from sparse_rl.artifact import qonnx_model
+    from sparse_rl.artifact.onnx import qonnx_model
 
     path, actor = directory / "actor_qonnx.onnx", delivery.actor
     size = qonnx_model.save(path, actor.graph, actor.provenance, delivery.card)

@@ -20,7 +20,7 @@ from sparse_rl.importers.archive import Archive, is_zip
 from sparse_rl.importers.imported import Imported, OutputError
 from sparse_rl.importers.inert_pickle import Record
 from sparse_rl.importers.numpy_arrays import kind_of
-from sparse_rl.importers.vec_normalize import in_front, normalize_of
+from sparse_rl.importers.stable_baselines3.vec_normalize import in_front, normalize_of
 
 MOST_BYTES = 1 << 28
 READABLE = (
@@ -99,7 +99,7 @@ def _onnx(data: bytes, output: Output | None) -> Imported:
     if not data or data[0] not in (0x08, 0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42):
         raise ValueError(f"no file of a policy; readable: {READABLE}")
     try:
-        from sparse_rl.importers import onnx_graph
+        from sparse_rl.importers.onnx import graph as onnx_graph
     except ModuleNotFoundError as error:
         raise ValueError(extras.missing(error) or str(error)) from None
     return onnx_graph.read(data, output)

@@ -1,6 +1,6 @@
 """Environments of Gymnasium, drawn by themselves in their mode "rgb_array".
 
-A state names the seed of the episode's start and the actions since (`envs.gymnasium_suite`): a
+A state names the seed of the episode's start and the actions since (`envs.suites.gymnasium`): a
 simulator that draws takes the same actions, and so stands where the one stood that was played.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from sparse_rl.environment_name import taken_apart
-from sparse_rl.envs.gymnasium_simulator import given, recipe_of
 from sparse_rl.envs.options import Options
+from sparse_rl.envs.suites.gymnasium_simulator import given, recipe_of
 
 WIDTH = 320
 """Pixels of a picture at most; Gymnasium's own are about twice as wide."""

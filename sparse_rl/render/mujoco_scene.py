@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from sparse_rl.environment_name import taken_apart
-from sparse_rl.envs import mujoco_host, mujoco_model
 from sparse_rl.envs.host import as_doubles
-from sparse_rl.envs.mujoco_tasks import TASKS
+from sparse_rl.envs.suites.mujoco import host as mujoco_host
+from sparse_rl.envs.suites.mujoco import model as mujoco_model
+from sparse_rl.envs.suites.mujoco.tasks import TASKS
 from sparse_rl.render import bodies, robots
 
 

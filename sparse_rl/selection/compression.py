@@ -15,11 +15,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from sparse_rl import atomic_file
-from sparse_rl.artifact import latency
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError, find_compiler
-from sparse_rl.artifact.latency import TimingError
+from sparse_rl.artifact.cost import latency
+from sparse_rl.artifact.cost.latency import TimingError
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.runtime import Actor
 from sparse_rl.compression.policies import Policies

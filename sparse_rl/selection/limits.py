@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_rl.artifact import latency, reference
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.c_source import generate
 from sparse_rl.artifact.compaction import compact
 from sparse_rl.artifact.compiler import CompilationError, find_compiler
-from sparse_rl.artifact.latency import TimingError
+from sparse_rl.artifact.cost import latency
+from sparse_rl.artifact.cost.latency import TimingError
 from sparse_rl.artifact.packed import PackedActor, to_bytes
 from sparse_rl.envs import VectorEnv
 from sparse_rl.playing.play import play

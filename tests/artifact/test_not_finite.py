@@ -59,7 +59,7 @@ def test_huge_numbers_give_an_action_or_are_refused(graph, backend):
 @pytest.mark.parametrize("graph", actors())
 def test_onnx_says_so_in_every_action(graph):
     onnxruntime = pytest.importorskip("onnxruntime")
-    onnx_model = pytest.importorskip("sparse_rl.artifact.onnx_model")
+    onnx_model = pytest.importorskip("sparse_rl.artifact.onnx.model")
     session = onnxruntime.InferenceSession(
         onnx_model.to_onnx(graph).SerializeToString(), providers=["CPUExecutionProvider"]
     )

@@ -287,7 +287,7 @@ def test_c_for_a_microcontroller_computes_the_same_without_warnings(tmp_path, na
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_computes_the_same(name, arithmetic):
     onnxruntime = pytest.importorskip("onnxruntime")
-    from sparse_rl.artifact.onnx_model import to_onnx
+    from sparse_rl.artifact.onnx.model import to_onnx
 
     network = NETWORKS[name]
     graph = bind(network, arrays_of(network), arithmetic)

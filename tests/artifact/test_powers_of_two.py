@@ -90,7 +90,7 @@ def test_c_agrees_to_the_bit(tmp_path, name, sparsity, target):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_runtime_agrees_to_the_bit_before_tanh(name):
     onnxruntime = pytest.importorskip("onnxruntime")
-    from sparse_rl.artifact.onnx_model import to_onnx
+    from sparse_rl.artifact.onnx.model import to_onnx
 
     network, arrays, observations = actor(name)
     graph = compact(bind(network, arrays, "integer"))
@@ -107,7 +107,7 @@ def test_onnx_runtime_agrees_to_the_bit_before_tanh(name):
 
 def test_onnx_has_three_nodes_for_a_layer_and_says_where_it_is_from():
     pytest.importorskip("onnx")
-    from sparse_rl.artifact.onnx_model import to_onnx
+    from sparse_rl.artifact.onnx.model import to_onnx
 
     network, arrays, _ = actor("mlp")
     about = Provenance("mujoco/Walker2d-v4", "0.9-integer", 3, "abc", 1234.5)

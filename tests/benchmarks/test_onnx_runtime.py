@@ -8,7 +8,7 @@ pytest.importorskip("onnxruntime")
 from benchmarks import onnx_runtime, synthetic
 from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import find_compiler
-from sparse_rl.artifact.onnx_model import to_onnx
+from sparse_rl.artifact.onnx.model import to_onnx
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")

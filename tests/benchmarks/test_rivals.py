@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import synthetic
 from benchmarks.rivals import cmsis_nn, integers, litert, onnx2c
-from sparse_rl.artifact import latency, reference
+from sparse_rl.artifact import reference
 from sparse_rl.artifact.compiler import compile_shared, find_compiler
+from sparse_rl.artifact.cost import latency
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C compiler found")
 GRAPH = synthetic.mlp_actor((17, 32, 24, 6), 0.0, "float32")
@@ -124,7 +125,7 @@ def test_onnx_runtimes_own_int8_acts_nearly_as_float32() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     from benchmarks.rivals import onnx_integers
-    from sparse_rl.artifact.onnx_model import to_unguarded_onnx
+    from sparse_rl.artifact.onnx.model import to_unguarded_onnx
 
     content = onnx_integers.model(to_unguarded_onnx(GRAPH).SerializeToString(), SEEN)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

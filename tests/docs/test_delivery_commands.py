@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_rl.artifact import cost
+from sparse_rl.artifact.cost import measurement
 from sparse_rl.config import program
 from sparse_rl.render import comparison
 from sparse_rl.runs.variant import DENSE, Variant
@@ -39,7 +39,7 @@ RETURNS = dict.fromkeys(
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)  # nothing is timed here
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "runs").mkdir()
     for name in ("demo", "rigl"):  # as pages call a run, too

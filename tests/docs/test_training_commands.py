@@ -10,7 +10,7 @@ import pytest
 
 from sparse_rl import export
 from sparse_rl.agents.on_policy_options import OnPolicyOptions
-from sparse_rl.artifact import cost
+from sparse_rl.artifact.cost import measurement
 from sparse_rl.config import command_line, program
 from sparse_rl.config.experiment import Config
 from sparse_rl.envs.registry import make
@@ -115,7 +115,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr(compilation_cache, "use", lambda _: None)  # the tests have their own
     monkeypatch.setattr(comparison, "MOST_FRAMES", 5)
-    monkeypatch.setattr(cost, "find_compiler", lambda: None)  # nothing is timed here
+    monkeypatch.setattr(measurement, "find_compiler", lambda: None)  # nothing is timed here
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     return tmp_path
 
@@ -124,7 +124,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def light_physics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every task of brax is its pendulum: physics of two joints compile in half the time.
 
-    That the others are brax's own is the subject of tests/envs/test_brax_suite.py.
+    That the others are brax's own is the subject of tests/envs/suites/test_brax.py.
     """
     original = brax.envs.get_environment
     monkeypatch.setattr(

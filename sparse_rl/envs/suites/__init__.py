@@ -1,0 +1,1 @@
+"""The suites: environments of other projects behind our interface; each may need an extra."""

@@ -1,0 +1,1 @@
+"""Gymnasium's MuJoCo tasks, version 4: on MuJoCo's simulator in C, and on MJX."""

@@ -1,0 +1,1 @@
+"""Policies in ONNX models; needs the extra ``onnx``."""
