@@ -91,8 +91,8 @@ def paired_difference(
         return Estimate(mean, np.nan, np.nan)
     if np.ptp(difference) == 0:
         return Estimate(mean, mean, mean)
-    interval = stats.ttest_1samp(difference, 0.0).confidence_interval(CONFIDENCE)
-    return Estimate(mean, float(interval.low), float(interval.high))
+    low, high = stats.t.interval(CONFIDENCE, len(difference) - 1, mean, stats.sem(difference))
+    return Estimate(mean, float(low), float(high))
 
 
 def unseen_share(seeds: int) -> float:

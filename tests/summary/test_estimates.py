@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -61,6 +63,14 @@ def test_identical_returns_give_an_interval_without_width() -> None:
     same = np.full(5, 500.0)
     assert return_estimate(same) == (500.0, 500.0, 500.0)
     assert paired_difference(same, same) == (0.0, 0.0, 0.0)
+
+
+def test_differences_that_are_equal_but_for_rounding_warn_of_nothing() -> None:
+    dense = np.array([0.1, 0.7, 0.3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimate = paired_difference(np.array([0.3, 0.9, 0.5]), dense)
+    assert estimate == pytest.approx((0.2, 0.2, 0.2))
 
 
 def test_pairing_cancels_what_the_seeds_have_in_common() -> None:
