@@ -24,7 +24,7 @@ from sparse_rl.report.findings import Findings
 from sparse_rl.report.html import anchor, figure_view
 from sparse_rl.report.levels import notices
 from sparse_rl.report.provenance import provenance
-from sparse_rl.report.sentences import Sentence, criterion, no_loss
+from sparse_rl.report.sentences import Sentence, criterion, failures, no_loss
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.settings import number, text
 from sparse_rl.summary.kinds import kind_of
@@ -86,7 +86,7 @@ def run_view(
     unfinished = [Sentence("The run is not finished", where)] if where else []
     view["sentences"] = [*unfinished, *no_loss(table)]
     view["criterion"] = criterion(margin, table, findings.longer)
-    view["notices"] = notices(table)
+    view["notices"] = [*notices(table), *failures(table)]
     if where:  # its film is made at the end
         return view
     films, why = own_film(run)

@@ -24,12 +24,12 @@ from sparse_rl.summary.kinds import by_kind
 
 
 def criterion(margin: Margin, table: pd.DataFrame, longer: float) -> str:
-    """What "not worse" means, with its numbers, and what it leaves open; empty without a margin.
+    """What "not worse" means, with its numbers, and what it leaves open; "" if nothing is compared.
 
     Args:
         longer: by which share of its steps an arithmetic trains longer than float32.
     """
-    if not math.isfinite(margin.value):
+    if not math.isfinite(margin.value) or _compared(table).empty:
         return ""
     parts = [
         f'A variant is called "not worse" than dense if the 95 % interval of its paired '
@@ -61,17 +61,41 @@ class Sentence(NamedTuple):
 
 
 def no_loss(table: pd.DataFrame) -> list[Sentence]:
-    """How far each kind of compression in the table goes without loss: one sentence each."""
+    """How far each kind of compression in the table goes without loss: one sentence each.
+
+    What holds of all of them alike, that there are too few seeds or no dense, is said once.
+    """
+    why, needed = _why_nothing_is_compared(table), _seeds_needed(table)
+    verdicts = set(_compared(table)["verdict"])
+    if verdicts == {NO_DENSE}:
+        return [Sentence("No dense network to compare with", why)]
+    if verdicts == {TOO_FEW_SEEDS}:
+        return [Sentence("Too few seeds to say whether return is lost", needed)]
     sentences = []
-    why = _why_nothing_is_compared(table)
     for kind, own in by_kind(table):
         alone = own[own["target_sparsity"] == 0]
         for row in [] if kind.is_dense else alone.to_dict("records"):
-            sentences.append(_one_variant(kind.heading_alone, row, why))
+            sentences.append(_one_variant(kind.heading_alone, row, why, needed))
         rows = own[own["target_sparsity"] > 0]
         if not rows.empty:
-            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows), why))
+            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows), why, needed))
     return sentences
+
+
+def failures(table: pd.DataFrame) -> list[str]:
+    """A line that says which seeds have failed and where they count; none where none has."""
+    failed = table[table["failed"] > 0]
+    if failed.empty:
+        return []
+    found = ", ".join(
+        f"{row['failed']} of {row['failed'] + row['seeds']} of {row['variant']}"
+        for row in failed.to_dict("records")
+    )
+    return [
+        f"Failed seeds: {found}. Figures and returns are of the others; in the difference from "
+        f"dense and in P(better) each counts as the lowest of acting at random and all final "
+        f"returns, and where dense itself has failed its seed is no pair."
+    ]
 
 
 def level(sparsity: float) -> str:
@@ -79,7 +103,9 @@ def level(sparsity: float) -> str:
     return f"{100 * sparsity:g} %"
 
 
-def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) -> Sentence:
+def _levels_of(
+    kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str, needed: str
+) -> Sentence:
     """What is shown of the levels above 0 of one kind of compression."""
     if best is not None:
         below = rows[rows["target_sparsity"] < best["target_sparsity"]]
@@ -92,7 +118,7 @@ def _levels_of(kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str) 
     if set(rows["verdict"]) == {NO_DENSE}:
         return Sentence(f"{kind}: no dense network to compare with", why)
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
-        return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
+        return Sentence(f"{kind}: too few seeds to say whether return is lost", needed)
     if set(rows["verdict"]) == {WORSE}:
         return Sentence(f"{kind}: worse than dense at every level tried", _levels(rows))
     parts = [
@@ -113,7 +139,18 @@ def _why_nothing_is_compared(table: pd.DataFrame) -> str:
     return "dense failed in every seed" if dense["failed"].any() else "dense is not finished"
 
 
-def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:
+def _compared(table: pd.DataFrame) -> pd.DataFrame:
+    """All variants but dense."""
+    return table[table["verdict"] != OF_DENSE]
+
+
+def _seeds_needed(table: pd.DataFrame) -> str:
+    """What lacks where there are too few seeds."""
+    dense_failed = (table.loc[table["verdict"] == OF_DENSE, "failed"] > 0).any()
+    return "three are needed" + (" in which dense has not failed" if dense_failed else "")
+
+
+def _one_variant(kind: str, row: Mapping[Any, Any], why: str, needed: str) -> Sentence:
     """What is shown of a single variant."""
     claims = {
         NOT_WORSE: f"{kind}: not worse than dense",
@@ -125,7 +162,7 @@ def _one_variant(kind: str, row: Mapping[Any, Any], why: str) -> Sentence:
     if row["verdict"] == NOT_FINISHED:
         return Sentence(f"{kind}: not finished", "nothing can be said yet")
     if row["verdict"] not in claims:
-        return Sentence(f"{kind}: too few seeds to say whether return is lost", "three are needed")
+        return Sentence(f"{kind}: too few seeds to say whether return is lost", needed)
     return Sentence(claims[row["verdict"]], _difference(row))
 
 
@@ -133,7 +170,8 @@ def _difference(row: Mapping[Any, Any]) -> str:
     low, high = row["difference_low"], row["difference_high"]
     # As many decimals as give the interval's width two figures.
     width = high - low
-    decimals = max(0, 1 - math.floor(math.log10(width))) if width > 0 else 2
+    is_one_value = width <= 1e-9 * max(abs(low), abs(high))  # but for rounding
+    decimals = 2 if is_one_value else max(0, 1 - math.floor(math.log10(width)))
     mean, low, high = (f"{value:+,.{decimals}f}" for value in (row["difference"], low, high))
     failed = f", of which {row['failed']} failed" if row["failed"] else ""
     return f"mean difference {mean} (95 % interval {low} to {high}, {row['pairs']} seeds{failed})"

@@ -155,7 +155,7 @@ def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_pa
 def test_run_without_a_dense_arm_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(levels=(0.5, 0.9), modes=())
     text = write_page([analyse(Run(run))], tmp_path / "report").read_text()
-    assert "no dense network to compare with" in text
+    assert "No dense network to compare with" in text
     assert 'id="hopper-panel"' in text and 'id="hopper-frontier"' in text
 
 

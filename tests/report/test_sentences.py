@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from sparse_rl.report.sentences import criterion, no_loss
+from sparse_rl.report.sentences import criterion, failures, no_loss
 from sparse_rl.summary.final_table import Margin
 
 
@@ -67,10 +67,48 @@ def test_no_sentence_claims_more_than_the_verdicts_hold(verdicts: tuple[str, ...
                 level for level, other in found.items() if other == verdict
             }
     elif verdicts[0] == "few seeds":
-        assert "too few seeds" in text
+        assert text == "Too few seeds to say whether return is lost; three are needed."
     else:
         assert verdicts[0] in text
         assert percentages(text) == set(LEVELS)
+
+
+def test_what_holds_of_all_kinds_is_said_once() -> None:
+    every = {f"{kind}_{level}": "few_seeds" for kind in ("float32", "int8") for level in (0, 90)}
+    del every["float32_0"]
+    found = table(**every)
+    assert list(map(str, no_loss(found))) == [
+        "Too few seeds to say whether return is lost; three are needed."
+    ]
+    found.loc[found["verdict"] == "", "failed"] = 2
+    assert str(no_loss(found)[0]).endswith("three are needed in which dense has not failed.")
+    every["int8_90"] = "not_finished"
+    assert [str(sentence).partition(":")[0] for sentence in no_loss(table(**every))] == [
+        "Pruned",
+        "Not pruned, int8 weights and activations",
+        "Pruned with int8 weights and activations",
+    ]
+
+
+def test_where_failed_seeds_count_is_said() -> None:
+    found = table(float32_90="worse", int8_90="worse").assign(seeds=7)
+    assert failures(found) == []
+    found.loc[found["variant"] == "0.9-int8", ["failed", "seeds"]] = 3, 4
+    (line,) = failures(found)
+    assert line.startswith("Failed seeds: 3 of 7 of 0.9-int8. ")
+    assert "counts as the lowest of acting at random and all final returns" in line
+
+
+def test_a_difference_that_is_the_same_but_for_rounding_has_two_decimals() -> None:
+    same = table(float32_90="not worse")
+    low, high = 0.2 - 1e-16, 0.2 + 1e-16
+    same = same.assign(difference=0.2, difference_low=low, difference_high=high)
+    assert "difference +0.20 (95 % interval +0.20 to +0.20" in str(no_loss(same)[0])
+
+
+def test_of_dense_alone_nothing_is_compared() -> None:
+    assert no_loss(table()) == []
+    assert criterion(Margin(1.0, ""), table(), 0.2) == ""
 
 
 def test_one_that_is_not_pruned_has_no_level() -> None:

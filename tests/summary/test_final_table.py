@@ -107,7 +107,7 @@ def test_a_variant_whose_training_goes_on_has_not_failed() -> None:
     dense_goes_on = metrics_of({(0, "float32"): DENSE, (0.9, "float32"): DENSE})
     dense_goes_on.loc[dense_goes_on["variant"] == "0", "phase"] = "finetune"
     assert [str(sentence) for sentence in no_loss(final_table(dense_goes_on))] == [
-        "Pruned: no dense network to compare with; dense is not finished."
+        "No dense network to compare with; dense is not finished."
     ]
 
 
@@ -179,9 +179,7 @@ def test_without_dense_returns_are_given_and_nothing_is_compared() -> None:
     assert list(table["verdict"]) == ["no dense"]
     assert table.loc[0, "return_iqm"] == pytest.approx(102.5)
     assert np.isnan(table.loc[0, "difference"]) and table.loc[0, "pairs"] == 0
-    assert str(no_loss(table)[0]) == (
-        "Pruned: no dense network to compare with; sparsity.levels has no 0."
-    )
+    assert str(no_loss(table)[0]) == ("No dense network to compare with; sparsity.levels has no 0.")
     assert criterion(default_margin(metrics), table, 0.2) == ""
 
 
@@ -214,9 +212,7 @@ def test_a_study_in_which_every_member_failed_has_a_table_that_claims_nothing() 
     assert list(table["seeds"]) == [0, 0, 0] and list(table["failed"]) == [3, 3, 3]
     assert list(table["verdict"]) == ["", "no dense", "no dense"]
     assert [str(sentence) for sentence in no_loss(table)] == [
-        "Pruned: no dense network to compare with; dense failed in every seed.",
-        "Not pruned, int8 weights and activations: no dense network to compare with; dense failed "
-        "in every seed.",
+        "No dense network to compare with; dense failed in every seed.",
     ]
     assert "0 of 3" in markdown_table(table)
 
