@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sparse_rl.report.figures import (
@@ -159,6 +160,21 @@ def test_schedule_draws_what_was_asked_and_achieved(findings: Findings) -> None:
     steps, values = np.asarray(achieved[-1].get_xydata()).T
     done = np.clip((steps - 20_000) / 60_000, 0, 1)
     np.testing.assert_allclose(values, 99 * (1 - (1 - done) ** 3), atol=0.02)
+
+
+def test_the_schedules_legend_covers_no_level_of_a_method_that_is_sparse_from_the_start(
+    make_run: MakeRun,
+) -> None:
+    path = make_run(levels=(0.0, 0.9), modes=(), with_costs=False)
+    records = json.loads((path / "variants.json").read_text())
+    records["0.9"] |= {"method": "rigl"}
+    (path / "variants.json").write_text(json.dumps(records))
+    axes = axes_of(schedule.draw(analyse(Run(path))))
+    legend = axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent(FigureCanvasAgg(axes.figure).get_renderer())  # type: ignore[arg-type]
+    level = axes.transData.transform((0, 90))[1]
+    assert not box.y0 <= level <= box.y1
 
 
 def test_density_is_in_per_cent_of_each_layer(findings: Findings) -> None:

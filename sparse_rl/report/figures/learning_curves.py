@@ -39,7 +39,8 @@ def caption(findings: Findings) -> str:
     """What to see."""
     return (
         "Whether a level loses return while it is pruned (shaded), and whether fine-tuning and "
-        "int8 training bring it back: interquartile mean over seeds, 95 % band; dense is dashed."
+        "int8 training bring it back: interquartile mean over seeds, 95 % band (of fewer than "
+        "three seeds: each as a thin line); dense is dashed."
     )
 
 

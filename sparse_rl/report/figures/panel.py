@@ -58,9 +58,8 @@ def caption(findings: Findings) -> str:
     cut = caption_of(_floor(findings))
     return (
         "Compression costs return where a line falls below the dashed one (dense, with its grey "
-        "band): interquartile means over seeds with 95 % bootstrap intervals; each dot is a seed."
-        + cut
-        + marks
+        "band): interquartile means over seeds with 95 % bootstrap intervals (from three seeds "
+        "on); each dot is a seed." + cut + marks
     )
 
 

@@ -25,8 +25,9 @@ TITLE = "Sparsity over training"
 def caption(findings: Findings) -> str:
     """What to see."""
     return (
-        "The points (sparsity of the masks, mean over seeds) should lie on the lines (the cubic "
-        "schedule asked for) and stay there once pruning has ended."
+        "The points (sparsity of the masks, mean over seeds) should lie on the lines (what the "
+        "method asks for: gradual pruning a cubic rise, others all at once) and stay there once "
+        "pruning has ended."
     )
 
 
@@ -64,7 +65,7 @@ def draw(findings: Findings) -> Figure | None:
     axes.set_ylabel("sparsity, %")
     steps_on(axes)
     horizontal_grid(axes)
-    axes.legend(loc="upper left" if len(looks) == 1 else "lower right")
+    axes.legend(loc="lower right")
     return figure
 
 
