@@ -98,8 +98,15 @@ def of_files(
     if not name:
         raise ValueError(f"--env: not given, and {sources[0]} names none; needed is an environment")
     world = make(name, evaluation=True)
-    graphs = []
+    graphs: list[Graph] = []
+    files: dict[bytes, Path] = {}
     for source, one in zip(sources, imported, strict=True):
+        content = to_bytes(PackedActor(one.graph))
+        if content in files:  # it would count as a seed more, and narrow every interval
+            raise ValueError(
+                f"{source}: the policy of {files[content]} once more; allowed: each policy once"
+            )
+        files[content] = source
         _check(one.graph, world.spec, source, normalizer)
         # The file knows what its numbers are divided by, the environment how frames are stacked.
         seen = replace(one.graph.observation, frame_stack=world.spec.frame_stack)

@@ -21,8 +21,8 @@ PENDULUM = "gymnax/Pendulum-v1"
 BOUNDS = Squash((-2.0,), (2.0,))
 
 
-def policy(output: Output = BOUNDS, divisor: float = 1.0) -> Graph:
-    draw = np.random.default_rng(0)
+def policy(output: Output = BOUNDS, divisor: float = 1.0, seed: int = 0) -> Graph:
+    draw = np.random.default_rng(seed)
     first, second = (
         Dense(
             Weights(draw.normal(size=shape).astype(np.float32)),
@@ -36,6 +36,15 @@ def policy(output: Output = BOUNDS, divisor: float = 1.0) -> Graph:
 def saved(graph: Graph, folder: Path) -> Path:
     save(folder / "policy.srl", PackedActor(graph))
     return folder / "policy.srl"
+
+
+def test_a_policy_that_is_named_twice_is_no_second_seed(tmp_path: Path) -> None:
+    first = saved(policy(), tmp_path)
+    again = tmp_path / "copy.srl"
+    again.write_bytes(first.read_bytes())
+    for twice in ([first, first], [first, again]):
+        with pytest.raises(ValueError, match=r"policy\.srl once more; allowed: each policy once"):
+            of_files(twice, None, PENDULUM, "")
 
 
 def test_what_a_file_divides_its_observations_by_is_kept(tmp_path: Path) -> None:
@@ -84,7 +93,8 @@ def test_no_two_policies_have_one_name(
     files = []
     for number, stem in enumerate(stems):
         (tmp_path / str(number)).mkdir()
-        files.append(saved(policy(), tmp_path / str(number)).rename(tmp_path / f"{number}/{stem}"))
+        file = saved(policy(seed=number), tmp_path / str(number))
+        files.append(file.rename(tmp_path / f"{number}/{stem}"))
     assert of_files(files, None, PENDULUM, "").names == names
 
 
