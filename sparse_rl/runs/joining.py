@@ -27,6 +27,8 @@ def join(paths: Sequence[Path], out: Path) -> Run:
     Raises ValueError, one line, where a run is damaged or not finished, where the runs are not of
     one experiment, or their seeds leave a gap or occur twice.
     """
+    if (out / layout.METRICS).exists():  # before hundreds of policies are read
+        raise ValueError(f"{out}: already holds a run; allowed: a new directory")
     runs = sorted((_finished(path) for path in paths), key=lambda run: run.config.first_seed)
     _check_seeds(runs)
     for run in runs[1:]:

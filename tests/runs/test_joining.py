@@ -168,7 +168,7 @@ def test_the_command_shows_the_table_and_says_where_the_run_is(
     printed = capsys.readouterr().out
     assert f"seeds 0 to 4 of 2 runs: {tmp_path / 'ab'}" in printed
     assert "undecided" in printed
-    with pytest.raises(ValueError, match="already holds a run"):
+    with pytest.raises(ValueError, match=r"already holds a run; allowed: a new directory$"):
         program.call(command.main, words)
     with pytest.raises(ValueError, match="RUN: found 1; allowed: two or more"):
         program.call(command.main, [words[0], *words[2:]])
