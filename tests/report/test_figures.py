@@ -198,6 +198,18 @@ def test_frontier_needs_costs(findings: Findings, make_run: MakeRun) -> None:
     assert frontier.draw(analyse(Run(make_run(with_costs=False)))) is None
 
 
+def test_a_frontier_names_the_levels_of_a_method_that_is_not_gradual(make_run: MakeRun) -> None:
+    path = make_run(levels=(0.0, 0.5, 0.9))
+    records = json.loads((path / "variants.json").read_text())
+    for name in ("0.5", "0.9", "0.5-int8", "0.9-int8"):
+        records[name] |= {"method": "rigl"}
+    (path / "variants.json").write_text(json.dumps(records))
+    axes = axes_of(frontier.draw(analyse(Run(path))))
+    assert {text.get_text() for text in axes.texts} == {"50 %", "90 %"}
+    labels = {str(one.get_label()) for one in axes.lines}
+    assert "rigl" in labels and "pruned" not in labels  # nothing was, gradually
+
+
 def test_the_same_figure_gives_the_same_bytes(findings: Findings) -> None:
     first, second = (figure_bytes(density.draw(findings), "svg", "x") for _ in range(2))  # type: ignore[arg-type]
     assert first == second

@@ -25,7 +25,7 @@ from sparse_rl.report.figures.clipping import (
     mark_below,
 )
 from sparse_rl.report.findings import Findings
-from sparse_rl.summary.final_table import dense_variant
+from sparse_rl.summary.final_table import OF_DENSE, dense_variant
 from sparse_rl.summary.kinds import by_kind
 
 TITLE = "What it costs to act"
@@ -55,14 +55,19 @@ def draw(findings: Findings) -> Figure | None:
     finals = findings.table.set_index("variant")["return_iqm"]
     dense = float(finals.get(dense_variant(findings.run.metrics), np.nan))
     floor = _floor(findings)
+    looks = series_of(findings.table)
+    # Dense alone is the star, if it has other kinds beside it.
+    shown = [(kind, own) for kind, own in by_kind(table) if set(own["verdict"]) != {OF_DENSE}]
+    shown = shown or list(by_kind(table))
+    named = next((kind for kind, own in shown if (own["target_sparsity"] > 0).any()), shown[0][0])
     for axes, cost in zip(grid, measured, strict=True):
         reference = costs[f"dense_{cost.name}"].median()
         if np.isfinite(dense):
             axes.axhline(dense, color=INK, linestyle=(0, (7, 3)), linewidth=1.1, label="dense")
         if np.isfinite(dense) and np.isfinite(reference):
             axes.plot(reference, dense, "*", color=INK, ms=10, label="dense, float32", zorder=5)
-        looks, below = series_of(findings.table), []
-        for kind, own in by_kind(table):
+        below = []
+        for kind, own in shown:
             series = looks[kind]
             rows = own[own[cost.name].notna()].sort_values("target_sparsity")
             if rows.empty:
@@ -83,7 +88,7 @@ def draw(findings: Findings) -> Figure | None:
                 markeredgewidth=0.8,
                 label=series.label,
             )
-            if kind == next(iter(looks)):  # one line's levels; those of all would overlap
+            if kind == named:  # one line's levels; those of all would overlap
                 for _, row in rows[rows["return_iqm"] >= floor].iterrows():
                     axes.annotate(
                         f"{100 * row['target_sparsity']:g} %",
