@@ -98,11 +98,13 @@ def rows_of(findings: Findings, name: str) -> list[dict[str, Any]]:
     dense = next(
         (cells[v]["return"] for v in table.loc[table["verdict"] == OF_DENSE, "variant"]), "-"
     )
-    pruned = table[table["verdict"] != OF_DENSE]
-    methods = list(dict.fromkeys(pruned["method"])) or list(dict.fromkeys(table["method"]))
+    compared = table[table["verdict"] != OF_DENSE]
+    # One that is only quantized belongs to every method, and makes no row of its own.
+    is_pruned = (compared[["target_sparsity", "critic_sparsity"]] > 0).any(axis="columns")
+    methods = list(dict.fromkeys(compared[is_pruned]["method"])) or [str(table["method"].iloc[0])]
     rows = []
     for index, method in enumerate(methods):
-        best = smallest_not_worse(pruned[pruned["method"] == method])
+        best = smallest_not_worse(compared[~is_pruned | (compared["method"] == method)])
         found = cells[best["variant"]] if best is not None else {}
         row = shared if index == 0 else {**dict.fromkeys(shared, ""), "name": name}
         rows.append(

@@ -125,6 +125,27 @@ def test_each_method_of_a_run_has_a_row_and_a_line(make_run: MakeRun, tmp_path: 
     assert rows[1]["environment"] == ""
 
 
+@pytest.mark.usefixtures("without_own_figures")
+def test_what_is_only_quantized_makes_no_row_of_a_method(make_run: MakeRun, tmp_path: Path) -> None:
+    path = make_run("rigl", levels=(0.0, 0.9), modes=("int8",), with_costs=False)
+    records = json.loads((path / "variants.json").read_text())
+    for name in ("0.9", "0.9-int8"):
+        records[name] |= {"method": "rigl"}
+    (path / "variants.json").write_text(json.dumps(records))
+    found = [analyse(Run(path)), analyse(Run(make_run("other", **SMALL)))]
+    (row,) = cells(write_page(found, tmp_path / "report").read_text(), "rigl")
+    assert row["method"] == "rigl" and row["dense"] != ""
+
+
+def test_no_two_lines_of_forty_runs_look_alike(several: list[Findings]) -> None:
+    names = [f"run {index}" for index in range(40)]
+    figure = normalized.draw(several[:1] * 40, names)
+    assert figure is not None
+    lines = [line for line in figure.axes[0].lines if str(line.get_label()) in names]
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+    assert len(lines) == 40 and len({str(look) for look in looks}) == 40
+
+
 def test_what_lies_far_below_random_is_marked_and_does_not_stretch_the_axis(
     make_run: MakeRun,
 ) -> None:

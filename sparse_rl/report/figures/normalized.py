@@ -38,13 +38,9 @@ LOWEST = -0.15
 """Where the axis ends: a little below acting at random."""
 LEAST = 0.02
 """Of dense's own size: a smaller gain over acting at random is none to divide by."""
-_LOOKS = tuple(
-    zip(
-        (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY),
-        ("o", "s", "^", "D", "v", "P"),
-        strict=True,
-    )
-)
+_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+"""One more than colors, so that looks repeat after 126 lines only."""
 _LINES = ("-", (0, (6, 1.5)), (0, (1, 1)))
 
 
@@ -100,7 +96,8 @@ def draw(findings: Sequence[Findings], names: Sequence[str]) -> Figure | None:
     axes.axhline(1, color=INK, linestyle=(0, (7, 3)), linewidth=1.1)
     axes.axhline(0, color=FAINT, linewidth=0.9)
     below, places = [], set()
-    looks = cycle((color, mark, line) for line in _LINES for color, mark in _LOOKS)
+    lines = cycle(line for line in _LINES for _ in _COLORS)
+    looks = zip(cycle(_COLORS), cycle(_MARKS), lines, strict=False)
     for (name, label, rows, known), look in zip(shown, looks, strict=False):
         title = f"{name}, {label}" if name in several else name
         points = _line(axes, rows, known, title, look)
