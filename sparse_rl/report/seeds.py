@@ -47,7 +47,7 @@ def seed_table(metrics: pd.DataFrame, margin: Margin) -> dict[str, Any]:
 
 
 def so_far(metrics: pd.DataFrame) -> list[dict[str, str]]:
-    """Each variant at its last evaluation: mean and worst seed, sparsity, and who has failed."""
+    """Each variant at its last evaluation: return and worst seed, sparsity, and who has failed."""
     evaluated = metrics[metrics["phase"] != PREFILL]
     rows = []
     for variant in variants(evaluated):
@@ -59,14 +59,14 @@ def so_far(metrics: pd.DataFrame) -> list[dict[str, str]]:
         values = returns[returns["step"] == step].groupby("seed")["value"].last()
         finite = values[np.isfinite(values)].to_numpy(float)
         sparsity = own[(own["metric"] == "sparsity") & (own["step"] == step)]["value"].mean()
-        seeds, failed = own["seed"].nunique(), len(values) < own["seed"].nunique()
+        seeds = own["seed"].nunique()
         rows.append(
             {
                 "variant": variant,
-                "mean": _figures(float(interquartile_mean(finite)) if len(finite) else math.nan),
+                "return": _figures(float(interquartile_mean(finite)) if len(finite) else math.nan),
                 "lowest": _figures(float(finite.min()) if len(finite) else math.nan),
                 "sparsity": f"{100 * float(sparsity):.2f} %" if math.isfinite(sparsity) else "-",
-                "seeds": f"{len(finite)} of {seeds}" if failed else f"{seeds}",
+                "seeds": f"{seeds}" if len(finite) == seeds else f"{len(finite)} of {seeds}",
                 "step": f"{step:,}",
             }
         )

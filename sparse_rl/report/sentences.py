@@ -92,7 +92,7 @@ def failures(table: pd.DataFrame) -> list[str]:
         for row in failed.to_dict("records")
     )
     return [
-        f"Failed seeds: {found}. Figures and returns are of the others; in the difference from "
+        f"Failed seeds: {found}. Returns and curves are of the others; in the difference from "
         f"dense and in P(better) each counts as the lowest of acting at random and all final "
         f"returns, and where dense itself has failed its seed is no pair."
     ]
