@@ -43,7 +43,7 @@ def main(
     findings = [analyse(Run(path), margin) for path in runs]
     shown = console()
     for one in findings:
-        if one.table is None or one.margin is None:
+        if one.table is None:
             shown.print(f"{one.run.path}: not finished, no final table yet\n")
             continue
         title = f"{one.run.settings.get('environment', one.run.name)}"

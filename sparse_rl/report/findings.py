@@ -19,12 +19,12 @@ class Findings:
     Attributes:
         run: the run directory.
         table: `summary.final_table`; None while the run has no final evaluation.
-        margin: what counts as no loss; None without a table.
+        margin: what counts as no loss; nan without a table.
     """
 
     run: Run
     table: pd.DataFrame | None
-    margin: Margin | None
+    margin: Margin
 
     @property
     def longer(self) -> float:
@@ -35,6 +35,6 @@ class Findings:
 def analyse(run: Run, margin: float | None = None) -> Findings:
     """The findings of a run; `margin` (units of return) replaces the default one."""
     if not (run.metrics["phase"] == FINAL).any():
-        return Findings(run, None, None)
+        return Findings(run, None, Margin(float("nan"), "the run is not finished"))
     chosen = default_margin(run.metrics) if margin is None else Margin(margin, "as asked for")
     return Findings(run, final_table(run.metrics, chosen.value), chosen)

@@ -76,7 +76,7 @@ def run_view(
     }
     if where or table is None:
         view["so_far"] = seeds.so_far(run.metrics)
-    if table is None or margin is None:
+    if table is None:
         return view
     cells = formatted(table)
     kinds = [kind_of(row) for row in table.to_dict("records")]

@@ -16,8 +16,11 @@ from scipy import stats
 
 from sparse_rl.report.findings import analyse
 from sparse_rl.report.page import write_page
+from sparse_rl.report.seeds import so_far
 from sparse_rl.report.sentences import no_loss
+from sparse_rl.runs.metrics import Row, joined, table_of
 from sparse_rl.runs.run import Run
+from sparse_rl.runs.variant import DENSE
 
 MakeRun = Callable[..., Path]
 FIGURES = {
@@ -150,6 +153,13 @@ def test_unfinished_run_has_a_page_that_claims_nothing(make_run: MakeRun, tmp_pa
     assert "The run is not finished" in text
     assert "not worse than dense" not in text
     assert 'id="hopper-learning_curves"' in text and 'id="hopper-panel"' not in text
+
+
+def test_a_seed_whose_last_return_is_no_number_is_not_counted_so_far() -> None:
+    returns = [Row(10, "dense", seed, "0", "return", float(seed)) for seed in range(3)]
+    lost = Row(10, "dense", 3, "0", "return", float("nan"))
+    (row,) = so_far(joined(table_of([*returns, lost]), {"0": DENSE}))
+    assert (row["return"], row["lowest"], row["seeds"]) == ("1", "0", "3 of 4")
 
 
 def test_run_without_a_dense_arm_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def caption(findings: Findings) -> str:
 def draw(findings: Findings, width: float = WIDTH) -> Figure | None:
     """One mark and bar for each variant; None before the run is finished, or without intervals."""
     table, margin = findings.table, findings.margin
-    if table is None or margin is None or table["difference_low"].notna().sum() == 0:
+    if table is None or table["difference_low"].notna().sum() == 0:
         return None
     figure = Figure(figsize=(width, 3.4))
     axes = figure.add_subplot()
@@ -115,7 +115,7 @@ def _apart(sparsities: Sequence[float], kinds: int) -> float:
 def _floor(findings: Findings) -> float:
     """Where the axis ends: under what has not collapsed."""
     table, margin = findings.table, findings.margin
-    assert table is not None and margin is not None
+    assert table is not None
     dense = table.loc[table["verdict"] == OF_DENSE, "return_iqm"]
     limit = collapsed_below(table, findings.run.metrics) - (dense.iloc[0] if len(dense) else 0.0)
     shown = [*table["difference"], *table["difference_low"], *table["difference_high"]]
