@@ -13,7 +13,8 @@ import numpy as np
 import zstandard
 
 from sparse_rl.artifact import packed
-from sparse_rl.artifact.packed.blocks import Reader, compressor, varint
+from sparse_rl.artifact.packed import file as packed_file
+from sparse_rl.artifact.packed.blocks import Reader, compressor, decompressor, varint
 
 EXTREMES = (0, 1, 127, 128, 255, 1 << 14, (1 << 24) - 1, 1 << 24, 1 << 26, 1 << 31, (1 << 35) - 1)
 VALUES: tuple[Any, ...] = (
@@ -50,7 +51,7 @@ def places(data: bytes) -> list[int]:
             found.append(self.position)
             return super().take(count)
 
-    with mock.patch.object(packed, "Reader", Spy):
+    with mock.patch.object(packed_file, "Reader", Spy):
         packed.from_bytes(data)
     return found
 
@@ -202,7 +203,7 @@ def _zeros(count: int) -> bytes:
 def _opened(data: bytes) -> tuple[bytes, bytes]:
     """The description's text, and the body behind it."""
     reader = Reader(data[8:])
-    text = packed.decompressor().decompress(reader.take(reader.varint()), max_output_size=1 << 20)
+    text = decompressor().decompress(reader.take(reader.varint()), max_output_size=1 << 20)
     return text, reader.data[reader.position :]
 
 
