@@ -32,9 +32,10 @@ ones beside them.*
 REPEATS = """\
 ### The same with other seeds
 
-The study again with seeds that it had not seen, and nothing else changed: the return's
-interquartile mean over each set, and the verdict against the dense policy of the same set. This
-is how far a verdict of one run of ten seeds carries. The last column is of all seeds together.
+The study again with seeds that it had not seen, and otherwise as it was: the return's
+interquartile mean over each set, and the verdict against the dense policy of the same set, for the
+variants that every set has. This is how far a verdict of one run carries. The last column is of all
+seeds together.
 """
 
 
@@ -124,8 +125,9 @@ def _conditions(study: Study) -> str:
 
 
 def _repeats(studies: list[Study], together: pd.DataFrame | None) -> str:
-    """A row for each variant, a column for each set of seeds, and one for all of them together."""
-    names = list(studies[0].table["variant"])
+    """A row for each variant of every set, a column for each set of seeds, one for all together."""
+    others = [set(one.table["variant"]) for one in studies[1:]]
+    names = [name for name in studies[0].table["variant"] if all(name in one for one in others)]
     heads = [
         f"seeds {one.run.config.seed_numbers[0]} to {one.run.config.seed_numbers[-1]}"
         for one in studies
