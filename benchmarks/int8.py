@@ -41,10 +41,10 @@ def rows_of(
     name: str, network: Callable[[DotProducts], Any], batches: Array, repeats: int
 ) -> Iterator[dict[str, Any]]:
     keys = jax.random.split(jax.random.key(0), len(batches))
-    params = jax.jit(jax.vmap(network(dot_products("float32")).init))(keys, batches[:, :1])
     first = 0.0
     for mode in ARITHMETICS:
         built = network(dot_products(mode))
+        params = jax.jit(jax.vmap(built.init))(keys, batches[:, :1])
 
         def loss(params: Any, batch: Array, built: Any = built) -> Array:
             outputs = jax.tree.leaves(built.apply(params, batch))
