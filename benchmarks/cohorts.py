@@ -2,10 +2,10 @@
 
     python -m benchmarks.cohorts [--members 40] [--repeats 7] [--json FILE]
 
-Each workload is trained with all of its members at once, in cohorts of 20, of 10 and of 4, and in
-those that training chooses by itself; timings in turns. Its iterations are those of its
-configuration, environment included; SAC 256-256 is that of the paper on a linear system of
-HalfCheetah's shape.
+Each workload is trained with all of its members at once, in cohorts of 20, of 10 and of 4 (those of
+these that are fewer than all, with a member for each device), and in those that training chooses by
+itself; timings in turns. Its iterations are those of its configuration, environment included; SAC
+256-256 is that of the paper on a linear system of HalfCheetah's shape.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     def made(wanted: int) -> workloads.InCohorts:
         return workloads.in_cohorts(prepare(name, members, devices), wanted)
 
-    every = {f"of {size}": made(size // devices) for size in (members, *SIZES)}
+    sizes = sizes_of(members, devices)
+    every = {f"of {size}": made(size // devices) for size in (members, *sizes)}
     every["chosen"] = made(0)
     runs = {
         key: partial(seconds, partial(one.advance, ITERATIONS[name])) for key, one in every.items()
@@ -73,12 +74,17 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "iterations/s": members * ITERATIONS[name] / statistics.median(whole),
         "chosen size": max(every["chosen"].sizes),
     }
-    for key in ("chosen", *(f"of {size}" for size in SIZES)):
+    for key in ("chosen", *(f"of {size}" for size in sizes)):
         ratios = sorted(a / b for a, b in zip(whole, taken[key], strict=True))
         row[key] = statistics.median(ratios)
         if key == "chosen":
             row |= {"lowest": ratios[0], "highest": ratios[-1]}
     return row
+
+
+def sizes_of(members: int, devices: int) -> list[int]:
+    """Of `SIZES` those that are cohorts: fewer than all, with a member for each device."""
+    return [size for size in SIZES if devices <= size < members]
 
 
 def prepare(name: str, members: int, devices: int) -> Any:
