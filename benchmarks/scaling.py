@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path, default=Path("results/benchmarks/scaling.png"))
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="drawn there")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
@@ -43,9 +43,10 @@ def main() -> None:
     from benchmarks.harness import report
 
     report("SAC: member-steps per second by members and devices", rows, options.json)
-    options.picture.parent.mkdir(parents=True, exist_ok=True)
-    draw(rows, options.picture)
-    print(f"picture: {options.picture}")
+    if options.picture is not None:
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
+        draw(rows, options.picture)
+        print(f"picture: {options.picture}")
 
 
 def in_own_process(devices: int) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ def _inference(content: Content) -> Tables:
 
 PEERS = """\
 Ten seeds as a user of each library would run them; who trains one seed per process gets one process
-per core. One network, batch, replay and train frequency for all
+per core. One network, and all settings that bear on the rate, for all
 ([settings.py](peers/settings.py)). "lowest" and "highest" are the ratios of single turns."""
 
 BUSY = """\
@@ -233,8 +233,10 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "More members, more devices",
         "benchmarks/scaling.json",
-        "python -m benchmarks.scaling --json results/benchmarks/scaling.json",
-        "SAC as above; the first row is one member on one device.",
+        "python -m benchmarks.scaling --json results/benchmarks/scaling.json "
+        "--picture results/benchmarks/scaling.png",
+        "SAC as above; the first row is one member on one device; "
+        "[the same as a picture](../results/benchmarks/scaling.png).",
         _beside_first("member-steps/s", "times the first row"),
     ),
     Section(

@@ -9,12 +9,14 @@ nothing. Intervals and verdicts are those of `summary`, study by study.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.harness import argument_parser, print_table, write_tables
+from benchmarks.harness import print_table, write_tables
 from sparse_rl.summary.estimates import interquartile_mean_interval, paired_difference
 from sparse_rl.summary.final_table import MARGIN_FRACTION, NOT_WORSE, WORSE, verdict
 
@@ -112,7 +114,10 @@ def looked_at(studies: int) -> Iterator[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argument_parser(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the tables there")
     parser.add_argument("--studies", type=int, default=10_000, help="drawn for each number")
     words = parser.parse_args()
     found, looks = list(rows(words.studies)), list(looked_at(words.studies))
