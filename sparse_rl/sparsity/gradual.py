@@ -6,7 +6,8 @@ or by one threshold (`select`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
@@ -48,12 +49,12 @@ class CubicSchedule(NamedTuple):
         return cubic_share(jnp.clip(progress, 0.0, 1.0))
 
 
-class GradualPruning(NamedTuple):
-    """At each due step the lowest scores go for good."""
+@dataclass(frozen=True)
+class Gradual:
+    """Dense at first, then sparser along the schedule: all of a `Method` but `update`."""
 
     schedule: CubicSchedule
-    select: Prune = mask_rules.prune_per_layer
-    score: Score = magnitude
+    needs_gradients: ClassVar[bool] = False
 
     @property
     def begin(self) -> int:
@@ -63,10 +64,6 @@ class GradualPruning(NamedTuple):
     def end(self) -> int:
         return self.schedule.end
 
-    @property
-    def needs_gradients(self) -> bool:
-        return False
-
     def init(
         self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
     ) -> Masks:
@@ -75,6 +72,14 @@ class GradualPruning(NamedTuple):
 
     def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
         return self.schedule.is_due(clock)
+
+
+@dataclass(frozen=True)
+class GradualPruning(Gradual):
+    """At each due step the lowest scores go for good."""
+
+    select: Prune = mask_rules.prune_per_layer
+    score: Score = magnitude
 
     def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
         """The masks of this step, when `is_due(clock)`.

@@ -15,16 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.sparsity import masks as mask_rules
-from sparse_rl.sparsity.gradual import CubicSchedule, schedule_of
+from sparse_rl.sparsity.gradual import Gradual, schedule_of
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.sparsity.method import Pruned
 from sparse_rl.sparsity.options import NMOptions
@@ -103,38 +102,17 @@ class Groups:
         return jax.tree.unflatten(structure, found)
 
 
-class NMPruning(NamedTuple):
+@dataclass(frozen=True)
+class NMPruning(Gradual):
     """At each due step the smallest magnitudes of every group of m go for good."""
 
-    schedule: CubicSchedule
     m: int
-
-    @property
-    def begin(self) -> int:
-        return self.schedule.begin
-
-    @property
-    def end(self) -> int:
-        return self.schedule.end
-
-    @property
-    def needs_gradients(self) -> bool:
-        return False
 
     def pruned_counts(
         self, shapes: Sequence[tuple[int, ...]], sparsity: float
     ) -> Int[np.ndarray, " layers"]:
         """How many weights of each layer go: round(m sparsity) of each group."""
         return Groups(self.m).pruned_counts(shapes, sparsity)
-
-    def init(
-        self, params: Params, target_counts: Int[Array, " layers"], key: Key[Array, ""]
-    ) -> Masks:
-        """Dense."""
-        return mask_rules.dense(params)
-
-    def is_due(self, clock: Int[Array, ""]) -> Bool[Array, ""]:
-        return self.schedule.is_due(clock)
 
     def update(self, network: Pruned, clock: Int[Array, ""]) -> Masks:
         """The masks of this step: of each group so many are dead as in the end, times the share."""

@@ -65,13 +65,14 @@ class StraightThrough:
 
 @dataclass(frozen=True)
 class NMStraightThrough(StraightThrough):
-    """The same in groups of M weights, of which N act; `select` are these `Groups`."""
+    """The same in groups of M weights, of which N act."""
+
+    select: Groups
 
     def pruned_counts(
         self, shapes: Sequence[tuple[int, ...]], sparsity: float
     ) -> Int[np.ndarray, " layers"]:
         """How many weights of each layer go: round(M sparsity) of each group."""
-        assert isinstance(self.select, Groups)
         return self.select.pruned_counts(shapes, sparsity)
 
 
