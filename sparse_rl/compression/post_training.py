@@ -18,7 +18,6 @@ from sparse_rl.artifact.calibration import inputs_of_layers, largest_inputs
 from sparse_rl.artifact.graph import Convolution, Graph, Layer, layers, with_layers
 from sparse_rl.artifact.reference import prepare
 from sparse_rl.artifact.weights import (
-    LARGEST_INTEGER,
     DynamicScale,
     InputScale,
     StaticScale,
@@ -35,7 +34,10 @@ from sparse_rl.compression.options import (
 )
 from sparse_rl.compression.policies import Pass, each
 
-LARGEST_IN_FOUR_BITS = 7
+Rule = Callable[[NDArray, bool], Weights]
+"""From a kernel, and whether each output has a scale of its own, to its weights."""
+
+_LARGEST = np.float32(7)
 _CANDIDATES = 100
 """Scales that are tried for the least mean squared error, from 1 to 100 % of the largest input."""
 
@@ -53,7 +55,7 @@ def build_weights(options: WeightOptions) -> Pass:
 def build_four_bits(options: WeightOptions) -> Pass:
     """Weights of fifteen values, float32 inputs; one scale of each output unless said otherwise."""
     scales = "channel" if options.scales == "trained" else options.scales
-    return each(lambda graph, _: quantized(graph, scales, None, LARGEST_IN_FOUR_BITS))
+    return each(lambda graph, _: quantized(graph, scales, None, in_four_bits))
 
 
 def build_static(options: StaticOptions) -> Pass:
@@ -81,29 +83,25 @@ def in_powers_of_two(graph: Graph, observations: NDArray) -> Graph:
 
 
 def quantized(
-    graph: Graph, scales: str, inputs: InputScale, largest: int = LARGEST_INTEGER
+    graph: Graph, scales: str, inputs: InputScale, rule: Rule = quantize_weights
 ) -> Graph:
-    """The graph with quantized weights, all layers' inputs as `inputs` says."""
+    """The graph with weights quantized by the rule, all layers' inputs as `inputs` says."""
 
     def change(layer: Layer) -> Layer:
         channel = scales == "channel" or (scales == "trained" and isinstance(layer, Convolution))
-        kernel = layer.weights.dequantized()
-        weights = (
-            quantize_weights(kernel, channel)
-            if largest == LARGEST_INTEGER
-            else in_few_values(kernel, channel, largest)
-        )
+        weights = rule(layer.weights.dequantized(), channel)
         return replace(layer, weights=weights, input_scale=inputs)
 
     return _changed(graph, change)
 
 
-def in_few_values(kernel: NDArray, per_output_channel: bool, largest: int) -> Weights:
-    """Weights whose values are the whole numbers from -largest to largest."""
+def in_four_bits(kernel: NDArray, per_output_channel: bool) -> Weights:
+    """Weights whose values are the whole numbers from -7 to 7."""
     axes = tuple(range(kernel.ndim - 1)) if per_output_channel else tuple(range(kernel.ndim))
     top = np.max(np.abs(kernel), axis=axes, keepdims=True, initial=np.float32(0))
-    scale = (np.where(top == 0, np.float32(1), top) / np.float32(largest)).astype(np.float32)
-    values = np.rint(np.clip(kernel / scale, -largest, largest)).astype(np.int8)
+    scale = (np.where(top == 0, np.float32(1), top) / _LARGEST).astype(np.float32)
+    clipped = np.clip(kernel / scale, -_LARGEST, _LARGEST)
+    values = np.rint(clipped).astype(np.int8)
     return Weights(values, scale.reshape(-1))
 
 

@@ -18,7 +18,7 @@ from sparse_rl.artifact.c_source import HOST, MICROCONTROLLER, Target, generate
 from sparse_rl.artifact.c_source.constants import array, real
 from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Rescale, Residual, layers, with_layers
 from sparse_rl.artifact.weights import StaticScale, Weights
-from sparse_rl.compression.post_training import LARGEST_IN_FOUR_BITS, quantized
+from sparse_rl.compression.post_training import in_four_bits, quantized
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -92,7 +92,7 @@ def test_every_float_kernel_gives_the_same_outputs(tmp_path, target, quantizatio
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_weights_of_four_bits_take_half_a_byte_on_a_microcontroller(tmp_path, compiler, sparsity):
     dense = synthetic.mlp_actor((19, 71, 301, 30, 3), sparsity, "float32", seed=6)
-    graph = quantized(dense, "channel", None, LARGEST_IN_FOUR_BITS)
+    graph = quantized(dense, "channel", None, in_four_bits)
     observations = synthetic.random_observations(graph, 30)
     found = outputs_of(graph, observations, tmp_path, compiler, MICROCONTROLLER)
     np.testing.assert_allclose(found, reference.outputs(graph, observations), rtol=0, atol=1e-5)
