@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -34,18 +35,30 @@ Pass = Callable[[Policies], Policies]
 """One step of compression."""
 
 
-@runtime_checkable
-class JointPass(Protocol):
+Told = Callable[[str, float], None]
+"""Hears the name of a course and the share of it that is done."""
+
+
+def quiet(course: str, share: float) -> None:
+    """Nobody hears it."""
+
+
+class JointPass(ABC):
     """A pass that is cheaper when several of a family are made at once, such as all levels."""
 
     @property
+    @abstractmethod
     def family(self) -> Any:
         """Equal for those that can be made together."""
 
-    def __call__(self, policies: Policies) -> Policies: ...
-
-    def together(self, family: Sequence[Any], policies: Policies) -> list[Policies]:
+    @abstractmethod
+    def together(
+        self, family: Sequence[Self], policies: Policies, told: Told = quiet
+    ) -> list[Policies]:
         """The policies after each pass of the family, this one among them."""
+
+    def __call__(self, policies: Policies) -> Policies:
+        return self.together([self], policies)[0]
 
 
 def each(change: Callable[[Graph, NDArray], Graph]) -> Pass:

@@ -13,30 +13,24 @@ from dataclasses import dataclass
 
 from sparse_rl.arithmetics import QUANTIZED
 from sparse_rl.compression.options import DistillationOptions
-from sparse_rl.compression.policies import Policies
-from sparse_rl.distillation.school import School, Told
-
-
-def _quiet(course: str, share: float) -> None:
-    pass
+from sparse_rl.compression.policies import JointPass, Policies, Told, quiet
+from sparse_rl.distillation.school import School
 
 
 @dataclass(frozen=True)
-class Distillation:
-    """The pass with its options; `told` hears how far it is."""
+class Distillation(JointPass):
+    """The pass with its options."""
 
     options: DistillationOptions
-    told: Told = _quiet
 
     @property
     def family(self) -> DistillationOptions:
         """What all levels and arithmetics share."""
         return dataclasses.replace(self.options, level=0.0, arithmetic="float32")
 
-    def __call__(self, policies: Policies) -> Policies:
-        return self.together([self], policies)[0]
-
-    def together(self, family: Sequence[Distillation], policies: Policies) -> list[Policies]:
+    def together(
+        self, family: Sequence[Distillation], policies: Policies, told: Told = quiet
+    ) -> list[Policies]:
         """The policies after each pass of the family, as one program for each arithmetic.
 
         Raises ValueError where no environment is known, or the policies differ in their networks.
@@ -44,14 +38,14 @@ class Distillation:
         levels = list(dict.fromkeys(one.options.level for one in family))
         school = School.of(policies, self.family, levels)
         size = f"sparsity {', '.join(f'{level:g}' for level in levels)}"
-        trained, none = school.learn("float32", school.beginners(), self.told, f"distil: {size}")
+        trained, none = school.learn("float32", school.beginners(), told, f"distil: {size}")
         graphs = school.graphs(trained, none, "float32")
         found = {("float32", level): group for level, group in graphs}
         for arithmetic in QUANTIZED:
             wanted = [one.options.level for one in family if one.options.arithmetic == arithmetic]
             if wanted:
                 label = f"distil: {size} in {arithmetic}"
-                quantized, ranges = school.learn(arithmetic, trained, self.told, label)
+                quantized, ranges = school.learn(arithmetic, trained, told, label)
                 found |= {
                     (arithmetic, level): group
                     for level, group in school.graphs(quantized, ranges, arithmetic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +19,7 @@ from sparse_rl.architecture import Network
 from sparse_rl.artifact.binding import bind, unbind
 from sparse_rl.artifact.graph import Graph
 from sparse_rl.compression.options import DistillationOptions
-from sparse_rl.compression.policies import Policies
+from sparse_rl.compression.policies import Policies, Told
 from sparse_rl.distillation.losses import loss_of
 from sparse_rl.distillation.students import (
     Course,
@@ -49,9 +49,6 @@ _FIRST_OBSERVATIONS = 2_000
 CHUNK_SECONDS = 1.0
 """About how long one call of a course takes; between them progress is told and Ctrl-C is heard."""
 _LEAST_CALLS = 20
-
-Told = Callable[[str, float], None]
-"""Hears the name of the course and the share of it that is done."""
 
 
 class School(NamedTuple):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sparse_rl.arithmetics import ARITHMETICS, QUANTIZED
-from sparse_rl.compression.policies import JointPass, Policies
+from sparse_rl.compression.policies import JointPass, Policies, Told
 from sparse_rl.compression.steps import Chain, Common, Step, name_of, parse_chain
 from sparse_rl.registry import PASSES
 
@@ -68,7 +67,7 @@ def named(chains: Sequence[Chain]) -> dict[str, Chain]:
 
 
 def made(
-    chains: Mapping[str, Chain], policies: Policies, told: Callable[[str, float], None]
+    chains: Mapping[str, Chain], policies: Policies, told: Told
 ) -> Iterator[tuple[str, Policies]]:
     """Every candidate's name with its policies, as soon as it is made.
 
@@ -97,18 +96,18 @@ def _family(first: Step, chains: Mapping[str, Chain]) -> list[Step]:
     one = first.build()
     if not isinstance(one, JointPass):
         return [first]
-    found = dict.fromkeys(chain[0] for chain in chains.values() if chain[0].name == first.name)
-    return [step for step in found if step.build().family == one.family]  # type: ignore[attr-defined]
+    family = one.family
+
+    def belongs(step: Step) -> bool:
+        other = step.build() if step.name == first.name else None
+        return isinstance(other, JointPass) and other.family == family
+
+    return [step for step in dict.fromkeys(chain[0] for chain in chains.values()) if belongs(step)]
 
 
-def _after(
-    family: Sequence[Step], policies: Policies, told: Callable[[str, float], None]
-) -> list[Policies]:
+def _after(family: Sequence[Step], policies: Policies, told: Told) -> list[Policies]:
     first = family[0].build()
     if not isinstance(first, JointPass):
         return [first(policies)]
     passes: list[Any] = [step.build() for step in family]
-    if hasattr(first, "told"):
-        passes = [dataclasses.replace(one, told=told) for one in passes]
-    after: list[Policies] = passes[0].together(passes, policies)
-    return after
+    return first.together(passes, policies, told)

@@ -167,7 +167,8 @@ def test_how_often_progress_is_told_changes_nothing(policies, monkeypatch):
     for seconds in (0.0, 1e9):
         monkeypatch.setattr(school, "CHUNK_SECONDS", seconds)
         shares = []
-        made.append(Distillation(short, lambda _, share, to=shares: to.append(share))(policies))
+        one = Distillation(short)
+        made += one.together([one], policies, lambda _, share, to=shares: to.append(share))
         heard.append(shares)
     often, seldom = heard
     assert len(often) == 1 + 500 + 50  # one iteration a call: 2,000 observations, 400 updates

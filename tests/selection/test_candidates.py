@@ -8,7 +8,7 @@ import pytest
 from benchmarks import synthetic
 from sparse_rl.artifact.graph import layers
 from sparse_rl.compression.options import PruneOptions
-from sparse_rl.compression.policies import Policies
+from sparse_rl.compression.policies import JointPass, Policies
 from sparse_rl.compression.steps import parse_chain
 from sparse_rl.registry import PASSES, Entry
 from sparse_rl.selection.candidates import grid, made, named
@@ -78,7 +78,7 @@ CALLS: list[list[float]] = []
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counted(JointPass):
     """A joint pass that notes which levels it makes together."""
 
     options: PruneOptions
@@ -87,10 +87,7 @@ class Counted:
     def family(self):
         return replace(self.options, level=0.0)
 
-    def __call__(self, given):
-        return self.together([self], given)[0]
-
-    def together(self, family, given):
+    def together(self, family, given, told=quiet):
         CALLS.append([one.options.level for one in family])
         return [given for _ in family]
 
@@ -103,6 +100,29 @@ def test_a_family_is_made_together(monkeypatch):
     found = dict(made(named([parse_chain(word) for word in words]), policies(), quiet))
     assert len(found) == 4
     assert CALLS == [[0.5, 0.9], [0.9]]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A pass that has what a joint one has and is none."""
+
+    options: PruneOptions
+    family = "alike"
+
+    def __call__(self, given):
+        return given
+
+    def together(self, family, given):
+        raise AssertionError("this is another word here")
+
+
+def test_a_pass_is_joint_where_it_says_so_and_not_by_its_words(monkeypatch):
+    monkeypatch.setattr(PASSES, "_entries", dict(PASSES._entries))
+    PASSES.add(Entry("alike", PruneOptions, Alike))
+    found = dict(
+        made(named([parse_chain(w) for w in ("alike:0.5", "alike:0.9")]), policies(), quiet)
+    )
+    assert len(found) == 2
 
 
 def test_a_pass_that_cannot_be_done_names_the_candidate():
