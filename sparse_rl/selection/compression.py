@@ -179,7 +179,9 @@ class Compression:
         for name, world in worlds.items():
             course = f"the original and the chosen one play from fresh starts, {name}"
             told = partial(self.told, course)
-            policies = [*acts, random_policy(world.spec, FRESH)]
+            # What a margin follows from where none is given.
+            against = [random_policy(world.spec, FRESH)] if self.margin is None else []
+            policies = [*acts, *against]
             played = judgement.judge(policies, world, self.episodes, FRESH, told)
             before, own, random = np.split(played, [len(originals), len(acts)])
             margin = self.margin

@@ -93,6 +93,23 @@ def test_each_world_has_the_margin_of_what_the_originals_are_worth_in_it(
         assert row.margin > 0
 
 
+def test_with_a_margin_nothing_acts_at_random_beside_the_chosen_one(
+    pruned: tuple[Compression, Judged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = pruned
+    played: list[int] = []
+
+    def counted(policies: Sequence[object], *_: object) -> np.ndarray:
+        played.append(len(policies))
+        return np.zeros((len(policies), EPISODES))
+
+    monkeypatch.setattr(compression.judgement, "judge", counted)
+    packs = made.folder.actors("original", made.names)
+    found, fresh = made.confirm(packs, packs, {"as it is": WORLD})
+    assert played == [2 * len(packs)]
+    assert found["margin"][0] == made.margin and fresh.shape == (len(packs), EPISODES)
+
+
 def test_nothing_is_compared_with_an_original_that_fails(
     pruned: tuple[Compression, Judged], monkeypatch: pytest.MonkeyPatch
 ) -> None:
