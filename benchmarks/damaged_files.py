@@ -189,13 +189,13 @@ def told(batches: list[Batch], keep: Path | None, out: Path | None, seconds: flo
     if out is not None:
         from benchmarks.harness import machine  # it brings JAX, which no worker needs
 
-        found = {
+        content = {
             "title": TITLE,
             "machine": machine(),
             "memory, MB": round(memory),
             "rows": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
         }
-        atomic_file.write_text(out, json.dumps(found, indent=1) + "\n")
+        atomic_file.write_text(out, json.dumps(content, indent=1) + "\n")
     return int(sums[3] > 0)
 
 

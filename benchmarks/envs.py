@@ -144,10 +144,11 @@ def in_training(name: str, members: int, width: int, batch: int, repeats: int) -
     The three take turns, so that other users of the machine disturb them alike.
     """
     config = replace(Config(), environment=name, seeds=members, devices=1)
+    network: Any = config.network
     config = replace(
         config,
         replay=replace(config.replay, capacity=20_000, batch_size=batch),
-        network=replace(config.network, hidden=(width, width)),
+        network=replace(network, hidden=(width, width)),
     )
     iterations = 20 if width >= 256 else 200
     prepared = prepare(config)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -63,7 +64,7 @@ def of_compression(folder: Path) -> Level:
     """What `compress` has delivered; the return is that of the candidate in all policies."""
     file = folder / "actor.srl"
     candidate = packed.load(file).provenance.variant
-    row = pd.read_csv(folder / "candidates.csv").set_index("candidate").loc[candidate]
+    row: Any = pd.read_csv(folder / "candidates.csv").set_index("candidate").loc[candidate]
     recorded = _recorded(row["return"], row["low"], row["high"], "the policies of all seeds")
     return _level(candidate, file, recorded, row["verdict"])
 

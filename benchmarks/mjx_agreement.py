@@ -29,12 +29,13 @@ import argparse
 import csv
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sparse_rl.envs import make
+from sparse_rl.envs import Continuous, make
 from sparse_rl.envs.host import HostEnv, as_doubles
 from sparse_rl.envs.jax_env import JaxEnv
 from sparse_rl.envs.suites.mujoco import host as mujoco_host
@@ -59,7 +60,9 @@ COLUMNS = [
 def record(env: HostEnv, episodes: int, steps: int, seed: int) -> dict[str, np.ndarray]:
     """Random-policy trajectories on the host, [steps, episodes, ...]; alive: not yet ended."""
     generator = np.random.default_rng(seed)
-    low, high = np.float32(env.spec.action.low), np.float32(env.spec.action.high)
+    space = env.spec.action
+    assert isinstance(space, Continuous)
+    low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
     inner = {k: np.zeros((episodes, *x.shape), x.dtype) for k, x in env.inner.items()}
     seeds = generator.integers(2**31, size=episodes).astype(np.uint32)
     off, on = np.zeros(episodes, bool), np.ones(episodes, bool)
@@ -126,7 +129,7 @@ def compare(name: str, episodes: int, steps: int, seed: int) -> dict[str, object
         within = np.array([np.mean((row <= 1e-2)[~np.isnan(row)]) for row in free])
     outside = np.flatnonzero(within < 0.9)
     horizon = int(outside[0]) if len(outside) else steps
-    numbers = [len(error)]
+    numbers: list[object] = [len(error)]
     numbers += [f"{x:.2e}" for x in (np.median(error), np.quantile(error, 0.99), error.max())]
     numbers += [f"{x:.2e}" for x in (np.median(reward), np.quantile(reward, 0.99), reward.max())]
     seconds = round(time.perf_counter() - start)
@@ -142,8 +145,8 @@ def random_policy(
     size = len(env.spec.action.low)  # type: ignore[union-attr]
 
     @jax.jit
-    def chunk(state, key):
-        def body(state, key):
+    def chunk(state: Any, key: jax.Array) -> Any:
+        def body(state: Any, key: jax.Array) -> Any:
             action = jax.random.uniform(key, (batch, size), minval=-1.0)
             state, out = env.step(state, action)
             return state, (out.reward, out.valid, out.terminated | out.truncated)
@@ -188,7 +191,7 @@ def difference(host: dict[str, object], mjx: dict[str, object]) -> dict[str, obj
         of_host, of_mjx = (float(each[f"{name}_mean"]) for each in (host, mjx))  # type: ignore
         halves = [float(each[f"{name}_half_interval"]) for each in (host, mjx)]  # type: ignore
         row[f"{name}_mean"] = f"{of_mjx - of_host:.3f}"
-        row[f"{name}_half_interval"] = f"{np.hypot(*halves):.3f}"
+        row[f"{name}_half_interval"] = f"{np.hypot(halves[0], halves[1]):.3f}"
     return row
 
 

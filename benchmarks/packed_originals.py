@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import synthetic
 from sparse_rl.architecture.operations import Clip, Relu, Tanh
+from sparse_rl.arithmetics import ARITHMETICS
 from sparse_rl.artifact.graph import Dense, Graph, LayerNorm, Normalize, Residual
 from sparse_rl.artifact.packed import PackedActor, Provenance, to_bytes
 from sparse_rl.artifact.weights import Weights
@@ -26,9 +27,9 @@ def originals() -> list[bytes]:
         for name in NAMES
         for path in sorted((ROOT / "results" / name).glob("*.srl"))
     ]
-    made = [synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, kind) for kind in KINDS]
-    made += [synthetic.minatar_q_network(0.95, kind) for kind in KINDS]
-    made += [synthetic.mlp_actor((3, 8, 2), 0.5, kind) for kind in KINDS]
+    made = [synthetic.impala_q_network(30, (2, 3, 3), 4, 0.8, kind) for kind in ARITHMETICS]
+    made += [synthetic.minatar_q_network(0.95, kind) for kind in ARITHMETICS]
+    made += [synthetic.mlp_actor((3, 8, 2), 0.5, kind) for kind in ARITHMETICS]
     about = Provenance("brax/halfcheetah", "0.98-int8", 7, "0123456789ab", 8123.25)
     found += [to_bytes(PackedActor(graph, about)) for graph in [*made, everything()]]
     graph = synthetic.mlp_actor((5, 20, 2), 0.5, "int8")
@@ -36,9 +37,6 @@ def originals() -> list[bytes]:
     static = synthetic.with_static_scales(graph, seen)
     found.append(to_bytes(PackedActor(static, about)))
     return found
-
-
-KINDS = ("float32", "int8w", "int8", "integer")
 
 
 def everything() -> Graph:

@@ -19,7 +19,7 @@ import io
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +86,10 @@ def measured(run: Run) -> Iterator[tuple[str, tuple[float, float, float], Cost]]
             costs[name].append(cost_of(graph, packed, played.observations))
     summary = run.summary().set_index("variant")
     for name in names:
-        row = summary.loc[name]
-        returns = tuple(float(row[column]) for column in DIFFERENCE)
+        row: Any = summary.loc[name]
+        difference, low, high = (float(row[column]) for column in DIFFERENCE)
         median = np.median(np.array(costs[name]), axis=0)
-        yield name, returns, Cost(*median.tolist())
+        yield name, (difference, low, high), Cost(*median.tolist())
 
 
 def cost_of(graph: Graph, packed: PackedActor, observations: NDArray) -> Cost:

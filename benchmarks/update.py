@@ -11,7 +11,7 @@ programs. Mask updates are measured at every step and charged at one in a thousa
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def stepper(workload: Any, iterations: int) -> Callable[[], float]:
     return lambda: seconds(lambda: advance(iterations))
 
 
-def in_turns(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+def in_turns(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Times everything once, then again: what disturbs the machine disturbs all alike."""
     timings: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):

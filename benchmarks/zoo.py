@@ -123,9 +123,9 @@ def card(run: Run, name: str, why: str, training: str, data: bytes, environment:
     returns = play(Actor(loaded, "numpy"), environment, EPISODES, START).returns
     mean, spread = float(returns.mean()), float(returns.std(ddof=1))
     half = float(stats.t.ppf(0.975, EPISODES - 1)) * spread / np.sqrt(EPISODES)
-    table = run.summary().set_index("variant")
     if about.seed is None or about.measured_return is None:
         raise ValueError(f"{name}: has no seed or no return; needed are both")
+    row: Any = run.summary().set_index("variant").loc[about.variant]
     return Card(
         file=name,
         why=why,
@@ -136,8 +136,8 @@ def card(run: Run, name: str, why: str, training: str, data: bytes, environment:
         seed=about.seed,
         config_digest=about.config_digest,
         seed_choice=CHOICE,
-        sparsity=float(table.loc[about.variant, "achieved_sparsity"]),
-        verdict=str(table.loc[about.variant, "verdict"]),
+        sparsity=float(row["achieved_sparsity"]),
+        verdict=str(row["verdict"]),
         mean=round(mean, 4),
         low=round(mean - half, 4),
         high=round(mean + half, 4),
@@ -166,7 +166,7 @@ def write(run: Run, results: Path) -> list[Card]:
         )
     training = " && ".join(run.commands)
     environment = make(run.config.environment, evaluation=True)
-    cards = []
+    cards: list[Card] = []
     folder = results / "policies"
     with atomic_file.replacing_contents(folder) as part:
         for variant, why in chosen(run).items():

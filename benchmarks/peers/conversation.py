@@ -39,7 +39,8 @@ def from_text(text: str) -> Order:
     """The order of a line that `to_text` has made."""
     values = json.loads(text)
     lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values["settings"].items()}
-    return Order(**values | {"settings": type(WORK[values["algorithm"]])(**lists)})
+    settings: Any = type(WORK[values["algorithm"]])
+    return Order(**values | {"settings": settings(**lists)})
 
 
 Advance = Callable[[int], Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,13 @@ def host(case: Case, onnx2c_program: Path | None, calls: int) -> Iterator[Row | 
         content = packed.to_bytes(packed.PackedActor(graph))
         yield _row("sparse_rl", name, "C", time, len(content))
         actor = _loaded(content)
-        time = latency.of_function(lambda x, actor=actor: actor(x[0]), seen, calls)
+        time = latency.of_function(_on_one(actor), seen, calls)
         yield _row("sparse_rl", name, "Python", time, len(content))
+
+
+def _on_one(actor: Actor) -> Callable[[NDArray], object]:
+    """The actor on the only observation of a batch."""
+    return lambda observations: actor(observations[0])
 
 
 def _loaded(content: bytes) -> Actor:
