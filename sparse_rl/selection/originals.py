@@ -99,9 +99,9 @@ def of_files(
         raise ValueError(f"--env: not given, and {sources[0]} names none; needed is an environment")
     world = make(name, evaluation=True)
     graphs: list[Graph] = []
-    files: dict[bytes, Path] = {}
+    files: dict[str, Path] = {}
     for source, one in zip(sources, imported, strict=True):
-        content = to_bytes(PackedActor(one.graph))
+        content = _digest([one.graph])
         if content in files:  # it would count as a seed more, and narrow every interval
             raise ValueError(
                 f"{source}: the policy of {files[content]} once more; allowed: each policy once"
