@@ -32,6 +32,7 @@ PAGE = ROOT / "docs" / "results.md"
 ZOO = ROOT / "docs" / "zoo.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: python -m benchmarks.overview -->\n", "<!-- end of results -->"
+MANY_SEEDS = 10
 DATA = "Data"
 """The PNG's entry with the digest of what it shows: fonts differ between machines, data do not."""
 
@@ -66,6 +67,12 @@ def digest_of(file: Path) -> str:
         return str(image.info.get(DATA, ""))
 
 
+def readme_table(studies: list[Study]) -> str:
+    """The table of those studies whose seeds are many enough for a first page."""
+    many = [study for study in shown(studies) if study.run.config.seeds >= MANY_SEEDS]
+    return results_page.short_table(many, "docs/results.md")
+
+
 def with_table(readme: str, table: str) -> str:
     """The README with this table between its marks. Raises ValueError where it has none."""
     before, begin, rest = readme.partition(BEGIN)
@@ -85,8 +92,7 @@ def main() -> None:
         atomic_file.write_bytes(file, picture(drawn(studies), look))
     atomic_file.write_text(PAGE, results_page.page(studies))
     atomic_file.write_text(ZOO, zoo_page.page(studies))
-    table = results_page.readme_table(shown(studies))
-    atomic_file.write_text(README, with_table(README.read_text(), table))
+    atomic_file.write_text(README, with_table(README.read_text(), readme_table(studies)))
     for file in (*PICTURES, PAGE, ZOO, README):
         print(file.relative_to(ROOT))
 

@@ -1,4 +1,4 @@
-"""docs/results.md and the README's table: the studies in words and figures, from results/."""
+"""docs/results.md: the studies in words and figures, and the short table that the README has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from benchmarks.highlights import highlights
-from benchmarks.studies import FLOAT32, INT8, RESULTS, ROOT, Study
+from benchmarks.studies import FLOAT32, INT8, RESULTS, ROOT, Study, shown
 from sparse_rl.summary.final_table import NOT_WORSE
 from sparse_rl.summary.table import formatted
 
@@ -27,6 +27,11 @@ configuration and versions of every study lie in its folder.
 *Random play is 0 and the dense policy 1, of each task its own; bars are the 95 % intervals over
 seeds, an arrow says that one goes on. int8 variants have trained a fifth longer than the float32
 ones beside them.*
+
+## In short
+
+"Sparsest" is of those that are *not worse*; studies of dense policies, and those that compare
+methods or prune the critics too, are below only.
 """
 
 REPEATS = """\
@@ -41,7 +46,7 @@ seeds together.
 
 def page(studies: list[Study]) -> str:
     """The whole page."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, short_table(shown(studies))]
     for study in studies:
         parts += _study(study)
     parts += highlights(RESULTS)
@@ -153,11 +158,14 @@ def _repeats(studies: list[Study], together: pd.DataFrame | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme_table(studies: list[Study]) -> str:
-    """Dense, int8 and the sparsest variant without loss of each study, with its command."""
+def short_table(studies: list[Study], page: str = "") -> str:
+    """Dense, int8 and the sparsest variant without loss of each study, a row each.
+
+    A row's link leads to the study's section of `page`, by default of the one it stands on.
+    """
     lines = [
-        "| task | dense, float32 | 90 %, int8 | sparsest that is not worse | how |",
-        "|:---|---:|---:|---:|:---|",
+        "| task | dense, float32 | 90 %, int8 | sparsest that is not worse |",
+        "|:---|---:|---:|---:|",
     ]
     for study in studies:
         plain = study.table.reset_index(drop=True)
@@ -174,12 +182,9 @@ def readme_table(studies: list[Study]) -> str:
                 f"{100 * found['target_sparsity']:g} %, {method}{found['arithmetic']}: "
                 f"{texts[int(order.index[-1])]['return']}"
             )
-        seeds = study.run.config.seeds
         said = "" if ninety is None else f"{ninety['return']} ({ninety['verdict']})"
-        lines.append(
-            f"| {study.title}; {seeds} seeds | {dense} | {said} | {best} | "
-            f"[command and table](docs/results.md#{study.anchor}) |"
-        )
+        task = f"[{study.title}]({page}#{study.anchor}); {study.run.config.seeds} seeds"
+        lines.append(f"| {task} | {dense} | {said} | {best} |")
     return "\n".join(lines) + "\n"
 
 

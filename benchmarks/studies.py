@@ -254,7 +254,7 @@ def drawn(studies: list[Study]) -> list[Study]:
 
 
 def shown(studies: list[Study]) -> list[Study]:
-    """Those that the README has in its table: pruned, and with something to lose."""
+    """Those that stand in the short table: pruned, and with something to lose."""
     return [
         study
         for study in studies

@@ -50,8 +50,7 @@ def test_the_committed_pages_are_what_the_results_give(committed: list[studies.S
     assert overview.PAGE.read_text() == results_page.page(committed), say
     assert overview.ZOO.read_text() == zoo_page.page(committed), say
     readme = overview.README.read_text()
-    table = results_page.readme_table(studies.shown(committed))
-    assert readme == overview.with_table(readme, table), say
+    assert readme == overview.with_table(readme, overview.readme_table(committed)), say
     for file in overview.PICTURES:
         assert overview.digest_of(file) == overview.digest(studies.drawn(committed)), say
 
@@ -100,8 +99,8 @@ def test_a_study_of_another_method_is_shown_with_it(folder: Path, tmp_path: Path
     assert studies.shown([study]) == [study]
     for arithmetic in (FLOAT32, INT8):
         pd.testing.assert_frame_equal(study.normalized(arithmetic), gradual.normalized(arithmetic))
-    (row,) = results_page.readme_table([study]).splitlines()[2:]
-    assert ", rigl;" in row and ("rigl, float32:" in row or "rigl, int8:" in row)
+    (row,) = results_page.short_table([study]).splitlines()[2:]
+    assert ", rigl](" in row and ("rigl, float32:" in row or "rigl, int8:" in row)
     assert overview_picture.heading(study) == overview_picture.heading(gradual) + ", rigl"
 
 
@@ -256,16 +255,21 @@ def test_a_studys_readme_says_what_makes_it_today(folder: Path, tmp_path: Path) 
     ]
 
 
-def test_the_readme_table(folder: Path) -> None:
+def test_the_short_table(folder: Path) -> None:
     (study,) = studies.shown(studies.read_all(folder))
-    (row,) = results_page.readme_table([study]).splitlines()[2:]
+    (row,) = results_page.short_table([study]).splitlines()[2:]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     dense = study.dense["return_iqm"]
-    assert cells[0] == "Hopper-v4, SAC, uniform; 8 seeds"
+    assert cells[0] == "[Hopper-v4, SAC, uniform](#hopper-v4-sac-uniform); 8 seeds"
     assert cells[1] == f"{dense:,.0f}"
     ninety = study.of_arithmetic(INT8).set_index("target_sparsity").loc[0.9]
     assert cells[2] == f"{ninety['return_iqm']:,.0f} ({ninety['verdict']})"
-    assert cells[4].endswith("(docs/results.md#hopper-v4-sac-uniform)")
+
+
+def test_the_readme_has_the_studies_of_many_seeds(committed: list[studies.Study]) -> None:
+    rows = overview.readme_table(committed).splitlines()[2:]
+    assert 5 < len(rows) < len(studies.shown(committed))
+    assert all("; 10 seeds" in row and "(docs/results.md#" in row for row in rows)
 
 
 def test_a_readme_without_marks_is_refused() -> None:
