@@ -13,9 +13,9 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20
 
-# What depends on the versions of Python and JAX most, in a minute or two.
+# What depends on the versions of Python and JAX most, in a few minutes.
 test-quick: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/population tests/envs/suites/test_brax.py \
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile tests/population tests/envs/suites/test_brax.py \
 	  tests/quantization tests/networks tests/runs tests/checkpoints tests/config
 
 lint: $(VENV)/installed

@@ -86,8 +86,8 @@ def test_agent(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sparsity_method(tmp_path: Path) -> None:
-    smaller = ("--training.steps=1000", "--training.learning_starts=100", *ONE_SMALL)
-    smaller += ("--evaluation.every=500", "--evaluation.episodes=10")
+    smaller = ("--training.steps=400", "--training.learning_starts=40", *ONE_SMALL)
+    smaller += ("--evaluation.every=200", "--evaluation.episodes=10", "--sparsity.interval=40")
     run = run_page("sparsity_method.md", tmp_path, *smaller, "--sparsity.end=1")  # no fine-tuning
     assert set(final_returns(run).columns) == {"0", "0.9", "my_rigl-0.9"}
     # Sparse from the first evaluation to the last.

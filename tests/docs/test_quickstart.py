@@ -14,9 +14,10 @@ from tests.docs.blocks import ROOT, blocks, commands
 PAGE = ROOT / "docs" / "quickstart.md"
 MODES = ["integer"]
 SMALL = {
-    "training.steps": 500,
-    "training.learning_starts": 100,
-    "evaluation.every": 500,
+    "training.steps": 100,
+    "training.learning_starts": 20,
+    "sparsity.interval": 20,
+    "evaluation.every": 100,
     "evaluation.episodes": 2,
     "evaluation.final_episodes": 2,
 }
