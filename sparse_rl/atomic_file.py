@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -13,6 +14,9 @@ from pathlib import Path
 
 _SHOWN = 50
 """Letters of a file's name in that under which it is written."""
+_RANDOM = 8
+"""Random bytes in that name."""
+_PART = re.compile(rf"\..+\.[0-9a-f]{{{2 * _RANDOM}}}\.part")
 
 
 @contextmanager
@@ -23,7 +27,7 @@ def replacing(file: Path) -> Iterator[Path]:
     raises, `file` is as it was and what was written is removed.
     """
     # Nobody else has a file of this name, and with a long one it is not too long for a disk.
-    part = file.with_name(f".{file.name[:_SHOWN]}.{secrets.token_hex(8)}.part")
+    part = file.with_name(f".{file.name[:_SHOWN]}.{secrets.token_hex(_RANDOM)}.part")
     try:
         yield part
         sync(part)
@@ -56,6 +60,16 @@ def replacing_contents(folder: Path) -> Iterator[Path]:
             os.replace(entry, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what `replacing` has begun in `folder` and a process that was killed left behind.
+
+    For who alone writes there: what another process is writing just now is removed, too.
+    """
+    for path in folder.glob(".*.part"):
+        if _PART.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def check_folder(folder: Path) -> None:

@@ -77,18 +77,38 @@ class RunWriter:
         self.write_text(layout.RECORD, self._record.to_json())
         self.write_text(layout.METRICS, _HEADER)
 
-    def reopen(self, note: str) -> None:
-        """Takes the directory of an interrupted run, and adds a line to versions.txt."""
+    def reopen(self, note: str, phases: Iterable[Span], variants: Iterable[Variant]) -> None:
+        """Takes the directory of an interrupted run, and adds a line to versions.txt.
+
+        What a process that was killed meanwhile has left half written is removed. Refuses, and
+        changes nothing, where the run is not one that stopped within these phases and variants.
+        """
         self._take()
+        if (self.path / layout.SUMMARY).exists():  # since whoever asked for it has looked
+            raise ValueError(f"{self.path} has been finished meanwhile; nothing to resume")
+        if not (self.path / layout.METRICS).exists():
+            raise ValueError(
+                f"{self.path / layout.METRICS}: missing; allowed: as training wrote it, or, where "
+                f"it never began, a new directory"
+            )
         if format_of(self.path) == 1:
             raise ValueError(
                 f"{self.path} was begun by an older version of sparse_rl, which can finish it; "
                 f"allowed: a run of format {layout.FORMAT}"
             )
         self._record = read_record(self.path)
+        asked = {variant.name: variant for variant in variants}
+        if self._record.phases != tuple(phases) or self.variants != asked:
+            raise ValueError(
+                f"{self.path / layout.CONFIG} now describes other phases or variants than "
+                f"{layout.RECORD} and {layout.VARIANTS}; allowed: the configuration it was "
+                f"started with"
+            )
+        for folder in (self.path, self.path / layout.POLICIES):
+            atomic_file.remove_parts(folder)
         file = self.path / layout.VERSIONS
-        before = file.read_text() if file.exists() else ""
-        self.write_text(layout.VERSIONS, f"{before}{note}\n")
+        before = file.read_bytes() if file.exists() else b""
+        atomic_file.write_bytes(file, before + f"{note}\n".encode())
 
     def close(self) -> None:
         """Lets others have the directory."""

@@ -18,11 +18,14 @@ def describe(config: Config) -> str:
 
     Raises `ConfigError`, one line, where the study could not start.
     """
+    if config.resume and Recorder(Path(config.resume)).is_finished:
+        return f"{config.resume} is already finished; nothing to resume"
     study = prepare(config)
     Recorder(Path(config.out)).check(config)
     said: list[str] = []
     memory.require(study, said.append)
-    kept(study)
+    if not config.resume:  # its own checkpoint has them
+        kept(study)
     members = [member for phase in study.phases for member in phase.members]
     variants = list(dict.fromkeys(member.variant.name for member in members))
     devices = study.mesh.devices.size

@@ -99,25 +99,32 @@ class Recorder:
         if config.log.wandb:
             require_package()
         with self._naming_errors():
-            variants = {m.variant.name: m.variant for phase in phases for m in phase.members}
-            spans = [Span(p.name, p.begin, p.end, len(p.members), p.method) for p in phases]
+            variants = _variants(phases)
             self._writer.claim()
             self._start_wandb(config, variants)  # so that a refusal leaves no run behind
             # Where the directory is it says itself: it may be moved, copied, handed on.
             anywhere = dataclasses.replace(config, out="", resume="")
             self._writer.begin(
-                to_yaml(anywhere), versions(config, command), network, spans, variants.values()
+                to_yaml(anywhere),
+                versions(config, command),
+                network,
+                _spans(phases),
+                variants.values(),
             )
 
-    def reopen(self, config: Config, command: str) -> None:
-        """Takes the directory of an interrupted run, and notes the command that continues it."""
+    def reopen(self, config: Config, command: str, phases: Sequence[Phase]) -> None:
+        """Takes the directory of an interrupted run, and notes the command that continues it.
+
+        Refuses one that was begun with other phases or variants.
+        """
         if not self._writes:
             return
         if config.log.wandb:
             require_package()
         with self._naming_errors():
-            self._writer.reopen(f"resumed: {command}")
-            self._start_wandb(config, self._writer.variants)
+            variants = _variants(phases)
+            self._writer.reopen(f"resumed: {command}", _spans(phases), variants.values())
+            self._start_wandb(config, variants)
 
     @property
     def is_finished(self) -> bool:
@@ -215,6 +222,14 @@ class Recorder:
             raise ConfigError(f"out: cannot write {self.path}: {error.strerror}") from None
         except ValueError as error:
             raise ConfigError(f"out: {error}") from None
+
+
+def _spans(phases: Sequence[Phase]) -> list[Span]:
+    return [Span(p.name, p.begin, p.end, len(p.members), p.method) for p in phases]
+
+
+def _variants(phases: Sequence[Phase]) -> dict[str, Variant]:
+    return {m.variant.name: m.variant for phase in phases for m in phase.members}
 
 
 def _named(tree: Any) -> dict[str, np.ndarray]:

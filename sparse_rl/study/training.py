@@ -77,7 +77,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         for line in too_sparse(study):
             progress.warn(line)
         if config.resume:
-            recorder.reopen(config, command_line())
+            recorder.reopen(config, command_line(), study.phases)
             reached = resume(session)
         else:
             reached = create(session)

@@ -162,7 +162,7 @@ def test_the_recorder_sends_what_it_writes(tmp_path: Path, wandb: Wandb) -> None
         length = recorder.metrics_bytes()
         recorder.append(measured(20))
     with Recorder(tmp_path / "run") as recorder:
-        recorder.reopen(config, "resume")
+        recorder.reopen(config, "resume", phases)
         recorder.cut_back(length)
         for step in (20, 30):
             recorder.append(measured(step))

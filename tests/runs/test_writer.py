@@ -18,6 +18,7 @@ from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.writer import RunWriter
 
 NETWORK = Network(Observation((3,)), (), (Dense("mean", 1),), Squash((-2.0,), (2.0,)))
+ROOT = Path(__file__).parents[2]
 RIGL = Variant("rigl", 0.9)
 SPANS = [Span("dense", 0, 20, 2), Span("prune", 20, 80, 4, "rigl")]
 
@@ -51,21 +52,25 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
     begun(tmp_path).close()
     program = (
         "import sys, pathlib, time; from sparse_rl.runs.writer import RunWriter\n"
-        f"writer = RunWriter(pathlib.Path({str(tmp_path)!r})); writer.reopen('again')\n"
+        "from tests.runs.test_writer import DENSE, RIGL, SPANS\n"
+        f"writer = RunWriter(pathlib.Path({str(tmp_path)!r}))\n"
+        "writer.reopen('again', SPANS, [DENSE, RIGL])\n"
         "print('has it', flush=True)\n"
         "time.sleep(60)"
     )
-    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     try:
         assert other.stdout is not None and other.stdout.readline() == "has it\n"
         writer = RunWriter(tmp_path)
         with pytest.raises(
             ValueError, match=r"another process is writing .*; allowed: one at a time"
         ):
-            writer.reopen("third")
+            writer.reopen("third", SPANS, [DENSE, RIGL])
         other.send_signal(signal.SIGKILL)
         other.wait()
-        writer.reopen("third")
+        writer.reopen("third", SPANS, [DENSE, RIGL])
         assert (tmp_path / "versions.txt").read_text() == "command: x\nagain\nthird\n"
         writer.close()
     finally:
@@ -97,7 +102,67 @@ def test_a_log_beside_the_run_to_be_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_run_of_format_1_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,phase,seed,sparsity,quantization,metric,value\n")
     with pytest.raises(ValueError, match="begun by an older version"):
-        RunWriter(tmp_path).reopen("again")
+        RunWriter(tmp_path).reopen("again", SPANS, [DENSE, RIGL])
+
+
+def refused(path: Path, reason: str, spans: list[Span], variants: list[Variant]) -> None:
+    """Going on with the run is refused for this reason, and nothing of it is changed."""
+
+    def files() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+
+    before, writer = files(), RunWriter(path)
+    with pytest.raises(ValueError, match=reason):
+        writer.reopen("again", spans, variants)
+    writer.close()
+    assert files() == before
+
+
+def test_a_run_goes_on_with_the_phases_and_variants_that_it_began_with(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    reason = r"config\.yaml now describes other phases or variants than run\.json and variants"
+    refused(tmp_path, reason, SPANS[:1], [DENSE, RIGL])
+    refused(tmp_path, reason, SPANS, [DENSE, Variant("rigl", 0.8)])
+
+
+def test_a_run_that_another_process_finished_meanwhile_does_not_go_on(tmp_path: Path) -> None:
+    writer = begun(tmp_path)
+    writer.write_text("summary.md", "all of it")
+    writer.close()
+    refused(tmp_path, "has been finished meanwhile", SPANS, [DENSE, RIGL])
+
+
+def test_a_run_without_its_metrics_does_not_begin_again(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    (tmp_path / "metrics.csv").unlink()
+    refused(tmp_path, r"metrics\.csv: missing; allowed: as training wrote it", SPANS, [DENSE, RIGL])
+
+
+def test_what_a_killed_process_has_half_written_goes(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    (tmp_path / "policies").mkdir()
+    mine = (tmp_path / ".notes.part", tmp_path / "policies" / ".0.9.0123.part")
+    names = ("run.json", "policies/0.9.safetensors")
+    left = [
+        file.with_name(f".{file.name}.{'0123456789abcdef'}.part")
+        for file in (tmp_path / name for name in names)
+    ]
+    for file in (*mine, *left):
+        file.touch()
+    writer = RunWriter(tmp_path)
+    writer.reopen("again", SPANS, [DENSE, RIGL])
+    writer.close()
+    assert all(file.exists() for file in mine)
+    assert not any(file.exists() for file in left)
+
+
+def test_a_line_is_added_to_versions_whatever_stands_there(tmp_path: Path) -> None:
+    begun(tmp_path).close()
+    (tmp_path / "versions.txt").write_bytes(b"machine: \xff\n")
+    writer = RunWriter(tmp_path)
+    writer.reopen("again", SPANS, [DENSE, RIGL])
+    writer.close()
+    assert (tmp_path / "versions.txt").read_bytes() == b"machine: \xff\nagain\n"
 
 
 def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:

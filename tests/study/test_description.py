@@ -73,6 +73,22 @@ def test_a_directory_that_cannot_be_made_is_said_before_too(tmp_path: Path) -> N
             describe(from_mapping(CONFIG | {"out": str(out)}))
 
 
+def test_a_run_that_is_finished_would_not_go_on(tmp_path: Path) -> None:
+    (tmp_path / "summary.md").write_text("all of it")
+    resumed = CONFIG | {"out": str(tmp_path), "resume": str(tmp_path)}
+    text = describe(from_mapping(resumed))
+    assert text == f"{tmp_path} is already finished; nothing to resume"
+
+
+def test_who_goes_on_has_the_dense_members_of_another_run_already(tmp_path: Path) -> None:
+    start = {"run": str(tmp_path / "gone"), "step": 50, "experiment": "0123456789ab"}
+    own = CONFIG | {"start": start}
+    with pytest.raises(ConfigError, match=r"start\.run: "):
+        describe(from_mapping(own))
+    text = describe(from_mapping(own | {"out": str(tmp_path), "resume": str(tmp_path)}))
+    assert f"it would continue {tmp_path}" in text
+
+
 def test_one_seed_and_one_variant_are_one() -> None:
     one = {
         "seeds": 1,

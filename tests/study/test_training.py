@@ -28,7 +28,7 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import episodes, training
-from sparse_rl.study.phases import Phase
+from sparse_rl.study.phases import Phase, plan
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import Progress, Told, both
@@ -412,7 +412,7 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
     out = tmp_path / "run"
     interrupted(configure(out), "prefill", 3)
     with Recorder(out) as other:
-        other.reopen(configure(out), "another process")
+        other.reopen(configure(out), "another process", plan(configure(out)))
         with pytest.raises(ConfigError, match="another process is writing"):
             train(resume(out))
     with pytest.raises(ConfigError, match=r"resume: .* is of experiment"):
