@@ -110,7 +110,9 @@ def kept(study: Study) -> tuple[Cohorts, bool] | None:
                 f"{found.position.clock}; allowed: {start.experiment} at step {start.step}"
             )
         return store.load(folder, study.shapes(first), len(first.members), study.mesh)
-    except (CorruptFileError, OtherVersionError) as error:
+    except CorruptFileError as error:
+        raise ConfigError(f"start.run: {error}; allowed: as training wrote it") from None
+    except OtherVersionError as error:
         raise ConfigError(
             f"start.run: {error}; allowed: members of the same networks and memory"
         ) from None
@@ -147,8 +149,9 @@ def resume(session: Session) -> StudyState:
             )
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
+    state = given(session)  # before anything is removed: it may be refused
     recorder.cut_back(None)
-    return begin(session, given(session))
+    return begin(session, state)
 
 
 def _dense_ends_in(phases: Sequence[Phase], study: Study) -> bool:

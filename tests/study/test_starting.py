@@ -138,8 +138,15 @@ def test_an_interrupted_study_resumes_without_the_other_run(
     with pytest.raises(Crash):
         train(config, Stop())
     shutil.rmtree(source.path)
+    begun = shutil.copytree(tmp_path / "run", tmp_path / "begun")
     run = train(continued(str(tmp_path / "run")))
     assert_same_policies(run, pruned)
+    # Without a checkpoint it would have to begin again, cannot, and stays what it was.
+    shutil.rmtree(begun / layout.CHECKPOINTS)
+    before = (begun / layout.METRICS).read_bytes()
+    with pytest.raises(ConfigError, match=r"start\.run: .* cannot be read"):
+        train(continued(str(begun)))
+    assert (begun / layout.METRICS).read_bytes() == before
 
 
 def test_without_replay_it_is_filled_again_and_said_so(tmp_path: Path) -> None:
@@ -195,7 +202,7 @@ def test_members_of_other_shapes_or_damaged_ones_are_one_line(dense: Run, tmp_pa
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    with pytest.raises(ConfigError, match=r"start.run: .*members-0.safetensors"):
+    with pytest.raises(ConfigError, match=r"start.run: .*members-0.*; allowed: as training wrote"):
         train(going_on(broken, out))
     start = {"run": str(dense.path), "step": 54, "experiment": "x"}
     with pytest.raises(ConfigError, match=r"start.run: .* of experiment .* at step 60; allowed: x"):
