@@ -149,9 +149,9 @@ def resume(session: Session) -> StudyState:
             )
         return StudyState(index, state, ends)
     session.progress.warn(f"{recorder.path} has no checkpoint: starting from the beginning")
-    state = given(session)  # before anything is removed: it may be refused
+    dense = given(session)  # before anything is removed: it may be refused
     recorder.cut_back(None)
-    return begin(session, state)
+    return begin(session, dense)
 
 
 def _dense_ends_in(phases: Sequence[Phase], study: Study) -> bool:

@@ -8,6 +8,7 @@ no result: the sums that are logged live in the population's state.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -63,12 +64,10 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
         progress.warn(f"{recorder.path} is already finished; nothing to resume")
+        checkpoints_of(recorder, config).clear()  # a process that was killed had no time to
         return Run(recorder.path)
     study = prepare(config)
-    sizes = [len(phase.members) for phase in study.phases]
-    checkpoints = Checkpoints(
-        recorder.path / "checkpoints", config.checkpoint, config.digest(), sizes
-    )
+    checkpoints = checkpoints_of(recorder, config, study.phases)
     with recorder, watch(progress.interrupted) as interruption:
         interval = Interval(config.checkpoint)
         session = Session(study, recorder, checkpoints, interval, progress, interruption)
@@ -99,6 +98,13 @@ def train(config: Config, progress: Progress | None = None) -> Run:
         devices.all_max(0)
     progress.finish(run)
     return run
+
+
+def checkpoints_of(recorder: Recorder, config: Config, phases: Sequence[Phase] = ()) -> Checkpoints:
+    """The checkpoints in the run directory; to write one needs the phases."""
+    folder = recorder.path / layout.CHECKPOINTS
+    sizes = [len(phase.members) for phase in phases]
+    return Checkpoints(folder, config.checkpoint, config.digest(), sizes)
 
 
 def default_directory(config: Config) -> str:

@@ -418,7 +418,9 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
     with pytest.raises(ConfigError, match=r"resume: .* is of experiment"):
         train(resume(out, first_seed=1))
     watcher = Disturber("none", 0)
+    (whole.path / "checkpoints" / "000007").mkdir(parents=True)  # killed at its very end
     assert train(resume(whole.path), watcher).path == whole.path
+    assert not (whole.path / "checkpoints").exists()
     assert watcher.said == [f"{whole.path} is already finished; nothing to resume"]
 
 

@@ -14,8 +14,8 @@ from sparse_rl.study.phases import Phase
 from sparse_rl.study.progress.evaluation import Evaluation
 
 INTERRUPTED = (
-    "interrupted: after this chunk of training, about a second, a checkpoint is written; "
-    "interrupt again to stop at once, without one"
+    "interrupted: a checkpoint is written after this chunk of training, about a second, or after "
+    "what is being compiled or evaluated; interrupt again to stop at once, without one"
 )
 
 
