@@ -32,7 +32,7 @@ LONG_NAMES = {9: "weights", 14: "achieved"}
 """Columns that a terminal of 80 characters has no room for beside names of more than so many."""
 COLORS = {NOT_WORSE: "green", WORSE: "red", UNDECIDED: "yellow", FAILED: "red"}
 """Of verdicts, in a terminal."""
-WRAPPED = ("difference_interval", "verdict")
+WRAPPED = ("verdict",)
 IN_TERMINAL = {
     "variant": "variant",
     "achieved": "sparsity",

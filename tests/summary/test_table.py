@@ -52,6 +52,17 @@ def test_a_narrow_terminal_has_fewer_columns_and_whole_numbers(
     assert f"{table.set_index('variant').loc['0.99'].return_iqm:,.0f}" in row
 
 
+@pytest.mark.parametrize("width", [47, 58, 67])
+def test_a_verdict_is_never_cut_where_no_difference_has_an_interval(
+    make_run: MakeRun, width: int
+) -> None:
+    table = final_table(Run(make_run(seeds=2)).metrics)
+    output = io.StringIO()
+    Console(file=output, width=width).print(terminal_table(table, width=width))
+    text = output.getvalue()
+    assert "…" not in text and "(dense)" in text and "few" in text
+
+
 def test_long_names_leave_out_the_weights_and_cut_nothing() -> None:
     names = [DENSE, Variant("rigl", 0.98, 0.5, "int8"), Variant("rigl", 0.5)]
     rows = [
