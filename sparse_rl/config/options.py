@@ -150,7 +150,8 @@ def _option(name: str, hint: Any, default: Any, help: str) -> Option:
 
 def _words(kind: Any, limits: list[Any], plural: bool) -> str:
     if typing.get_origin(kind) is Literal:
-        names = list(map(str, typing.get_args(kind)))
+        names = [str(name) for name in typing.get_args(kind)]
+        names = [name for name in names if name]  # what is empty is none of them
         if len(names) == 1:
             return names[0]
         return f"{'any' if plural else 'one'} of {', '.join(names)}"

@@ -109,6 +109,19 @@ def test_refusals(function: object, words: str, line: str) -> None:
     assert str(caught.value) == line
 
 
+def test_no_choice_is_said_where_the_default_is_none() -> None:
+    def fry(fat: Literal["", "oil", "butter"] = "") -> None:
+        """Fry.
+
+        Args:
+            fat: in what.
+        """
+
+    assert "--fat  one of oil, butter  (default: none)" in program.screen(fry, "fry")
+    with pytest.raises(ConfigError, match=r"^fat: found 'ghee'; allowed: one of oil, butter$"):
+        program.call(fry, ["--fat", "ghee"])
+
+
 def test_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     text = program.screen(cook, "cook")
