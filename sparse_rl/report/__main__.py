@@ -32,6 +32,8 @@ def main(
             between the dense return and that of acting at random.
     """
     # Imported here, so that --help and a mistyped option answer at once.
+    from rich.markup import escape
+
     from sparse_rl.console import console
     from sparse_rl.report.findings import analyse
     from sparse_rl.report.page import write_page
@@ -47,6 +49,8 @@ def main(
             shown.print(f"{one.run.path}: not finished, no final table yet\n")
             continue
         title = f"{one.run.settings.get('environment', one.run.name)}"
+        if len(findings) > 1:  # several may be of one environment
+            title = escape(f"{one.run.path}: {title}")
         shown.print(terminal_table(one.table, title, shown.width))
         for sentence in [*no_loss(one.table), criterion(one.margin, one.table, one.longer)]:
             if str(sentence):

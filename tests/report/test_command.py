@@ -1,10 +1,11 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sparse_rl.report.__main__ import chosen
+from sparse_rl.report.__main__ import chosen, main
 from sparse_rl.runs.run import Run
 from sparse_rl.summary.final_table import final_table
 
@@ -38,6 +39,17 @@ def test_a_file_in_the_pages_place_is_named(finished_run: Path, tmp_path: Path) 
     done = report(str(finished_run), "--out", str(tmp_path / "file"))
     assert done.returncode == 2
     assert done.stderr.strip() == f"error: {tmp_path / 'file'}: is a file; needed is a folder"
+
+
+def test_of_several_runs_each_table_says_whose_it_is(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished_run, other := tmp_path / "other [1]")
+    (tmp_path / "one").symlink_to(finished_run)
+    main((tmp_path / "one", other), tmp_path / "out")
+    said = "".join(capsys.readouterr().out.split())
+    for path in (tmp_path / "one", other):
+        assert f"{path}: mujoco/Hopper-v4".replace(" ", "") in said
 
 
 def test_of_several_paths_those_that_are_no_runs_are_named_and_left_out(
