@@ -37,7 +37,8 @@ def phases(record: Record) -> list[Phase]:
     for span in record.phases:
         if span.method and span.method not in shown:
             continue
-        name = NAMES.get(span.name, span.name)
+        sparse_from_step_0 = span.name == "prefill" and span.method
+        name = span.name if sparse_from_step_0 else NAMES.get(span.name, span.name)
         known = spans.get(name, Phase(name, span.begin, span.end))
         spans[name] = Phase(name, min(known.begin, span.begin), max(known.end, span.end))
     return sorted(spans.values(), key=lambda phase: phase.begin)

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from sparse_rl.report.figures import (
     density,
@@ -21,7 +22,9 @@ from sparse_rl.report.figures import (
     schedule,
 )
 from sparse_rl.report.figures.appearance import figure_bytes, inline_svg, series_of
+from sparse_rl.report.figures.phase_shading import shade
 from sparse_rl.report.findings import Findings, analyse
+from sparse_rl.report.phases import Phase
 from sparse_rl.report.published import published_returns
 from sparse_rl.runs.metrics import Row, joined, table_of
 from sparse_rl.runs.run import Run
@@ -177,11 +180,44 @@ def test_the_schedules_legend_covers_no_level_of_a_method_that_is_sparse_from_th
     assert not box.y0 <= level <= box.y1
 
 
+def test_a_method_has_its_color_and_mark_in_the_schedule_too(make_run: MakeRun) -> None:
+    path = make_run(levels=(0.0, 0.9, 0.99), modes=("integer",), with_costs=False)
+    records = json.loads((path / "variants.json").read_text())
+    for name, method in (("0.9", "rigl"), ("0.99", "set")):
+        records[name] |= {"method": method}
+        records[f"{name}-integer"] |= {"method": method}
+    (path / "variants.json").write_text(json.dumps(records))
+    run = Run(path)
+    looks = series_of(run.metrics)
+    found = axes_of(schedule.draw(analyse(run))).get_legend_handles_labels()
+    drawn = {label: one for one, label in zip(*found, strict=True)}
+    for method in ("rigl", "set"):
+        look, point = looks[Kind(method)], drawn[f"achieved, {method}"]
+        assert isinstance(point, Line2D)
+        assert (point.get_color(), point.get_marker()) == (look.color, look.mark)
+
+
+def test_a_phase_is_shaded_and_named_until_the_next_begins() -> None:
+    axes = Figure(figsize=(8, 3)).add_subplot()
+    dense_for_another, prune = Phase("dense", 0, 900), Phase("prune", 100, 1000)
+    shade(axes, [dense_for_another, prune], names=True)
+    assert [(one.get_text(), one.xy[0]) for one in axes.texts] == [("dense", 50), ("prune", 550)]  # type: ignore[attr-defined]
+
+
 def test_density_is_in_per_cent_of_each_layer(findings: Findings) -> None:
     axes = axes_of(density.draw(findings))
     assert [one.get_text() for one in axes.get_yticklabels()] == ["hidden_0", "hidden_1", "mean"]
     values = np.asarray(axes.collections[0].get_array())
     np.testing.assert_allclose(values[0], [100, 50, 20, 10, 5, 2, 1])
+
+
+def test_dense_is_of_no_method_in_the_density(make_run: MakeRun) -> None:
+    path = make_run(levels=(0.0, 0.9), modes=(), with_costs=False)
+    records = json.loads((path / "variants.json").read_text())
+    records["0.9"] |= {"method": "rigl"}
+    (path / "variants.json").write_text(json.dumps(records))
+    labels = axes_of(density.draw(analyse(Run(path)))).get_xticklabels()
+    assert [one.get_text() for one in labels] == ["0 %", "90 %\nrigl"]
 
 
 def test_fan_out_has_a_row_for_each_pruned_level(findings: Findings) -> None:

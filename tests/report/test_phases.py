@@ -57,3 +57,11 @@ def test_several_methods_ask_in_phases_of_their_own() -> None:
 def test_other_methods_have_their_level_from_the_fork_on() -> None:
     found = target_sparsity(RECORD, "rigl", 0.8, [0, 199, 200, 1000])
     np.testing.assert_array_equal(found, [0, 0, 0.8, 0.8])
+
+
+def test_before_a_method_that_is_sparse_from_step_0_nothing_is_dense() -> None:
+    assert phases(Record(MANY.phases[:3])) == [
+        ("prefill", 0, 50),
+        ("prune", 50, 750),
+        ("fine-tune", 750, 1000),
+    ]

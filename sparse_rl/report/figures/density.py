@@ -42,7 +42,7 @@ def draw(findings: Findings) -> Figure | None:
     values = 100 * np.concatenate([table.to_numpy(float) for table in columns], axis=1)
     labels = [
         f"{100 * float(str(level)):g} %"
-        + ("" if kind == Kind() else "\n" + kind.label.replace(", ", ",\n"))
+        + ("" if kind == Kind() or level == 0 else "\n" + kind.label.replace(", ", ",\n"))
         for (kind, _), table in zip(shown, tables, strict=True)
         for level in table.columns
     ]

@@ -16,16 +16,18 @@ LETTER = 4.2
 def shade(axes: Axes, phases: list[Phase], names: bool) -> None:
     """Shade every second phase; with `names`, write each phase's name above its column.
 
+    A phase is shown until the next begins: dense training may go on beside it, for another method.
     A name that would touch the one before it stands higher.
     """
     width = axes.get_position().width * axes.get_figure().get_figwidth() * 72  # type: ignore[union-attr]
     per_step = width / max(phases[-1].end - phases[0].begin, 1)
     until = [-math.inf, -math.inf]  # where the names of the two rows end, in points
-    for index, phase in enumerate(phases):
+    ends = [*(after.begin for after in phases[1:]), phases[-1].end]
+    for index, (phase, end) in enumerate(zip(phases, ends, strict=True)):
         if index % 2:
-            axes.axvspan(phase.begin, phase.end, color=SHADE, lw=0, zorder=0)
+            axes.axvspan(phase.begin, end, color=SHADE, lw=0, zorder=0)
         if names:
-            middle, half = (phase.begin + phase.end) / 2, 0.5 * LETTER * len(phase.name)
+            middle, half = (phase.begin + end) / 2, 0.5 * LETTER * len(phase.name)
             row = int(middle * per_step - half < until[0])
             until[row] = middle * per_step + half
             axes.annotate(

@@ -9,17 +9,21 @@ from matplotlib.figure import Figure
 
 from sparse_rl.report.figures.appearance import (
     FAINT,
+    Series,
     drawn,
     horizontal_grid,
+    legend_below,
     series_of,
     steps_on,
 )
 from sparse_rl.report.figures.phase_shading import shade
 from sparse_rl.report.findings import Findings
 from sparse_rl.report.phases import phases, target_sparsity
-from sparse_rl.summary.kinds import Kind, by_kind
+from sparse_rl.summary.kinds import by_kind
 
 TITLE = "Sparsity over training"
+MARK = 3.2
+"""Points that a mark is wide."""
 
 
 def caption(findings: Findings) -> str:
@@ -48,30 +52,31 @@ def draw(findings: Findings) -> Figure | None:
     axes = figure.add_subplot()
     shade(axes, spans, names=True)
     steps = np.linspace(0, spans[-1].end, 601)
-    looks = series_of(rows)
+    looks = series_of(metrics)  # as in the other figures
+    shown = [looks[kind] for kind, _ in by_kind(rows)]
     for kind, own in by_kind(rows):
         for level, variant in own.groupby("sparsity"):
             if kind.has_target:
                 asked = target_sparsity(record, kind.method, float(str(level)), steps)
                 axes.plot(steps, 100 * asked, color=FAINT, linewidth=1.0)
-            _achieved(axes, variant, looks[kind].color)
+            _achieved(axes, variant, looks[kind])
     _label_levels(axes, sorted(float(str(level)) for level in rows["sparsity"].unique()))
     axes.plot([], [], color=FAINT, linewidth=1.0, label="asked for")
-    for kind, look in looks.items():
-        label = "achieved" if kind == Kind() else f"achieved, {look.label}"
-        axes.plot([], [], "o", color=look.color, ms=3.2, label=label)
+    for look in shown:
+        label = "achieved" if len(shown) == 1 else f"achieved, {look.label}"
+        axes.plot([], [], look.mark, color=look.color, ms=MARK, label=label)
     axes.set_ylim(0, 103)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("sparsity, %")
     steps_on(axes)
     horizontal_grid(axes)
-    axes.legend(loc="lower right")
+    legend_below(axes, columns=3)
     return figure
 
 
-def _achieved(axes: Axes, rows: pd.DataFrame, color: str) -> None:
+def _achieved(axes: Axes, rows: pd.DataFrame, look: Series) -> None:
     mean = rows.groupby("step")["value"].mean()
-    axes.plot(mean.index, 100 * mean, "o", color=color, ms=3.2, clip_on=False, zorder=5)
+    axes.plot(mean.index, 100 * mean, look.mark, color=look.color, ms=MARK, clip_on=False, zorder=5)
 
 
 def _label_levels(axes: Axes, levels: list[float]) -> None:
