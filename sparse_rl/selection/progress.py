@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 
 from sparse_rl.units import in_time
 
@@ -50,8 +52,9 @@ class Bar:
 
     def _line(self, text: str, last: bool) -> None:
         if self.console.is_terminal:
-            self.console.print(
-                f"\r{text:<40}", end="\n" if last else "", markup=False, highlight=False
-            )
+            # As a control code: from a text that is printed rich takes every carriage return out.
+            self.console.control(Control(ControlType.CARRIAGE_RETURN))
+            end = "\n" if last else ""
+            self.console.print(f"{text:<40}", end=end, markup=False, highlight=False)
         else:
             self.say(text)

@@ -1,4 +1,4 @@
-"""What a log says while a compression learns: at every quarter, and after half a minute anyway."""
+"""What is said while a compression learns: a log has a line for each quarter or half minute."""
 
 import io
 import time
@@ -37,3 +37,24 @@ def test_a_log_has_a_line_for_each_quarter_or_half_minute(
     assert said[0] == "distil"
     assert said[1:-1] == lines
     assert said[-1].startswith("  done in ")
+
+
+def test_in_a_terminal_each_share_takes_the_place_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    output = io.StringIO()
+    bar = Bar(Console(file=output, force_terminal=True))
+    for second, share in ((0, 0.0), (1, 0.25), (2, 0.5), (4, 1.0)):
+        now = 100.0 + second
+        bar.told("distil", share)
+    course, line = output.getvalue().removesuffix("\n").split("\n")
+    assert course == "distil"
+    assert [one.rstrip() for one in line.split("\r")] == [
+        "",
+        "   25 %  0:03 left",
+        "   50 %  0:02 left",
+        "  done in 0:04",
+    ]
+    assert len({len(one) for one in line.split("\r")[1:]}) == 1, "what was longer is covered"
