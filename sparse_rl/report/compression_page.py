@@ -76,7 +76,7 @@ def write_page(told: Told, folder: Path) -> Path:
         "tradeoff",
         "compression",
         tradeoff.TITLE,
-        lambda: tradeoff.caption(told.over),
+        lambda: tradeoff.caption(told.table, told.random, told.over),
         folder / "figures",
     )
     films: list[Film] = []

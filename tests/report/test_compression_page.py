@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from sparse_rl.report.compression_page import Told, sentences, terminal_table
+from sparse_rl.report.figures import tradeoff
 from sparse_rl.summary import final_table
 
 NUMBERS = {
@@ -87,3 +88,22 @@ def test_a_time_of_zero_is_no_ratio() -> None:
     )
     (answer,) = sentences(told)
     assert answer["detail"].startswith("1 times smaller than the original")
+
+
+@pytest.mark.parametrize(("lowest", "arrows"), [(-1150.0, False), (-9000.0, True)])
+def test_the_caption_speaks_of_arrows_where_there_are_some(lowest: float, arrows: bool) -> None:
+    returns = {"original": -1000.0, "int8": -1010.0, "prune": -1020.0, "units": lowest}
+    table = pd.DataFrame(
+        [
+            {**NUMBERS, "candidate": name, "family": name, "return": value, "verdict": "worse"}
+            | {"low": value - 10, "high": value + 10}
+            for name, value in returns.items()
+        ]
+    )
+    table.loc[0, ["family", "verdict"]] = ["", final_table.OF_DENSE]
+    figure = tradeoff.draw(table, -2000.0, None)
+    drawn = any(
+        one.get_marker() == "v" for one in figure.axes[0].lines if len(one.get_xdata()) == 1
+    )
+    assert drawn == arrows
+    assert ("Arrows" in tradeoff.caption(table, -2000.0, "starts")) == arrows

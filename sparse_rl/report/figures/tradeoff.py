@@ -46,11 +46,9 @@ def draw(table: pd.DataFrame, random: float, chosen: str | None) -> Figure:
     measured = table["microseconds"].notna().any()
     kinds = [key for key in AXES if key == "bytes" or measured]
     figure = Figure(figsize=(4.6 * len(kinds), 3.9), layout="constrained")
-    original = table[table["verdict"] == OF_DENSE].iloc[0]
     groups = dict.fromkeys(table.loc[table["verdict"] != OF_DENSE, "family"])
     looks = dict(zip(groups, zip(cycle(_COLORS), cycle(_MARKS), strict=False), strict=False))
-    limit = collapsed(float(original["return"]), random)
-    floor = floor_of([*table["low"].fillna(table["return"]), original["return"]], limit)
+    floor = _floor(table, random)
     for index, key in enumerate(kinds):
         axes = figure.add_subplot(1, len(kinds), index + 1)
         _panel(axes, table, key, looks, random, chosen, floor)
@@ -63,13 +61,22 @@ def draw(table: pd.DataFrame, random: float, chosen: str | None) -> Figure:
     return figure
 
 
-def caption(over: str) -> str:
+def caption(table: pd.DataFrame, random: float, over: str) -> str:
     """What is seen, and what the intervals are over."""
+    below = (table["return"] < _floor(table, random)).any()
     return (
         "Every candidate by the bytes of its file and by the time of one action; up and to the "
         f"left is better. Bars: 95 % intervals over {over}. The line is the original's return, the "
-        "ring the candidate that is delivered. Arrows: what lies below the end of the axis."
+        "ring the candidate that is delivered."
+        + (" Arrows: what lies below the end of the axis." if below else "")
     )
+
+
+def _floor(table: pd.DataFrame, random: float) -> float:
+    """Where the axis of returns ends: what has collapsed takes none of its height."""
+    original = float(table.loc[table["verdict"] == OF_DENSE, "return"].iloc[0])
+    lowest = [*table["low"].fillna(table["return"]), original]
+    return floor_of(lowest, collapsed(original, random))
 
 
 def _panel(
