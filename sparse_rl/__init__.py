@@ -1,4 +1,4 @@
-"""Train, prune and quantise reinforcement-learning policies, all seeds and levels at once.
+"""Train, prune and quantize reinforcement-learning policies, all seeds and levels at once.
 
 import sparse_rl
 

@@ -1,4 +1,4 @@
-"""python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantise a population.
+"""python -m sparse_rl.train [CONFIG] [--NAME VALUE ...]: train, prune and quantize a population.
 
 Ctrl-C, SIGTERM and a terminal that closes write a checkpoint, say how to resume (`--resume RUN`),
 and end with exit status 130, 143 or 129; a second one ends at once.

@@ -153,7 +153,7 @@ class Config:
 
     @property
     def quantize_end(self) -> int:
-        """The step at which the quantised arms are done."""
+        """The step at which the quantized arms are done."""
         return self.training.steps + self.whole_updates(self.quantization.fraction)
 
     @property

@@ -55,7 +55,7 @@ class TrainingConfig:
     """The length of training and its rhythm, in environment steps of one member."""
 
     steps: PositiveCount = 1_000_000
-    """T: dense, pruning and fine-tuning together; quantisation comes on top."""
+    """T: dense, pruning and fine-tuning together; quantization comes on top."""
     learning_starts: PositiveCount = 10_000
     """Steps of uniformly random actions before the first update."""
     train_frequency: PositiveCount = 1
@@ -148,13 +148,13 @@ class SparsityConfig:
 
 @section
 class QuantizationConfig:
-    """The int8 arms: each sparsity level is trained on, quantised, after training.steps."""
+    """The int8 arms: each sparsity level is trained on, quantized, after training.steps."""
 
     modes: tuple[Quantized, ...] = ("int8",)
     """int8w: weights only; int8: activations too, with a scale found anew for each observation;
-    integer: activations too, with fixed powers of two; empty: no quantised arms."""
+    integer: activations too, with fixed powers of two; empty: no quantized arms."""
     fraction: Annotated[Real, Field(gt=0, le=10)] = 0.2
-    """Length of quantisation-aware training as a share of training.steps."""
+    """Length of quantization-aware training as a share of training.steps."""
 
 
 @section
