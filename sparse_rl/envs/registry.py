@@ -36,7 +36,8 @@ def make(name: str, evaluation: bool = False) -> VectorEnv:
     path, _, _ = name.partition("?")
     if "/" not in path or suite not in SUITES:
         suites = ", ".join(SUITES.names())
-        raise ValueError(f"environment {name!r}: {_suggest(path, _all_names())}; suites: {suites}")
+        near = _suggest(path, _all_names())
+        raise ValueError(f"environment {name!r} is unknown: {near} (suites: {suites})")
     module = _module(suite, name)
     known = _names(suite, module)
     # A suite may know more than it can list: Gymnasium's has packages that register theirs late.

@@ -15,7 +15,7 @@ from sparse_rl.envs.options import Options
         ("gymnax/Pendlum-v1", ["gymnax/Pendlum-v1", "gymnax/Pendulum-v1"]),
         ("Pendulum-v1", ["gymnax/Pendulum-v1"]),
         ("hopper", ["brax/hopper"]),
-        ("bra/hopper", ["brax/hopper", "suites:"]),
+        ("bra/hopper", ["'bra/hopper' is unknown", "brax/hopper", "? (suites:"]),
         ("brax/halfcheeta", ["brax/halfcheetah"]),
         ("brax/hopper?backend=magic", ["backend", "magic", "spring", "mjx"]),
         ("brax/swimmer?backend=spring", ["backend", "spring", "generalized"]),
