@@ -202,6 +202,14 @@ def test_a_phase_is_shaded_and_named_until_the_next_begins() -> None:
     dense_for_another, prune = Phase("dense", 0, 900), Phase("prune", 100, 1000)
     shade(axes, [dense_for_another, prune], names=True)
     assert [(one.get_text(), one.xy[0]) for one in axes.texts] == [("dense", 50), ("prune", 550)]  # type: ignore[attr-defined]
+    assert len(axes.patches) == 1
+
+
+def test_fine_tuning_is_not_shaded_where_nothing_is_pruned_before_it() -> None:
+    axes = Figure(figsize=(8, 3)).add_subplot()
+    spans = [Phase("prefill", 0, 10), Phase("fine-tune", 10, 100), Phase("int8", 100, 120)]
+    shade(axes, spans, names=True)
+    assert [one.get_x() for one in axes.patches] == [100]  # type: ignore[attr-defined]
 
 
 def test_density_is_in_per_cent_of_each_layer(findings: Findings) -> None:

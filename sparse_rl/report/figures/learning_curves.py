@@ -38,9 +38,9 @@ DENSE: Key = (0.0, Kind())
 def caption(findings: Findings) -> str:
     """What to see."""
     return (
-        "Whether a level loses return while it is pruned (shaded), and whether fine-tuning and "
-        "int8 training bring it back: interquartile mean over seeds, 95 % band (of fewer than "
-        "three seeds: each as a thin line); dense is dashed."
+        "Whether a level loses return while it is pruned, and whether fine-tuning and int8 "
+        "training bring it back (pruning and int8 training are shaded): interquartile mean over "
+        "seeds, 95 % band (of fewer than three seeds: each as a thin line); dense is dashed."
     )
 
 

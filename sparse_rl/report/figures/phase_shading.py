@@ -9,12 +9,14 @@ from matplotlib.axes import Axes
 from sparse_rl.report.figures.appearance import FAINT, SHADE
 from sparse_rl.report.phases import Phase
 
+SHADED = ("prune", "int8")
+"""Phases in which the policy becomes smaller."""
 LETTER = 4.2
 """Points that a letter of a name is wide, about."""
 
 
 def shade(axes: Axes, phases: list[Phase], names: bool) -> None:
-    """Shade every second phase; with `names`, write each phase's name above its column.
+    """Shade pruning and training in int8; with `names`, write each phase's name above its column.
 
     A phase is shown until the next begins: dense training may go on beside it, for another method.
     A name that would touch the one before it stands higher.
@@ -23,8 +25,8 @@ def shade(axes: Axes, phases: list[Phase], names: bool) -> None:
     per_step = width / max(phases[-1].end - phases[0].begin, 1)
     until = [-math.inf, -math.inf]  # where the names of the two rows end, in points
     ends = [*(after.begin for after in phases[1:]), phases[-1].end]
-    for index, (phase, end) in enumerate(zip(phases, ends, strict=True)):
-        if index % 2:
+    for phase, end in zip(phases, ends, strict=True):
+        if phase.name in SHADED:
             axes.axvspan(phase.begin, end, color=SHADE, lw=0, zorder=0)
         if names:
             middle, half = (phase.begin + end) / 2, 0.5 * LETTER * len(phase.name)
