@@ -29,7 +29,8 @@ from sparse_rl.study import random_play
 from sparse_rl.study.phases import Phase, donors, parents
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.events import Progress
-from sparse_rl.study.recording import Recorder, command_line, rows_of
+from sparse_rl.study.recording import Recorder, rows_of
+from sparse_rl.study.versions import command_line
 from sparse_rl.units import in_bytes
 
 

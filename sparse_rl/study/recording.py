@@ -1,15 +1,9 @@
-"""What training hands to its run directory: rows, policies, versions; and to who watches curves."""
+"""What training hands to its run directory: rows, policies, times; and to who watches curves."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import math
-import os
-import platform
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,8 +28,7 @@ from sparse_rl.runs.writer import RunWriter, free
 from sparse_rl.runtime import devices
 from sparse_rl.sparsity.masks import Masks, Params
 from sparse_rl.study.phases import Member, Phase
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "aqtp", "gymnax", "brax", "mujoco", "numpy")
+from sparse_rl.study.versions import versions
 
 
 def rows_of(
@@ -236,37 +229,3 @@ def _named(tree: Any) -> dict[str, np.ndarray]:
     """Arrays by their path in the network, such as hidden_0/kernel, without their collection."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {"/".join(str(entry.key) for entry in path[1:]): np.asarray(leaf) for path, leaf in flat}
-
-
-def versions(config: Config, command: str) -> str:
-    """Everything needed to run the same thing again."""
-    present = jax.devices()
-    lines = {
-        "command": command,
-        "config digest": config.digest(),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "devices": f"{len(present)} x {present[0].device_kind}",
-    } | {name: importlib.metadata.version(name) for name in PACKAGES}
-    return "".join(f"{name}: {value}\n" for name, value in lines.items())
-
-
-def _commit() -> str:
-    folder = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return found.stdout.strip() or "unknown"
-
-
-def command_line() -> str:
-    """The command that this process was started with."""
-    program = sys.orig_argv[1:] if len(sys.orig_argv) > 1 else sys.argv
-    return shlex.join(["python", *program])

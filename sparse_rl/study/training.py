@@ -46,7 +46,8 @@ from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.progress.evaluation import Metrics, evaluation_of
 from sparse_rl.study.progress.events import Progress, Quiet
 from sparse_rl.study.reach import too_sparse
-from sparse_rl.study.recording import Recorder, command_line, rows_of
+from sparse_rl.study.recording import Recorder, rows_of
+from sparse_rl.study.versions import command_line
 
 CHUNK_SECONDS = 1.0
 """How long the compiled program may run before the outer loop looks up."""
