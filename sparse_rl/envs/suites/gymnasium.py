@@ -76,7 +76,7 @@ def make(full_name: str, identifier: str, options: Options, evaluation: bool) ->
     if recipe.frame_stack > 1 and len(spec.observation_shape) > 2:
         raise ValueError(
             f"environment {full_name!r}: observations of shape {spec.observation_shape} cannot be "
-            "stacked; frame_stack needs vectors, or frames without colours"
+            "stacked; frame_stack needs vectors, or frames without colors"
         )
     if isinstance(action, Discrete):
         log = jax.ShapeDtypeStruct((time_limit,), np.int32)

@@ -155,7 +155,7 @@ def test_a_category_that_was_not_declared_is_refused(action: int, found: int) ->
         (name(Actionless), ["has no action_space"]),
         pytest.param(
             "gymnasium/CarRacing-v3?frame_stack=4",
-            ["(96, 96, 3)", "frame_stack", "colours"],
+            ["(96, 96, 3)", "frame_stack", "colors"],
             marks=needs_box2d,
         ),
     ],
