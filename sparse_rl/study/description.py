@@ -18,8 +18,8 @@ def describe(config: Config) -> str:
 
     Raises `ConfigError`, one line, where the study could not start.
     """
-    if config.resume and Recorder(Path(config.resume)).is_finished:
-        return f"{config.resume} is already finished; nothing to resume"
+    if config.resume and (begun := Recorder(Path(config.resume))).is_finished:
+        return begun.finished_already()
     study = prepare(config)
     Recorder(Path(config.out)).check(config)
     said: list[str] = []

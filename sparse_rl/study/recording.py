@@ -124,6 +124,10 @@ class Recorder:
         """Whether the run has reached its end: the summary is written last."""
         return (self.path / layout.SUMMARY).exists()
 
+    def finished_already(self) -> str:
+        """What is said where a finished run is to be resumed."""
+        return f"{self.path} is already finished; nothing to resume"
+
     def metrics_bytes(self) -> int:
         """The length of metrics.csv, all of it on the disk."""
         if not self._writes:

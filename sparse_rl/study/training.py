@@ -64,7 +64,7 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     progress = (progress or Quiet()) if devices.is_first() else Progress()
     recorder = Recorder(Path(config.resume or config.out or default_directory(config)))
     if config.resume and recorder.is_finished:
-        progress.warn(f"{recorder.path} is already finished; nothing to resume")
+        progress.warn(recorder.finished_already())
         checkpoints_of(recorder, config).clear()  # a process that was killed had no time to
         return Run(recorder.path)
     study = prepare(config)
