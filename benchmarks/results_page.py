@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.highlights import highlights
 from benchmarks.studies import FLOAT32, INT8, RESULTS, ROOT, Study, shown
-from sparse_rl.summary.final_table import NOT_WORSE
+from sparse_rl.summary.final_table import not_worse_in_order
 from sparse_rl.summary.table import formatted
 
 INTRODUCTION = """\
@@ -30,8 +30,8 @@ ones beside them.*
 
 ## In short
 
-"Sparsest" is of those that are *not worse*; studies of dense policies, and those that compare
-methods or prune the critics too, are below only.
+"Sparsest" is of those that are *not worse*, as all before them are; studies of dense policies, and
+those that compare methods or prune the critics too, are below only.
 """
 
 REPEATS = """\
@@ -172,7 +172,7 @@ def short_table(studies: list[Study], page: str = "") -> str:
         texts = formatted(plain)
         dense = texts[_row(study, plain, FLOAT32, 0.0)]["return"]
         ninety = texts[_row(study, plain, INT8, 0.9)] if _has(study, INT8, 0.9) else None
-        sparse = plain[(plain["verdict"] == NOT_WORSE) & (plain["target_sparsity"] > 0)]
+        sparse = plain[not_worse_in_order(plain) & (plain["target_sparsity"] > 0)]
         best = "none shown"
         if len(sparse):
             order = sparse.sort_values(["target_sparsity", "arithmetic"])

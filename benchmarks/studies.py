@@ -15,7 +15,7 @@ import pandas as pd
 
 from sparse_rl.environment_name import taken_apart
 from sparse_rl.runs.run import Run
-from sparse_rl.summary.final_table import NOT_WORSE, final_table, random_return
+from sparse_rl.summary.final_table import final_table, not_worse_in_order, random_return
 from sparse_rl.summary.kinds import Kind, kind_of
 
 ROOT = Path(__file__).parents[1]
@@ -145,8 +145,8 @@ class Study:
 
     @property
     def sparsest(self) -> float:
-        """The highest level that is not worse than dense; 0 where none is."""
-        kept = self.table["verdict"] == NOT_WORSE
+        """The highest level that is not worse than dense, in order; 0 where none is."""
+        kept = not_worse_in_order(self.table)
         return float(self.table.loc[kept, "target_sparsity"].max() if kept.any() else 0.0)
 
     @property

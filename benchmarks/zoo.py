@@ -35,7 +35,7 @@ from sparse_rl.report.films import dense_name
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.settings import read_settings
 from sparse_rl.runs.variant import Variant
-from sparse_rl.summary.final_table import NOT_WORSE, WORSE
+from sparse_rl.summary.final_table import WORSE, not_worse_in_order
 
 EPISODES, START = 200, 1000
 """How many episodes a card's return is of, and the number that their starts follow from."""
@@ -97,11 +97,11 @@ def chosen(run: Run) -> dict[str, list[str]]:
     ninety = Variant(run.config.sparsity.methods[0], 0.9, arithmetic="int8").name
     if ninety in run.finished:
         reasons[ninety] = ["90 %, int8"]
-    kept = [str(name) for name in table.loc[table["verdict"] == NOT_WORSE, "variant"]]
+    kept = [str(name) for name in table.loc[not_worse_in_order(table), "variant"]]
     if kept:
         smallest = min(kept, key=lambda name: len(packed.to_bytes(actor(run, name))))
         reasons.setdefault(smallest, []).append("the smallest file that is not worse")
-        sparsest = str(order[order["verdict"] == NOT_WORSE].iloc[-1]["variant"])
+        sparsest = str(order[not_worse_in_order(order)].iloc[-1]["variant"])
         reasons.setdefault(sparsest, []).append("the fewest weights that are not worse")
     last = order[order["seeds"] > 0].iloc[-1]
     if last["verdict"] == WORSE:

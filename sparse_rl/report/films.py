@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -23,6 +24,7 @@ from sparse_rl.summary.final_table import (
     UNDECIDED,
     WORSE,
     final_returns,
+    not_worse_in_order,
 )
 
 _VERDICTS = {
@@ -44,19 +46,19 @@ class Film(NamedTuple):
 def beside_dense(table: pd.DataFrame) -> pd.Series | None:
     """The row of the variant that is shown beside dense; None where there is no other.
 
-    The sparsest that is not worse, of equal ones that in int8. Where none is shown to be, the
-    sparsest that is not shown to be worse; where all are worse, the sparsest. Variants that are not
-    pruned count only where there are no others.
+    The sparsest that is not worse, in order, of equal ones that in int8. Where none is shown to be,
+    the sparsest that is not shown to be worse; where all are worse, the sparsest. Variants that are
+    not pruned count only where there are no others.
     """
     others = table[(table["verdict"] != OF_DENSE) & (table["seeds"] > 0)]
     if (others["target_sparsity"] > 0).any():
         others = others[others["target_sparsity"] > 0]
     if others.empty:
         return None
-    order = {NOT_WORSE: 0, WORSE: 2}
+    rank = np.where(not_worse_in_order(others), 0, np.where(others["verdict"] == WORSE, 2, 1))
     ranks = pd.DataFrame(
         {
-            "verdict": [order.get(verdict, 1) for verdict in others["verdict"]],
+            "verdict": rank,
             "density": 1 - others["target_sparsity"].to_numpy(),
             "arithmetic": [_size(arithmetic) for arithmetic in others["arithmetic"]],
         },

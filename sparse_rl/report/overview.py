@@ -14,7 +14,7 @@ from sparse_rl.report.findings import Findings
 from sparse_rl.report.html import figure_view
 from sparse_rl.report.templates import render
 from sparse_rl.runs.settings import number, text
-from sparse_rl.summary.final_table import NOT_WORSE, OF_DENSE
+from sparse_rl.summary.final_table import OF_DENSE, not_worse_in_order
 from sparse_rl.summary.table import formatted
 
 HEADINGS = {
@@ -123,11 +123,11 @@ def rows_of(findings: Findings, name: str) -> list[dict[str, Any]]:
 
 
 def smallest_not_worse(rows: pd.DataFrame) -> pd.Series | None:
-    """The row whose surviving weights take the fewest bytes, of those that are not worse.
+    """The row whose surviving weights take the fewest bytes, of those that are not worse, in order.
 
     Of equal ones the sparser. None where no variant is shown to be.
     """
-    found = rows[rows["verdict"] == NOT_WORSE]
+    found = rows[not_worse_in_order(rows)]
     if found.empty:
         return None
     each = found["arithmetic"].map(BYTES).fillna(4)

@@ -18,7 +18,7 @@ from sparse_rl.summary.final_table import (
     UNDECIDED,
     WORSE,
     Margin,
-    highest_not_worse,
+    not_worse_in_order,
 )
 from sparse_rl.summary.kinds import by_kind
 
@@ -78,7 +78,7 @@ def no_loss(table: pd.DataFrame) -> list[Sentence]:
             sentences.append(_one_variant(kind.heading_alone, row, why, needed))
         rows = own[own["target_sparsity"] > 0]
         if not rows.empty:
-            sentences.append(_levels_of(kind.heading, rows, highest_not_worse(rows), why, needed))
+            sentences.append(_levels_of(kind.heading, rows, why, needed))
     return sentences
 
 
@@ -103,16 +103,29 @@ def level(sparsity: float) -> str:
     return f"{100 * sparsity:g} %"
 
 
-def _levels_of(
-    kind: str, rows: pd.DataFrame, best: pd.Series | None, why: str, needed: str
-) -> Sentence:
-    """What is shown of the levels above 0 of one kind of compression."""
-    if best is not None:
-        below = rows[rows["target_sparsity"] < best["target_sparsity"]]
-        gaps = below[below["verdict"] != NOT_WORSE]
-        exceptions = "" if gaps.empty else f" (though it is not shown for {_levels(gaps)})"
-        claim = f"{kind}: not worse than dense up to {level(best['target_sparsity'])} sparsity"
-        return Sentence(claim + exceptions, f"there, {_difference(best.to_dict())}")
+def _levels_of(kind: str, rows: pd.DataFrame, why: str, needed: str) -> Sentence:
+    """What is shown of the levels above 0 of one kind of compression.
+
+    They count in order: what lies behind one that is not shown to be not worse is not claimed.
+    """
+    rows = rows.sort_values("target_sparsity", kind="stable")
+    in_order = not_worse_in_order(rows)
+    beyond = rows[(rows["verdict"] == NOT_WORSE) & ~in_order]
+    open_ = rows[rows["verdict"] != NOT_WORSE]
+    if in_order.any():
+        best = rows[in_order].iloc[-1]
+        highest = level(best["target_sparsity"])
+        claim = f"{kind}: not worse than dense up to {highest} sparsity"
+        if not beyond.empty:
+            claim += f" (by itself {_levels(beyond)} too, but {_levels(open_.iloc[:1])} is not)"
+        return Sentence(claim, f"at {highest}, {_difference(best.to_dict())}")
+    if not beyond.empty:
+        first = open_.iloc[0]
+        return Sentence(
+            f"{kind}: {first['verdict']} at {level(first['target_sparsity'])} sparsity, so "
+            f"nothing is claimed of more",
+            f"by itself {_levels(beyond)} is not worse, {_difference(beyond.iloc[-1].to_dict())}",
+        )
     if set(rows["verdict"]) == {NOT_FINISHED}:
         return Sentence(f"{kind}: not finished", _levels(rows))
     if set(rows["verdict"]) == {NO_DENSE}:
@@ -120,6 +133,9 @@ def _levels_of(
     if set(rows["verdict"]) == {TOO_FEW_SEEDS}:
         return Sentence(f"{kind}: too few seeds to say whether return is lost", needed)
     if set(rows["verdict"]) == {WORSE}:
+        if len(rows) == 1:
+            claim = f"{kind}: worse than dense at {_levels(rows)}, the only level tried"
+            return Sentence(claim, _difference(rows.iloc[0].to_dict()))
         return Sentence(f"{kind}: worse than dense at every level tried", _levels(rows))
     parts = [
         f"{verdict} at {_levels(found)}"

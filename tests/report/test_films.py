@@ -48,6 +48,8 @@ def table(*rows: tuple[str, float, str, str]) -> pd.DataFrame:
         ((("0.9", 0.9, "float32", "worse"), ("0.95", 0.95, "float32", "worse")), "0.95"),
         ((("0-int8", 0.0, "int8", "not worse"), ("0.9", 0.9, "float32", "undecided")), "0.9"),
         ((("0-int8", 0.0, "int8", "not worse"),), "0-int8"),
+        ((("0.9", 0.9, "float32", "not worse"), ("0.95", 0.95, "float32", "undecided"),
+          ("0.98", 0.98, "float32", "not worse")), "0.9"),
     ],
 )  # fmt: skip
 def test_the_sparsest_variant_without_loss_stands_beside_dense(

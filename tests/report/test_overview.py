@@ -83,9 +83,10 @@ def test_the_smallest_is_the_one_with_the_fewest_bytes() -> None:
             ("0.95", "not worse", "float32", 50.0, 0.95),
             ("0.9-int8", "not worse", "int8", 100.0, 0.9),
             ("0.99-int8", "undecided", "int8", 10.0, 0.99),
+            ("0.998-int8", "not worse", "int8", 2.0, 0.998),  # behind one that is undecided
         ],
         columns=["variant", "verdict", "arithmetic", "nonzero", "target_sparsity"],
-    )
+    ).assign(method="gradual", critic_sparsity=0.0)
     best = smallest_not_worse(rows)
     assert best is not None and best["variant"] == "0.9-int8"  # 100 bytes against 200
     assert smallest_not_worse(rows.iloc[2:]) is None

@@ -52,11 +52,19 @@ def test_no_sentence_claims_more_than_the_verdicts_hold(verdicts: tuple[str, ...
     )
     text = str(sentence)
     good = {level for level, verdict in found.items() if verdict == "not worse"}
+    bad = sorted(set(LEVELS) - good)
+    in_order = {level for level in good if not bad or level < bad[0]}
     if good:
-        claimed, _, exceptions = sentence.claim.partition("(")
-        assert "not worse than dense up to" in claimed
-        assert percentages(claimed) == {max(good)}
-        assert percentages(exceptions) == {level for level in LEVELS if level < max(good)} - good
+        claimed, _, alone = text.partition("by itself")
+        if in_order:
+            assert "not worse than dense up to" in claimed
+            assert percentages(sentence.claim.partition("(")[0]) == {max(in_order)}
+            assert f"at {max(in_order)} %, mean difference" in sentence.detail
+            expected = (good - in_order) | {bad[0]} if good - in_order else set()
+            assert percentages(alone.partition(")")[0]) == expected
+        else:
+            assert f"{found[bad[0]]} at {bad[0]} %" in claimed
+            assert percentages(alone) == good and "not worse" not in claimed
         assert "-1.0" in text and "-2.5 to +0.5" in text and "7 seeds" in text
         return
     assert "not worse" not in text

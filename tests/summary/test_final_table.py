@@ -188,16 +188,17 @@ def test_sentence_names_the_highest_level_and_the_gaps_below_it() -> None:
     metrics = metrics_of(
         {
             (0, "float32"): DENSE,
-            (0.5, "float32"): [20.0, 190.0, 90.0, 90.0],
+            (0.5, "float32"): good,
+            (0.8, "float32"): [20.0, 190.0, 90.0, 90.0],
             (0.9, "float32"): good,
             (0.95, "float32"): [1.0, 2.0, 3.0, 2.0],
             (0.9, "int8"): [1.0, 2.0, 3.0, 2.0],
         }
     )
     pruned, quantized = map(str, no_loss(final_table(metrics, margin=5.0)))
-    assert "up to 90 % sparsity (though it is not shown for 50 %)" in pruned
+    assert "up to 50 % sparsity (by itself 90 % too, but 80 % is not); at 50 %, mean" in pruned
     assert "mean difference +1.5 " in pruned and "4 seeds" in pruned
-    assert "worse than dense at every level tried; 90 %" in quantized
+    assert "worse than dense at 90 %, the only level tried; mean difference -99" in quantized
 
 
 def test_a_study_in_which_every_member_failed_has_a_table_that_claims_nothing() -> None:
