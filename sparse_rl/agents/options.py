@@ -18,11 +18,17 @@ class OffPolicyOptions(AgentOptions):
 
     def problems(self, config: Config) -> Iterator[Problem]:
         training, replay = config.training, config.replay
-        if training.learning_starts > config.prune_begin:
+        if config.sparsity.prunes and training.learning_starts > config.prune_begin:
             yield (
                 "training.learning_starts",
                 f"found {training.learning_starts}, after pruning begins at step "
                 f"{config.prune_begin}; allowed: at most sparsity.begin * training.steps",
+            )
+        elif training.learning_starts >= training.steps:
+            yield (
+                "training.learning_starts",
+                f"found {training.learning_starts}; allowed: less than training.steps, "
+                f"{training.steps}",
             )
         yield from config.partial_updates("training.learning_starts", training.learning_starts)
         if replay.batch_size >= replay.capacity:

@@ -17,7 +17,8 @@ def problems(config: Config) -> Iterator[Problem]:
     """Keys, and why their values do not fit others."""
     yield from _start(config)
     yield from _lengths(config)
-    for part in (config.agent, config.network, *dict(config.sparsity.of_methods).values()):
+    methods = dict(config.sparsity.of_methods).values() if config.sparsity.prunes else ()
+    for part in (config.agent, config.network, *methods):
         yield from part.problems(config)
     yield from _levels("sparsity.levels", config.sparsity.levels)
     yield from _levels("sparsity.critic_levels", config.sparsity.critic_levels)
@@ -66,7 +67,8 @@ def _lengths(config: Config) -> Iterator[Problem]:
             f"or neither; the run's directory in an experiment's place fills in both",
         )
     yield from config.partial_updates("start.step", config.start.step)
-    yield from config.partial_updates("sparsity.interval", config.sparsity.interval)
+    if config.sparsity.prunes:
+        yield from config.partial_updates("sparsity.interval", config.sparsity.interval)
     yield from config.partial_updates("evaluation.every", config.evaluation.every)
     yield from config.partial_updates("log.every", config.log.every)
 

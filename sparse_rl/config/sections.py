@@ -105,6 +105,10 @@ class SparsityConfig:
     of_methods: Annotated[tuple[tuple[str, Any], ...], EachOf(METHODS)] = ()
 
     @property
+    def prunes(self) -> bool:
+        return self.prunes_critics or any(level > 0 for level in self.levels)
+
+    @property
     def prunes_critics(self) -> bool:
         return any(level > 0 for level in self.critic_levels)
 

@@ -164,10 +164,14 @@ def plan(config: Config) -> list[Phase]:
     A method's members leave the dense training, which all share, where the method begins; a method
     that begins at step 0 trains its members from the start. Variants may be split into groups, one
     after the other. Every quantization phase continues from the end of its group's fine-tuning.
-    Methods that start with another's masks come after it, in its groups.
+    Methods that start with another's masks come after it, in its groups. Where nothing is pruned,
+    dense training goes on to the end.
     """
     made = methods(config)
     plan = _Plan(config)
+    if not config.sparsity.prunes:
+        _train_dense(config, plan)
+        return plan.phases
     starts = _shared(config, plan, made)
     split = min(config.population.split, len(config.sparsity.levels))
     heirs = {name: method.masks_of for name, method in made.items() if isinstance(method, Heir)}
@@ -205,6 +209,15 @@ def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str
     return starts
 
 
+def _train_dense(config: Config, plan: _Plan) -> None:
+    """The phases of a study of nothing but the dense network: no method has a part in it."""
+    first, end, group = config.first_step, config.training.steps, [DENSE]
+    start = plan.start(first) if config.start.step else plan.prefill(first)
+    trained = plan.add(Phase("dense", first, end, plan.members(group), start))
+    assert trained is not None  # training has steps
+    _quantize(config, plan, group, trained)
+
+
 def _train(
     config: Config,
     plan: _Plan,
@@ -226,9 +239,17 @@ def _train(
     tuned = plan.add(Phase("finetune", method.end, steps, members, pruned, name, given))
     assert tuned is not None  # training has steps
     plan.trained.setdefault(name, []).append((group, tuned))
+    _quantize(config, plan, group, tuned, name)
+
+
+def _quantize(
+    config: Config, plan: _Plan, group: Sequence[Variant], tuned: int, method: str = ""
+) -> None:
+    """A phase in each int8 arithmetic, all of which continue from the phase `tuned`."""
+    begin, end = config.training.steps, config.quantize_end
     for mode in config.quantization.modes:
         quantized = plan.members([variant.quantized(mode) for variant in group])
-        plan.add(Phase("quantize", steps, config.quantize_end, quantized, tuned, name))
+        plan.add(Phase("quantize", begin, end, quantized, tuned, method))
 
 
 def parents(before: tuple[Member, ...], after: tuple[Member, ...]) -> Int[np.ndarray, " after"]:

@@ -288,6 +288,11 @@ TOGETHER = [
         "at most sparsity.begin * training.steps",
     ),
     (
+        {"training": {"steps": 10_000, "learning_starts": 10_000}, "sparsity": {"levels": [0]}},
+        "training.learning_starts: found 10000",
+        "less than training.steps, 10000",
+    ),
+    (
         {"sparsity": {"interval": 600_001}},
         "sparsity.interval: found 600001",
         "allowed: at most 600000",
@@ -378,6 +383,16 @@ def test_values_that_do_not_fit_each_other_are_refused(
     line = refusal(values)
     assert line.startswith(start)
     assert allowed in line
+
+
+def test_where_nothing_is_pruned_no_schedule_is_asked_for() -> None:
+    given: dict[str, dict[str, object]] = {
+        "training": {"steps": 10_000, "learning_starts": 8_000, "train_frequency": 4},
+        "sparsity": {"begin": 0.5, "end": 0.2, "interval": 999, "levels": [0]},
+    }
+    assert from_mapping(given).training.learning_starts == 8_000
+    given["sparsity"] |= {"critic_levels": [0, 0.5]}
+    assert refusal(given).startswith("sparsity.interval: found 999; allowed: a multiple of ")
 
 
 UNKNOWN = [

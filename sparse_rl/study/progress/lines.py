@@ -49,9 +49,7 @@ class Lines(Progress):
 
     def phase(self, phase: Phase) -> None:
         self.enter(phase)
-        self.say(
-            f"{phase.label}: steps {phase.begin:,} to {phase.end:,}, {len(phase.members)} members"
-        )
+        self.say(f"{phase.label}: steps {phase.begin:,} to {phase.end:,}, {_members(phase)}")
 
     def enter(self, phase: Phase) -> None:
         """Notes where the study is now."""
@@ -70,7 +68,7 @@ class Lines(Progress):
 
     def evaluates(self, phase: Phase, final: bool) -> None:
         if final:
-            self.say(f"  final evaluation of {len(phase.members)} members")
+            self.say(f"  final evaluation of {_members(phase)}")
 
     def evaluated(self, phase: Phase, episodes: int, compiling: float, seconds: float) -> None:
         self.pace.evaluated(episodes, compiling, seconds)
@@ -155,6 +153,11 @@ class Lines(Progress):
 def in_words(left: Left) -> str:
     """The time that is left; "at least" while no evaluation has been measured."""
     return f"{'' if left.whole else 'at least '}{in_time(left.seconds)} left"
+
+
+def _members(phase: Phase) -> str:
+    count = len(phase.members)
+    return f"{count} member{'s' * (count != 1)}"
 
 
 def _returns(evaluation: Evaluation) -> str:
