@@ -34,6 +34,7 @@ def main(
     # Imported here, so that --help and a mistyped option answer at once.
     from rich.markup import escape
 
+    from sparse_rl.atomic_file import check_folder
     from sparse_rl.console import console
     from sparse_rl.report.findings import analyse
     from sparse_rl.report.page import write_page
@@ -42,6 +43,8 @@ def main(
     from sparse_rl.summary.table import terminal_table
 
     runs = chosen(runs)
+    directory = out or (runs[0] / layout.REPORT if len(runs) == 1 else Path("report"))
+    check_folder(directory)  # before anything is printed
     findings = [analyse(Run(path), margin) for path in runs]
     shown = console()
     for one in findings:
@@ -56,7 +59,6 @@ def main(
             if str(sentence):
                 shown.print(str(sentence), highlight=False)
         shown.print()
-    directory = out or (runs[0] / layout.REPORT if len(runs) == 1 else Path("report"))
     shown.print(f"{write_page(findings, directory)}", highlight=False, soft_wrap=True, markup=False)
 
 

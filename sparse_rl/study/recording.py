@@ -22,6 +22,7 @@ from sparse_rl.runs import layout, timing
 from sparse_rl.runs.event_files import append_events, write_event_files
 from sparse_rl.runs.metrics import Row, read_metrics, table_of
 from sparse_rl.runs.record import Span
+from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
 from sparse_rl.runs.wandb_runs import WandbRuns, require_package
 from sparse_rl.runs.writer import RunWriter, free
@@ -121,8 +122,21 @@ class Recorder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has reached its end: the summary is written last."""
-        return (self.path / layout.SUMMARY).exists()
+        """Whether the run has reached its end: the summary is written last.
+
+        Or somebody has removed it, and nothing else is missing; to begin again would lose all.
+        """
+        return (self.path / layout.SUMMARY).exists() or self._lacks_its_summary()
+
+    def _lacks_its_summary(self) -> bool:
+        if (self.path / layout.CHECKPOINTS).exists():
+            return False
+        try:
+            run = Run(self.path)
+            policies = {Path(name).stem for name in run.record.policies}
+            return set(run.finished) == set(run.variants) == policies
+        except (ValueError, OSError):
+            return False
 
     def finished_already(self) -> str:
         """What is said where a finished run is to be resumed."""

@@ -66,7 +66,10 @@ def train(config: Config, progress: Progress | None = None) -> Run:
     if config.resume and recorder.is_finished:
         progress.warn(recorder.finished_already())
         checkpoints_of(recorder, config).clear()  # a process that was killed had no time to
-        return Run(recorder.path)
+        run = Run(recorder.path)
+        if not (recorder.path / layout.SUMMARY).exists():  # somebody has removed it
+            recorder.write_text(layout.SUMMARY, run.summary_text())
+        return run
     study = prepare(config)
     checkpoints = checkpoints_of(recorder, config, study.phases)
     with recorder, watch(progress.interrupted) as interruption:

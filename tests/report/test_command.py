@@ -39,6 +39,7 @@ def test_a_file_in_the_pages_place_is_named(finished_run: Path, tmp_path: Path) 
     done = report(str(finished_run), "--out", str(tmp_path / "file"))
     assert done.returncode == 2
     assert done.stderr.strip() == f"error: {tmp_path / 'file'}: is a file; needed is a folder"
+    assert done.stdout == ""
 
 
 def test_of_several_runs_each_table_says_whose_it_is(

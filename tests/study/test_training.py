@@ -422,6 +422,11 @@ def test_what_is_refused_before_anything_is_lost(tmp_path: Path, whole: Run) -> 
     assert train(resume(whole.path), watcher).path == whole.path
     assert not (whole.path / "checkpoints").exists()
     assert watcher.said == [f"{whole.path} is already finished; nothing to resume"]
+    summary, metrics = (whole.path / name for name in ("summary.md", "metrics.csv"))
+    before = summary.read_text(), metrics.read_bytes()
+    summary.unlink()
+    train(resume(whole.path))
+    assert (summary.read_text(), metrics.read_bytes()) == before
 
 
 def test_the_configuration_of_a_run_is_what_was_asked_for(whole: Run) -> None:
