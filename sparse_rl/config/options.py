@@ -125,15 +125,21 @@ def either(names: Sequence[str]) -> str:
 
 
 def near(name: str, known: list[str]) -> list[str]:
-    """Up to three dotted names that someone who wrote `name` may have meant."""
+    """Up to three dotted names that someone who wrote `name` may have meant.
+
+    Those whose last word is the same, else those whose word is alike or begins with it.
+    """
     parent, _, last = name[:80].rpartition(".")
     lasts = {other: other.rpartition(".")[2] for other in known}
     siblings = {word for other, word in lasts.items() if other.rpartition(".")[0] == parent}
-    alike = [
-        last,
-        *difflib.get_close_matches(last, siblings, n=3, cutoff=0.6),
-        *difflib.get_close_matches(last, set(lasts.values()), n=3, cutoff=0.7),
-    ]
+    alike = [last]
+    if last not in lasts.values():
+        words = sorted(set(lasts.values()))
+        alike = [
+            *difflib.get_close_matches(last, siblings, n=3, cutoff=0.6),
+            *difflib.get_close_matches(last, words, n=3, cutoff=0.7),
+            *(word for word in words if len(last) >= 3 and word.startswith(last)),
+        ]
     found = dict.fromkeys(other for word in alike for other in known if lasts[other] == word)
     return sorted(found, key=lambda other: parent not in ("", other.rpartition(".")[0]))[:3]
 

@@ -173,7 +173,7 @@ def test_a_run_that_is_not_there_cannot_go_on(tmp_path: Path) -> None:
     ("words", "line"),
     [
         (["--seed", "3"], "seed: unknown key; near: seeds"),
-        (["--levels", "0", "0.9"], "levels: unknown key; near: sparsity.levels, devices"),
+        (["--levels", "0", "0.9"], "levels: unknown key; near: sparsity.levels"),
         (["--learning-rate", "1"], "learning_rate: unknown key; near: agent.learning_rate"),
         (
             ["sac_pendulm"],

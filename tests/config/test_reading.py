@@ -398,8 +398,9 @@ def test_where_nothing_is_pruned_no_schedule_is_asked_for() -> None:
 UNKNOWN = [
     ("seed", "near: seeds"),
     ("sac", "allowed: environment, seeds"),
-    ("levels", "near: sparsity.levels, devices"),
+    ("levels", "near: sparsity.levels"),
     ("learning_rate", "near: agent.learning_rate"),
+    ("env", "near: environment, training.environments"),
     ("sparsity.level", "near: sparsity.levels"),
     ("replay.batchsize", "near: replay.batch_size"),
     ("sparsity.xyz", "allowed: sparsity.levels, sparsity.critic_levels, "),
