@@ -16,7 +16,8 @@ from typing import Any
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping, load_config
-from sparse_rl.study.phases import Member, Phase, plan
+from sparse_rl.study.phases import Member, Phase
+from sparse_rl.study.plan import plan
 
 STUDIES = ("sac_halfcheetah", "dqn_breakout_minatar", "sac_pendulum")
 AIM = 2.1

@@ -7,7 +7,8 @@ from pathlib import Path
 from sparse_rl.config.experiment import Config
 from sparse_rl.study import memory
 from sparse_rl.study.continuation import kept
-from sparse_rl.study.phases import Phase, start_in_words
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.plan import start_in_words
 from sparse_rl.study.preparation import Study, prepare
 from sparse_rl.study.reach import too_sparse
 from sparse_rl.study.recording import Recorder

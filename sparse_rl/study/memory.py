@@ -13,7 +13,8 @@ import numpy as np
 from sparse_rl.config.error import ConfigError
 from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import keeps_dense_weights
-from sparse_rl.study.phases import Phase, plan
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.plan import plan
 from sparse_rl.study.preparation import Study
 from sparse_rl.units import in_bytes
 

@@ -30,7 +30,8 @@ from sparse_rl.sparsity import distributions
 from sparse_rl.sparsity import masks as mask_rules
 from sparse_rl.sparsity.adaptive import Adaptive
 from sparse_rl.sparsity.method import Method, OwnCounts, keeps_dense_weights
-from sparse_rl.study.phases import Member, Phase, methods, plan
+from sparse_rl.study.phases import Member, Phase
+from sparse_rl.study.plan import methods, plan
 
 Layers = tuple[mask_rules.Layer, ...]
 

@@ -5,7 +5,7 @@ import json
 from benchmarks import member_steps
 from benchmarks.results import RESULTS
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.study.phases import plan
+from sparse_rl.study.plan import plan
 
 
 def test_the_papers_panel() -> None:

@@ -10,7 +10,7 @@ from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
 from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import training
-from sparse_rl.study.phases import plan
+from sparse_rl.study.plan import plan
 from sparse_rl.study.training import train
 from sparse_rl.summary.final_table import random_return
 from tests.study.test_side_by_side import Interrupter

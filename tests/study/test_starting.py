@@ -16,7 +16,7 @@ from sparse_rl.report.page import write_report
 from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.study.description import describe
-from sparse_rl.study.phases import plan
+from sparse_rl.study.plan import plan
 from sparse_rl.study.progress.events import Progress
 from sparse_rl.study.training import train
 

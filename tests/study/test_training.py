@@ -28,7 +28,8 @@ from sparse_rl.runs import layout
 from sparse_rl.runs.run import Run
 from sparse_rl.runtime.interruption import Interrupted
 from sparse_rl.study import episodes, training
-from sparse_rl.study.phases import Phase, plan
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.plan import plan
 from sparse_rl.study.preparation import Study
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import Progress, Told, both

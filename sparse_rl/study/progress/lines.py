@@ -12,7 +12,8 @@ from rich.console import Console
 from sparse_rl.checkpoints.checkpoint import Saved
 from sparse_rl.config.experiment import Config
 from sparse_rl.runs.run import Run
-from sparse_rl.study.phases import Phase, start_in_words
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.plan import start_in_words
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import INTERRUPTED, Progress
 from sparse_rl.study.progress.time_left import Left, Pace, Position, work_of

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.study.phases import plan
+from sparse_rl.study.plan import plan
 from sparse_rl.study.progress import live
 from sparse_rl.study.progress.evaluation import Evaluation
 from sparse_rl.study.progress.events import INTERRUPTED, Quiet

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from sparse_rl.config.experiment import Config
 from sparse_rl.config.reading import from_mapping
-from sparse_rl.study.phases import Phase, plan
+from sparse_rl.study.phases import Phase
+from sparse_rl.study.plan import plan
 from sparse_rl.study.progress.lines import Lines
 from sparse_rl.study.progress.time_left import Pace, Position, work_of
 from sparse_rl.study.training import is_evaluated, next_stop
