@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sparse_rl.summary.estimates import unseen_share
+from sparse_rl.summary.estimates import (
+    FEWEST_FOR_SPREAD,
+    MOST_SEEDS,
+    POWER,
+    Estimate,
+    seeds_to_show_no_loss,
+    unseen_share,
+)
 from sparse_rl.summary.final_table import (
     NO_DENSE,
     NOT_FINISHED,
@@ -47,7 +54,12 @@ def criterion(margin: Margin, table: pd.DataFrame, longer: float) -> str:
             f"int8 and integer variants have trained {100 * longer:g} % longer than dense: their "
             f"difference is of both."
         )
-    return " ".join(parts)
+    parts.append(_seeds_to_plan_for(table, margin.value))
+    return " ".join(filter(None, parts))
+
+
+_NAMED = 4
+"""Of so many undecided variants each has its number; of more, the first and the last."""
 
 
 class Sentence(NamedTuple):
@@ -145,6 +157,37 @@ def _levels_of(kind: str, rows: pd.DataFrame, why: str, needed: str) -> Sentence
     return Sentence(
         f"{kind}: at no level is it shown that nothing is lost against dense", ", ".join(parts)
     )
+
+
+def _seeds_to_plan_for(table: pd.DataFrame, margin: float) -> str:
+    """How many seeds would show of what is undecided that nothing is lost; "" without."""
+    found = []
+    for row in table[table["verdict"] == UNDECIDED].to_dict("records"):
+        interval = Estimate(row["difference"], row["difference_low"], row["difference_high"])
+        if margin > 0 and row["pairs"] >= FEWEST_FOR_SPREAD:
+            count = seeds_to_show_no_loss(interval, row["pairs"], margin)
+            found.append((math.inf if count is None else _in_two_figures(count), row["variant"]))
+    if not found:
+        return ""
+    if len(found) > _NAMED:
+        counts = f"from {_seeds_of(min(found))} to {_seeds_of(max(found))}"
+    else:
+        counts = ", ".join(map(_seeds_of, found))
+    return (
+        f"Undecided: if it loses nothing and seeds spread as here, a variant is called "
+        f'"not worse" in {100 * POWER:g} % of studies with so many seeds: {counts}.'
+    )
+
+
+def _seeds_of(found: tuple[float, str]) -> str:
+    count, variant = found
+    return f"{f'{count:,}' if math.isfinite(count) else f'more than {MOST_SEEDS:,}'} ({variant})"
+
+
+def _in_two_figures(count: int) -> int:
+    """Rounded up: 137 -> 140."""
+    whole = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // whole) * whole
 
 
 def _why_nothing_is_compared(table: pd.DataFrame) -> str:

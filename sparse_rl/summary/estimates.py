@@ -7,6 +7,7 @@ bootstrap (resampling seeds within each task) is the plain bootstrap over seeds.
 
 from __future__ import annotations
 
+import bisect
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,12 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 FEWEST_SEEDS = 3
 """With fewer seeds no interval is given: one or two values say nothing of their spread."""
+FEWEST_FOR_SPREAD = 5
+"""With fewer their spread is not known to a factor of three."""
+MOST_SEEDS = 1_000
+"""No study is planned with more."""
+POWER = 0.8
+"""The share of studies in which what is true is to be shown."""
 
 
 class Estimate(NamedTuple):
@@ -93,6 +100,31 @@ def paired_difference(
         return Estimate(mean, mean, mean)
     low, high = stats.t.interval(CONFIDENCE, len(difference) - 1, mean, stats.sem(difference))
     return Estimate(mean, float(low), float(high))
+
+
+def seeds_to_show_no_loss(difference: Estimate, seeds: int, margin: float) -> int | None:
+    """With how many seeds a variant that loses nothing is called "not worse" in `POWER` of studies.
+
+    The smallest n with P(T > t(0.975, n - 1)) >= 0.8, where T is noncentral t with n - 1 degrees of
+    freedom and margin sqrt(n) / s: the power of the test of non-inferiority if nothing is lost and
+    differences spread as these do. None where it is above `MOST_SEEDS`, for a margin of 0, and
+    where there are too few seeds to say how they spread.
+
+    Args:
+        difference: from dense, with its Student interval, which s is taken from.
+        seeds: how many it is of.
+    """
+    if seeds < FEWEST_FOR_SPREAD or margin <= 0:
+        return None
+    half = difference.value - difference.low
+    spread = half * np.sqrt(seeds) / stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)
+
+    def shows(count: int) -> bool:
+        reach = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
+        return bool(stats.nct.sf(reach, count - 1, margin * np.sqrt(count) / spread) >= POWER)
+
+    found = FEWEST_SEEDS + bisect.bisect_left(range(FEWEST_SEEDS, MOST_SEEDS + 1), True, key=shows)
+    return found if found <= MOST_SEEDS else None
 
 
 def unseen_share(seeds: int) -> float:

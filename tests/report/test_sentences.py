@@ -138,3 +138,21 @@ def test_criterion_says_what_so_few_seeds_leave_open() -> None:
     assert "7 seeds of which none collapses do not exclude that 41 % of trainings do." in found
     assert "int8 and integer variants have trained 20 % longer than dense" in found
     assert "longer" not in criterion(Margin(1.0, ""), table(int8_90="not worse"), 0.0)
+
+
+def test_criterion_says_how_many_seeds_to_plan_for_where_it_is_undecided() -> None:
+    """s of -1.0 (-2.5 .. +0.5) from 7 seeds is 1.62; half of it takes 34, rounded to itself."""
+    both = table(float32_90="undecided", int8_90="worse")
+    assert criterion(Margin(0.811, ""), both, 0.0).endswith(
+        'Undecided: if it loses nothing and seeds spread as here, a variant is called "not worse" '
+        "in 80 % of studies with so many seeds: 34 (0.9-float32)."
+    )
+    for margin, pairs in ((0.0, 7), (0.811, 4)):
+        assert "Undecided" not in criterion(Margin(margin, ""), both.assign(pairs=pairs), 0.0)
+    assert "more than 1,000 (0.9-float32)" in criterion(Margin(0.01, ""), both, 0.0)
+    five = {f"float32_{level}": "undecided" for level in (50, 60, 70, 80, 90)}
+    many = table(**five)
+    many.loc[many["variant"] == "0.6-float32", "difference_low"] = -5.5  # three times as wide
+    assert criterion(Margin(0.811, ""), many, 0.0).endswith(
+        ": from 34 (0.5-float32) to 290 (0.6-float32)."
+    )

@@ -1,6 +1,5 @@
 """From whom each member of a phase goes on."""
 
-
 import numpy as np
 import pytest
 

@@ -10,6 +10,7 @@ from sparse_rl.summary.estimates import (
     paired_difference,
     probability_of_improvement,
     return_estimate,
+    seeds_to_show_no_loss,
     unseen_share,
 )
 
@@ -94,3 +95,20 @@ def test_what_was_never_seen_may_still_happen(seeds: int) -> None:
     """The exact interval of a share, for none of so many."""
     interval = stats.binomtest(0, seeds).proportion_ci(0.95, "exact")
     assert unseen_share(seeds) == pytest.approx(interval.high)
+
+
+@pytest.mark.parametrize(("effect", "needed"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_seeds_to_plan_for_are_those_of_tables_of_power(effect: float, needed: int) -> None:
+    """One sample, t test, two-sided 5 %, power 80 %: what Cohen's tables and G*Power have."""
+    sample = np.random.default_rng(0).normal(3.0, 1.0, 8)
+    difference = paired_difference(sample, np.zeros(8))
+    margin = effect * sample.std(ddof=1)
+    assert seeds_to_show_no_loss(difference, 8, margin) == needed
+
+
+def test_no_number_of_seeds_is_made_up() -> None:
+    difference = paired_difference(np.array([0.0, 10.0, 20.0, 30.0, 40.0]), np.zeros(5))
+    assert seeds_to_show_no_loss(difference, 5, 0.0) is None
+    assert seeds_to_show_no_loss(difference, 5, 0.1) is None  # ten thousands
+    assert seeds_to_show_no_loss(difference, 4, 10.0) is None  # so few say nothing of their spread
+    assert seeds_to_show_no_loss(difference, 5, 1e6) == 3
