@@ -33,8 +33,8 @@ HEADINGS = {
 LEFT = ("run", "environment", "smallest", "agent", "method")
 CAPTION = (
     'The smallest variant of each method that is shown to be "not worse" than the dense one of the '
-    "same run, as all less sparse ones of its kind are: of the weights that survive, float32 counts "
-    "four bytes each and int8 one. Every run's own page has all of its variants."
+    "same run, as all less sparse ones of its kind are: of the weights that survive, float32 "
+    "counts four bytes each and int8 one. Every run's own page has all of its variants."
 )
 BYTES = dict.fromkeys(QUANTIZED, 1)
 """Of a weight; of every other arithmetic it is four."""
