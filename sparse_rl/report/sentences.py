@@ -134,9 +134,10 @@ def _levels_of(kind: str, rows: pd.DataFrame, why: str, needed: str) -> Sentence
     if not beyond.empty:
         first = open_.iloc[0]
         return Sentence(
-            f"{kind}: {first['verdict']} at {level(first['target_sparsity'])} sparsity, so "
-            f"nothing is claimed of more",
-            f"by itself {_levels(beyond)} is not worse, {_difference(beyond.iloc[-1].to_dict())}",
+            f"{kind}: {first['verdict']} at {level(first['target_sparsity'])} sparsity, so no "
+            f"higher level is claimed",
+            f"by itself {_levels(beyond)} {'is' if len(beyond) == 1 else 'are'} not worse, "
+            f"{_difference(beyond.iloc[-1].to_dict())}",
         )
     if set(rows["verdict"]) == {NOT_FINISHED}:
         return Sentence(f"{kind}: not finished", _levels(rows))
