@@ -68,14 +68,23 @@ class RunWriter:
         phases: Iterable[Span],
         variants: Iterable[Variant],
     ) -> None:
-        """Writes what is known before the first step."""
+        """Writes what is known before the first step: all of it, or nothing."""
         self._record = Record(tuple(phases))
-        self.write_text(layout.CONFIG, config)
-        self.write_text(layout.VERSIONS, versions)
-        self.write_text(layout.NETWORK, to_json(network))
-        self.write_text(layout.VARIANTS, variants_json(variants))
-        self.write_text(layout.RECORD, self._record.to_json())
-        self.write_text(layout.METRICS, _HEADER)
+        files = {
+            layout.CONFIG: config,
+            layout.VERSIONS: versions,
+            layout.NETWORK: to_json(network),
+            layout.VARIANTS: variants_json(variants),
+            layout.RECORD: self._record.to_json(),
+            layout.METRICS: _HEADER,
+        }
+        try:
+            for name, text in files.items():
+                self.write_text(name, text)
+        except BaseException:
+            for name in files:  # half a beginning would stand in the way of another
+                (self.path / name).unlink(missing_ok=True)
+            raise
 
     def reopen(self, note: str, phases: Iterable[Span], variants: Iterable[Variant]) -> None:
         """Takes the directory of an interrupted run, and adds a line to versions.txt.

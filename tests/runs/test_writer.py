@@ -15,7 +15,7 @@ from sparse_rl.runs.metrics import Row
 from sparse_rl.runs.record import Span
 from sparse_rl.runs.run import Run
 from sparse_rl.runs.variant import DENSE, Variant
-from sparse_rl.runs.writer import RunWriter
+from sparse_rl.runs.writer import RunWriter, free
 
 NETWORK = Network(Observation((3,)), (), (Dense("mean", 1),), Squash((-2.0,), (2.0,)))
 ROOT = Path(__file__).parents[2]
@@ -172,3 +172,27 @@ def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:
         twice = [Variant(sparsity=0.9), Variant(sparsity=0.9000000001)]
         writer.begin("", "", NETWORK, [], twice)
     writer.close()
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_beginning_that_fails_leaves_the_directory_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    (tmp_path / "mine.txt").write_text("stays")
+    write = RunWriter.write_text
+
+    def fails_at_the_last(self: RunWriter, name: str, text: str) -> None:
+        if name == "metrics.csv":
+            raise stop
+        write(self, name, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "write_text", fails_at_the_last)
+        writer = RunWriter(tmp_path)
+        writer.claim()
+        with pytest.raises(type(stop)):
+            writer.begin("seeds: 2\n", "command: x\n", NETWORK, SPANS, [DENSE, RIGL])
+        writer.close()
+    free(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "stays"
+    begun(tmp_path).close()
