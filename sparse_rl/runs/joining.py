@@ -102,6 +102,9 @@ def _check_alike(first: Run, run: Run) -> None:
         raise ValueError(
             f"{run.path}: population.split: found {split}; allowed: {needed}, as in {first.path}"
         )
+    spans, wanted_spans = (_without_members(each) for each in (run, first))
+    if spans != wanted_spans:  # as of versions that plan them differently
+        raise ValueError(f"{run.path}: {layout.RECORD} has other phases than {first.path}")
     if run.network() != first.network():
         raise ValueError(f"{run.path}: {layout.NETWORK} is not that of {first.path}")
     if run.variants != first.variants:
@@ -124,6 +127,10 @@ def _leaves(values: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]
             yield from _leaves(value, f"{before}{key}.")
         else:
             yield before + key, value
+
+
+def _without_members(run: Run) -> list[Span]:
+    return [dataclasses.replace(span, members=0) for span in run.record.phases]
 
 
 def _phases(runs: Sequence[Run]) -> Iterator[Span]:

@@ -1,6 +1,7 @@
 """Runs that differ in their seeds become one: its numbers are theirs, and nothing else fits."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,13 @@ def other_groups(path: Path) -> None:
     (path / "config.yaml").write_text(to_yaml(dataclasses.replace(config, population=groups)))
 
 
+def other_phases(path: Path) -> None:
+    file = path / "run.json"
+    values = json.loads(file.read_text())
+    values["phases"].append({"name": "dense", "begin": 0, "end": 10, "members": 2, "method": ""})
+    file.write_text(json.dumps(values))
+
+
 def damaged(path: Path) -> None:
     (path / "policies" / "0.5.safetensors").write_bytes(b"no")
 
@@ -145,6 +153,7 @@ def damaged(path: Path) -> None:
     [
         (other_level, "b: sparsity.interval: found 17; allowed: "),
         (other_groups, "b: population.split: found 2; allowed: 1, as in "),
+        (other_phases, "b: run.json has other phases than "),
         (unfinished, "b: not finished, 1 of 2 variants are; allowed: finished runs"),
         (other_seed, "b: first_seed: found 4; allowed: 3, which follows the seeds of "),
         (damaged, "0.5.safetensors: damaged: SHA-256"),
