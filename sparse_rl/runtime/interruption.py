@@ -11,10 +11,12 @@ compilation, where Python's handlers do not run.
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -23,6 +25,9 @@ SIGNALS = tuple(
 )
 HANGUP = getattr(signal, "SIGHUP", None)
 """What a terminal that closes sends; Windows has none."""
+ONE_REQUEST = 0.3
+"""Seconds within which another SIGTERM is the same request: `timeout` ends a whole group of
+processes, and a make among them asks its children once more."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -91,6 +96,7 @@ def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
     os.set_blocking(writer, False)
 
     def listen() -> None:
+        first = -math.inf
         while number := os.read(reader, 1)[0]:
             if number not in SIGNALS:
                 continue
@@ -98,11 +104,13 @@ def watch(announce: Callable[[], None]) -> Iterator[Interruption]:
                 continue
             if number == HANGUP and seen.signal:  # the terminal and its shell may both send it
                 continue
+            if number == signal.SIGTERM and time.monotonic() - first < ONE_REQUEST:
+                continue
             if seen.signal:
                 seen.again = True
                 _at_the_second(number)
                 continue
-            seen.signal = number
+            seen.signal, first = number, time.monotonic()
             announce()
 
     # Handlers of our own, so that the default ones do not end the process at the first.
