@@ -134,6 +134,12 @@ def plan(config: Config) -> list[Phase]:
     return plan.phases
 
 
+def _beginning(config: Config, plan: _Plan) -> int | None:
+    """What comes before dense members learn here: another run, or random steps, if any."""
+    first = config.first_step
+    return plan.start(first) if config.start.step else plan.prefill(first)
+
+
 def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str, int | None]:
     """Dense training up to the last method's begin; the phase that each continues from, if any."""
     shared = plan.members([DENSE])
@@ -142,7 +148,7 @@ def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str
     starts: dict[str, int | None] = dict.fromkeys(made)
     if not begins:
         return starts
-    last = plan.start(first) if config.start.step else plan.prefill(first)
+    last = _beginning(config, plan)
     now = first
     for begin in begins:
         last = plan.add(Phase("dense", now, begin, shared, last))
@@ -154,7 +160,7 @@ def _shared(config: Config, plan: _Plan, made: Mapping[str, Method]) -> dict[str
 def _train_dense(config: Config, plan: _Plan) -> None:
     """The phases of a study of nothing but the dense network: no method has a part in it."""
     first, end, group = config.first_step, config.training.steps, [DENSE]
-    start = plan.start(first) if config.start.step else plan.prefill(first)
+    start = _beginning(config, plan)
     trained = plan.add(Phase("dense", first, end, plan.members(group), start))
     assert trained is not None  # training has steps
     _quantize(config, plan, group, trained)

@@ -66,7 +66,7 @@ def test_phases_without_steps_are_left_out(change: dict[str, object], names: lis
 
 
 def test_where_nothing_is_pruned_dense_training_goes_on_to_the_end() -> None:
-    """In one program, without one that could change masks: half as long to compile."""
+    """In one program, without one that could change masks."""
     phases = plan(from_mapping(PAPER | {"sparsity": {"levels": [0]}}))
     config = from_mapping(PAPER)
     assert [(p.label, p.begin, p.end) for p in phases] == [
